@@ -1,7 +1,7 @@
 //! Accepts connections, and continues after errors.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,8 +73,12 @@ impl Acceptor {
     fn open(&self, stream: TcpStream, peer: SocketAddr, listener: &Listener) {
         let dialect = listener.dialect;
         // A socket for IPv6 and IPv4 reports an IPv4 peer as ::ffff:192.0.2.1.
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let permit = match self.admission.admit(peer.ip()) {
+        let peer = match peer.ip().to_canonical() {
+            address @ IpAddr::V4(_) => SocketAddr::new(address, peer.port()),
+            // Keeps the scope of a link-local address.
+            IpAddr::V6(_) => peer,
+        };
+        let permit = match self.admission.admit(peer) {
             Ok(permit) => permit,
             Err(code) => {
                 tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "rejected");

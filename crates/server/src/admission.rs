@@ -1,12 +1,13 @@
 //! Limits the number of sessions, in total and for each address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchboard_protocol::ErrorCode;
 use tokio::sync::Notify;
 
+use crate::ipv6_prefix::Ipv6Prefix;
 use crate::settings::Settings;
 
 /// Counts the open sessions, and admits new ones within the limits.
@@ -15,6 +16,7 @@ pub(crate) struct Admission {
     sessions_max: usize,
     per_address_max: usize,
     limit_loopback: bool,
+    on_link_prefixes: Vec<Ipv6Prefix>,
     counts: Mutex<Counts>,
     /// Notified when the last session ends.
     empty: Notify,
@@ -23,15 +25,29 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     sessions: usize,
-    by_address: HashMap<AddressKey, usize>,
+    by_address: HashMap<Arc<AddressKey>, usize>,
+}
+
+impl Counts {
+    /// Counts a session for `address_key`, unless `max` sessions are counted for it.
+    fn add(&mut self, address_key: AddressKey, max: usize) -> Result<Arc<AddressKey>, ErrorCode> {
+        let address_key = match self.by_address.get_key_value(&address_key) {
+            Some((_, &sessions)) if sessions >= max => return Err(ErrorCode::TooManySessions),
+            Some((address_key, _)) => Arc::clone(address_key),
+            None => Arc::new(address_key),
+        };
+        *self.by_address.entry(Arc::clone(&address_key)).or_default() += 1;
+        Ok(address_key)
+    }
 }
 
 /// The permission for one session. Dropping a permit makes room for another session.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    /// The address for which the session counts. `None` if the address is exempt from the limit.
-    address_key: Option<AddressKey>,
+    /// The address for which the session counts, shared with the key in [`Counts`], so that an idle connection holds no
+    /// more than a pointer. `None` if the address is exempt from the limit.
+    address_key: Option<Arc<AddressKey>>,
 }
 
 impl Permit {
@@ -47,26 +63,24 @@ impl Admission {
             sessions_max: settings.max_sessions,
             per_address_max: settings.max_sessions_per_address,
             limit_loopback: settings.limit_loopback,
+            on_link_prefixes: settings.on_link_prefixes.clone(),
             counts: Mutex::default(),
             empty: Notify::new(),
         })
     }
 
     /// Admits a session from `peer`, or returns the error for the client.
-    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, ErrorCode> {
-        let peer = peer.to_canonical();
-        let address_key = (self.limit_loopback || !peer.is_loopback()).then(|| AddressKey::new(peer));
+    pub(crate) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Permit, ErrorCode> {
+        let is_limited = self.limit_loopback || !peer.ip().to_canonical().is_loopback();
+        let address_key = is_limited.then(|| AddressKey::new(peer, &self.on_link_prefixes));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
             return Err(ErrorCode::ServerFull);
         }
-        if let Some(address_key) = address_key {
-            let address_sessions = counts.by_address.entry(address_key).or_default();
-            if *address_sessions >= self.per_address_max {
-                return Err(ErrorCode::TooManySessions);
-            }
-            *address_sessions += 1;
-        }
+        let address_key = match address_key {
+            Some(address_key) => Some(counts.add(address_key, self.per_address_max)?),
+            None => None,
+        };
         counts.sessions += 1;
         Ok(Permit { admission: Arc::clone(self), address_key })
     }
@@ -100,31 +114,48 @@ impl Drop for Permit {
         if counts.sessions == 0 {
             self.admission.empty.notify_waiters();
         }
-        let Some(address_key) = self.address_key else { return };
-        if let Some(address_sessions) = counts.by_address.get_mut(&address_key) {
+        let Some(address_key) = &self.address_key else { return };
+        if let Some(address_sessions) = counts.by_address.get_mut(address_key) {
             *address_sessions -= 1;
             if *address_sessions == 0 {
-                counts.by_address.remove(&address_key);
+                counts.by_address.remove(address_key);
             }
         }
     }
 }
 
-/// Addresses that share one count: a single IPv4 address, or an IPv6 /64, because an IPv6 subscriber has at least a /64
-/// (RFC 6177 §2).
+/// Addresses that share one count.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum AddressKey {
     V4(Ipv4Addr),
-    /// The first 64 bits.
-    V6(u64),
+    /// A global IPv6 address, by its first 64 bits, because an IPv6 subscriber has at least a /64 (RFC 6177 §2).
+    V6Subnet(u64),
+    /// An IPv6 address of a local network, where each machine has one, and all share their first 64 bits. The same
+    /// link-local address on another interface is another machine (RFC 4007 §6).
+    V6Host(Ipv6Addr, ScopeId),
 }
 
+/// The number of an interface, or 0 for an address that is not link-local.
+type ScopeId = u32;
+
 impl AddressKey {
-    fn new(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address),
-            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+    fn new(peer: SocketAddr, on_link_prefixes: &[Ipv6Prefix]) -> Self {
+        let peer = match peer {
+            SocketAddr::V4(peer) => return Self::V4(*peer.ip()),
+            SocketAddr::V6(peer) => peer,
+        };
+        let address = *peer.ip();
+        if let Some(address) = address.to_ipv4_mapped() {
+            return Self::V4(address);
         }
+        if address.is_unicast_link_local() {
+            return Self::V6Host(address, peer.scope_id());
+        }
+        let is_on_link = || on_link_prefixes.iter().any(|prefix| prefix.contains(address));
+        if address.is_unique_local() || is_on_link() {
+            return Self::V6Host(address, 0);
+        }
+        Self::V6Subnet((address.to_bits() >> 64) as u64)
     }
 }
 
@@ -140,8 +171,50 @@ mod tests {
         })
     }
 
-    fn address(address: &str) -> IpAddr {
-        address.parse().expect("the address is valid")
+    /// The socket address of a peer with this address. For a link-local one, the number of the interface follows a `%`.
+    fn peer(address: &str) -> SocketAddr {
+        match address.parse() {
+            Ok(address) => SocketAddr::new(address, 50_000),
+            Err(_) => format!("[{address}]:50000").parse().expect("the address is valid"),
+        }
+    }
+
+    #[test]
+    fn addresses_share_a_count_if_they_can_belong_to_one_subscriber() {
+        let on_link = ["2001:db8:1::/64", "2001:db8:2::/48"].map(|prefix| prefix.parse().expect("a valid prefix"));
+        let cases = [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            // An IPv4 address mapped into IPv6 is the IPv4 address.
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("::ffff:192.0.2.2", "::ffff:192.0.2.1", false),
+            // Global addresses of one /64 are those of one subscriber.
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            // Link-local addresses are those of machines, each on one interface.
+            ("fe80::1%2", "fe80::1%2", true),
+            ("fe80::1%2", "fe80::2%2", false),
+            ("fe80::1%2", "fe80::1%3", false),
+            ("febf:ffff::1%2", "febf:ffff::2%2", false),
+            // Unique local addresses.
+            ("fd12:3456::1", "fd12:3456::1", true),
+            ("fd12:3456::1", "fd12:3456::2", false),
+            // On-link prefixes.
+            ("2001:db8:1::1", "2001:db8:1::2", false),
+            ("2001:db8:1::1", "2001:db8:1::1", true),
+            ("2001:db8:2:7::1", "2001:db8:2:7::2", false),
+            ("2001:db8:3::1", "2001:db8:3::2", true),
+            // An address outside the prefix does not count with one in it.
+            ("2001:db8:1:1::1", "2001:db8:1::1", false),
+            // Only a link-local address has a scope.
+            ("2001:db8::1%2", "2001:db8::1%3", true),
+            ("fd12:3456::1%2", "fd12:3456::1%3", true),
+            ("::1", "::1", true),
+        ];
+        for (first, second, expected) in cases {
+            let [first_key, second_key] = [first, second].map(|address| AddressKey::new(peer(address), &on_link));
+            assert_eq!(first_key == second_key, expected, "{first} and {second}");
+        }
     }
 
     #[test]
@@ -159,13 +232,18 @@ mod tests {
             ("2001:db8::ffff:1", None),
             ("2001:db8::2", Some(ErrorCode::TooManySessions)),
             ("2001:db8:0:1::1", None),
+            // Machines on one link do not use up the limit of each other.
+            ("fe80::1%2", None),
+            ("fe80::1%2", None),
+            ("fe80::1%2", Some(ErrorCode::TooManySessions)),
+            ("fe80::2%2", None),
             ("127.0.0.1", None),
             ("127.0.0.1", None),
             ("127.0.0.1", None),
         ];
         let mut permits = Vec::new();
         for (given, expected) in cases {
-            let admitted = admission.admit(address(given));
+            let admitted = admission.admit(peer(given));
             assert_eq!(admitted.as_ref().err().copied(), expected, "given {given}");
             permits.extend(admitted);
         }
@@ -177,9 +255,9 @@ mod tests {
     #[test]
     fn full_server_has_room_after_a_session_ends() {
         let admission = admission(1, 10);
-        let permit = admission.admit(address("127.0.0.1")).expect("there is room");
-        assert_eq!(admission.admit(address("127.0.0.1")).expect_err("the server is full"), ErrorCode::ServerFull);
+        let permit = admission.admit(peer("127.0.0.1")).expect("there is room");
+        assert_eq!(admission.admit(peer("127.0.0.1")).expect_err("the server is full"), ErrorCode::ServerFull);
         drop(permit);
-        assert!(admission.admit(address("127.0.0.1")).is_ok());
+        assert!(admission.admit(peer("127.0.0.1")).is_ok());
     }
 }

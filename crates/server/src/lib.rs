@@ -14,6 +14,7 @@ mod admission;
 mod buffers;
 mod connection;
 mod hub;
+mod ipv6_prefix;
 mod listener;
 pub mod logging;
 pub mod options;
@@ -28,6 +29,7 @@ mod tcp_info;
 mod telemetry;
 mod throttle;
 
+pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use run::{Summary, run};
-pub use settings::{InvalidSettings, Settings};
+pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};

@@ -19,6 +19,7 @@ use switchboard_protocol::sanitize;
 use toml::Table;
 use toml::de::{DeTable, DeValue};
 
+use crate::ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 use crate::listener::ListenAddress;
 use crate::logging;
 use crate::settings::{InvalidSettings, Settings};
@@ -28,8 +29,8 @@ const THREADS_MAX: usize = 1024;
 
 const PROGRAM: &str = "switchboard-server";
 
-/// The text in place of an address that turns a listener off.
-const NO_ADDRESS: &str = "none";
+/// The text in place of an address that turns a listener off, and in place of a prefix.
+const NONE: &str = "none";
 
 /// Prefix of the names of all variables.
 const VARIABLE_PREFIX: &str = "SWITCHBOARD_";
@@ -112,6 +113,18 @@ pub struct Options {
     /// Maximum open sessions from one address; loopback is exempt [default: 100]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS_PER_ADDRESS", value_parser = number::<usize>)]
     max_sessions_per_address: Option<usize>,
+
+    /// IPv6 prefix of a local network, such as `2001:db8:1::/64`, or `none`: each of its addresses counts by itself for
+    /// --max-sessions-per-address, as link-local and unique local addresses do. All other IPv6 addresses count by their
+    /// /64. May be repeated [default: none]
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        env = "SWITCHBOARD_ON_LINK_PREFIX",
+        value_delimiter = ',',
+        value_parser = prefix_or_none
+    )]
+    on_link_prefix: Option<Vec<String>>,
 
     /// Time in which a session must register a name [default: 2m]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_REGISTER_TIMEOUT")]
@@ -260,8 +273,17 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
 /// Checks an address, and returns its text. The text `none` stands for no address.
 fn address_or_none(text: &str) -> Result<String, String> {
     let text = text.trim();
-    if text != NO_ADDRESS {
+    if text != NONE {
         text.parse::<ListenAddress>()?;
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks an IPv6 prefix, and returns its text. The text `none` stands for no prefix.
+fn prefix_or_none(text: &str) -> Result<String, Ipv6PrefixError> {
+    let text = text.trim();
+    if text != NONE {
+        text.parse::<Ipv6Prefix>()?;
     }
     Ok(text.to_owned())
 }
@@ -570,7 +592,7 @@ fn texts_of(value: &DeValue<'_>) -> Option<Vec<String>> {
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix()).ok()?.to_string(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
-        DeValue::Array(values) if values.is_empty() => NO_ADDRESS.to_owned(),
+        DeValue::Array(values) if values.is_empty() => NONE.to_owned(),
         DeValue::Array(values) => {
             let values: Option<Vec<_>> = values.iter().map(|value| texts_of(value.get_ref())).collect();
             return Some(values?.into_iter().flatten().collect());
@@ -587,6 +609,7 @@ impl Options {
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
             max_sessions: Some(settings.max_sessions),
             max_sessions_per_address: Some(settings.max_sessions_per_address),
+            on_link_prefix: Some(vec![NONE.to_owned()]),
             register_timeout: Some(TimeSpan(settings.register_timeout)),
             line_bytes: Some(settings.line_bytes),
             text_bytes: Some(settings.text_bytes),
@@ -613,6 +636,7 @@ impl Options {
         Settings {
             max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
+            on_link_prefixes: self.on_link_prefix.iter().flatten().filter_map(|prefix| prefix.parse().ok()).collect(),
             register_timeout: time(self.register_timeout, default.register_timeout),
             line_bytes: self.line_bytes.unwrap_or(default.line_bytes),
             text_bytes: self.text_bytes.unwrap_or(default.text_bytes),
@@ -790,6 +814,9 @@ mod tests {
             ("max-sessions", "16", "0x10", "16"),
             ("listen", ":1, [::1]:2", "[\":1\", \"[::1]:2\"]", "[\":1\", \"[::1]:2\"]"),
             ("listen", "none", "[]", "[\"none\"]"),
+            ("on-link-prefix", "::/0,2001:db8::/64", "[\"::/0\", \"2001:db8::/64\"]", "[\"::/0\", \"2001:db8::/64\"]"),
+            ("on-link-prefix", "2001:db8::/64", "\"2001:db8::/64\"", "[\"2001:db8::/64\"]"),
+            ("on-link-prefix", "none", "[]", "[\"none\"]"),
             ("log-format", "json", "\"json\"", "\"json\""),
         ];
         for (key, text, toml, expected) in cases {
@@ -858,6 +885,9 @@ mod tests {
             ("\nmax-sessions = \"many\"", &["max-sessions is many: give a whole number, 0 or more", ":2)"]),
             ("max-sessions = -3", &["max-sessions is -3: give a whole number, 0 or more", ":1)"]),
             ("max-sessions = [1, 2]", &["max-sessions is 1, 2: give one value", ":1)"]),
+            ("on-link-prefix = \"2001:db8::\"", &["on-link-prefix is 2001:db8::: give an IPv6 prefix such as", ":1)"]),
+            ("on-link-prefix = \"10.0.0.0/8\"", &["each IPv4 address counts by itself already (from /"]),
+            ("on-link-prefix = \"fd00::1/8\"", &["the address has bits after the prefix: write fd00::/8 (from /"]),
             ("listen = 7", &["listen is 7: the port is missing", ":1)"]),
             ("listen = {a = 1}", &["listen is {a = 1}: give a number, a text, true or false", ":1)"]),
             ("log-level = \"loud\"", &["log-level is loud: give error, warn", "(from /"]),

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use switchboard_protocol::limits;
 
+use crate::ipv6_prefix::Ipv6Prefix;
+
+/// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with each.
+pub const ON_LINK_PREFIXES_MAX: usize = 64;
+
 /// The settings of a server. Start from [`Settings::default`], and check with [`Settings::validated`].
 ///
 /// A value in the description of a setting is its default, followed by the reason for this default.
@@ -11,9 +16,12 @@ use switchboard_protocol::limits;
 pub struct Settings {
     /// Maximum number of open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
-    /// Maximum number of open sessions from one address (for IPv6, from one /64). 100: more than a school class behind
-    /// one router.
+    /// Maximum number of open sessions from one address (for a global IPv6 address, from its /64). 100: more than a
+    /// school class behind one router.
     pub max_sessions_per_address: usize,
+    /// IPv6 prefixes of local networks, at most [`ON_LINK_PREFIXES_MAX`]: each of their addresses counts by itself.
+    /// None: the server cannot know its networks.
+    pub on_link_prefixes: Vec<Ipv6Prefix>,
     /// Time in which a session must register. Two minutes: a person may have to type the name.
     pub register_timeout: Duration,
     /// Maximum length of a line, in bytes with the LF.
@@ -59,6 +67,7 @@ impl Default for Settings {
         Self {
             max_sessions: 10_000,
             max_sessions_per_address: 100,
+            on_link_prefixes: Vec::new(),
             register_timeout: Duration::from_mins(2),
             line_bytes: limits::LINE_MAX_BYTES,
             text_bytes: limits::TEXT_MAX_BYTES,
@@ -121,6 +130,14 @@ impl Settings {
         let mut check = |result: Result<(), InvalidSettings>| mistakes.extend(result.err());
         check(check_range("max-sessions", self.max_sessions, 1, limits::USERS_MAX));
         check(check_range("max-sessions-per-address", self.max_sessions_per_address, 1, usize::MAX));
+        check(match self.on_link_prefixes.len() {
+            0..=ON_LINK_PREFIXES_MAX => Ok(()),
+            len => Err(InvalidSettings {
+                key: "on-link-prefix",
+                value: format!("a list of {len} prefixes"),
+                allowed: format!("give at most {ON_LINK_PREFIXES_MAX}"),
+            }),
+        });
         check(check_range("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES));
         let text_max_bytes = self.line_bytes.max(LINE_MIN_BYTES) - message_overhead;
         check(check_range("text-bytes", self.text_bytes, 1, text_max_bytes).map_err(|error| InvalidSettings {
@@ -192,6 +209,10 @@ mod tests {
         let base = Settings::default;
         let cases = [
             (Settings { max_sessions: 0, ..base() }, "max-sessions is 0: give 1 to 65536"),
+            (
+                Settings { on_link_prefixes: vec!["::/0".parse().expect("a prefix"); 65], ..base() },
+                "on-link-prefix is a list of 65 prefixes: give at most 64",
+            ),
             (Settings { line_bytes: 100, ..base() }, "line-bytes is 100: give 256 to 65536"),
             (
                 Settings { text_bytes: 4000, ..base() },

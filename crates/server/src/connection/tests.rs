@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Wake, Waker};
 
@@ -199,7 +199,7 @@ impl TestServer {
 
     fn admit(&mut self) -> MockSocket {
         let socket = MockSocket::default();
-        let permit = self.admission.admit(IpAddr::V4(Ipv4Addr::LOCALHOST)).expect("there is room");
+        let permit = self.admission.admit((Ipv4Addr::LOCALHOST, 0).into()).expect("there is room");
         let (id, outbox) = self.hub.admit(self.dialect, socket.clone(), Instant::now());
         let speaker = Speaker::new(id, self.dialect, self.hub.settings.line_bytes);
         let index = self.connections.len();
