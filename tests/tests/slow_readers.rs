@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -68,11 +69,12 @@ fn send_messages(author: &TestClient, count: usize) -> thread::JoinHandle<()> {
     })
 }
 
-/// Reads `bytes_per_second` for `duration`, and then the rest of `count` messages at full speed.
-fn read_steadily(reader: &mut TcpStream, count: usize, bytes_per_second: usize, duration: Duration) {
+/// Reads `bytes_per_second` while `is_slow` returns true for the time since the start, and then the rest of `count`
+/// messages at full speed.
+fn read_steadily(reader: &mut TcpStream, count: usize, bytes_per_second: usize, is_slow: impl Fn(Duration) -> bool) {
     let (start, mut received) = (now(), Vec::new());
     let mut part = vec![0; bytes_per_second / 10];
-    while start.elapsed() < duration {
+    while is_slow(start.elapsed()) {
         thread::sleep(Duration::from_millis(100));
         match reader.read(&mut part) {
             Ok(len) if len > 0 => received.extend_from_slice(&part[..len]),
@@ -96,7 +98,7 @@ fn steady_reader_of_a_kilobyte_a_second_is_not_cut() {
         // More than the kernel's buffers hold.
         let count = 5000;
         let sending = send_messages(&author, count);
-        read_steadily(&mut reader, count, 1000, Duration::from_secs(14));
+        read_steadily(&mut reader, count, 1000, |elapsed| elapsed < Duration::from_secs(14));
         sending.join().expect("the thread does not panic");
     });
 }
@@ -112,7 +114,7 @@ fn steady_reader_is_not_cut_at_the_default_settings() {
         let author = connect_author(server.line, "Noy");
         let count = 6000;
         let sending = send_messages(&author, count);
-        read_steadily(&mut reader, count, 1000, Duration::from_mins(3));
+        read_steadily(&mut reader, count, 1000, |elapsed| elapsed < Duration::from_mins(3));
         sending.join().expect("the thread does not panic");
     });
 }
@@ -172,7 +174,7 @@ fn stopped_reader_that_reads_again_receives_all_messages() {
             let author = connect_author(server.line, "Noy");
             let sending = send_messages(&author, count);
             thread::sleep(Duration::from_secs(8));
-            read_steadily(&mut reader, count, 1000, Duration::ZERO);
+            read_steadily(&mut reader, count, 1000, |_| false);
             sending.join().expect("the thread does not panic");
         });
     });
@@ -206,4 +208,46 @@ fn dead_reader_is_let_go_after_the_user_timeout() {
 fn set_loopback(state: &str) {
     let status = Command::new("ip").args(["link", "set", "lo", state]).status();
     assert!(status.is_ok_and(|status| status.success()), "ip cannot set loopback {state}");
+}
+
+/// An author writes to a reader of a kilobyte a second and to a healthy one, in turn. The lines to the slow reader do not
+/// delay the others, and arrive in order.
+#[test]
+fn slow_target_delays_no_line_to_another_target() {
+    const BURST: usize = 400;
+    const ROUNDS: usize = 100;
+
+    in_ethernet("slow_target_delays_no_line_to_another_target", || {
+        // The kernel and the outbox hold fewer lines than the burst has.
+        let flags = ["--max-sessions=100", "--outbox-soft-bytes=16384", "--outbox-bytes=131072"];
+        let server = ServerProcess::start(&flags);
+        let mut slow_reader = connect_reader(server.line, "Elias");
+        let mut healthy = connect_author(server.line, "Maya");
+        let mut author = connect_author(server.line, "Noy");
+        let text = "x".repeat(TEXT_BYTES);
+        let is_measuring = AtomicBool::new(true);
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let is_slow = |elapsed| is_measuring.load(Ordering::Relaxed) && elapsed < TIMEOUT;
+                read_steadily(&mut slow_reader, BURST + ROUNDS, 1000, is_slow);
+            });
+            (0..BURST).for_each(|n| author.send(&format!("Elias: {n} {text}")));
+            let mut trips: Vec<_> = (0..ROUNDS)
+                .map(|n| {
+                    // The lines last for some seconds, while the slow reader opens and closes its window.
+                    thread::sleep(Duration::from_millis(20));
+                    let start = now();
+                    author.send(&format!("Elias: {} {text}\nMaya: {n}", BURST + n));
+                    healthy.expect(&format!("[Noy] {n}"));
+                    start.elapsed()
+                })
+                .collect();
+            is_measuring.store(false, Ordering::Relaxed);
+            trips.sort_unstable();
+            let (median, p99) = (trips[ROUNDS / 2], trips[ROUNDS - 2]);
+            println!("lines to the healthy reader: median {median:?}, p99 {p99:?}");
+            assert!(p99 < Duration::from_millis(50), "median {median:?}, p99 {p99:?}");
+            reading.join().expect("the slow reader receives all lines");
+        });
+    });
 }

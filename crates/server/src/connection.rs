@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use switchboard_core::CloseReason;
-use switchboard_protocol::ReceivedBytes;
+use switchboard_core::{CloseReason, SessionId};
+use switchboard_protocol::{Dialect, ReceivedBytes};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 
@@ -26,6 +26,7 @@ use crate::buffers;
 use crate::hub::Hub;
 use crate::outbox::{Ending, FlushOutcome, Outbox, TaskState, Watermarks};
 use crate::reply_delay::{self, ReplyDelay};
+use crate::set_aside::SetAside;
 use crate::speaker::Speaker;
 use crate::tcp_info;
 use crate::throttle::{self, Pause, TokenBucket};
@@ -79,6 +80,7 @@ struct SlowState {
     /// The time of the first failed write.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
+    set_aside: SetAside,
     delayed_replies: Option<DelayedReplies>,
     /// One timer for all deadlines. It is removed when it has fired and no deadline is left.
     timer: Option<Pin<Box<Sleep>>>,
@@ -135,6 +137,7 @@ impl SlowState {
             && self.stalled_since.is_none()
             && self.broken_since.is_none()
             && self.pause.is_none()
+            && self.set_aside.is_empty()
     }
 }
 
@@ -206,6 +209,16 @@ impl Connection {
     /// Handles lines of the backlog, or of one read if there is no backlog. Pending if reading is paused or there is no
     /// input. `Err` if the session has ended.
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
+        if let Some(result) = self.turn_of_set_aside(cx) {
+            return Poll::Ready(result);
+        }
+        if let Some(SlowState { set_aside, .. }) = self.slow.as_deref() {
+            match set_aside.ending {
+                Some(reason) if !set_aside.has_lines() => return Poll::Ready(Err(reason)),
+                None if !set_aside.is_full() => {}
+                _ => return Poll::Pending,
+            }
+        }
         let lines_max = ready!(self.lines_allowed(cx));
         buffers::with_read_buffer(|read_buffer| {
             let Backlog { bytes: backlog, handled } = std::mem::take(&mut self.backlog);
@@ -218,10 +231,10 @@ impl Connection {
                 let count = buf.filled().len();
                 is_flood = count == read_bytes;
                 match outcome {
-                    Ok(()) if count == 0 && self.is_broken() => return Poll::Ready(Err(CloseReason::Reset)),
-                    Ok(()) if count == 0 => return Poll::Ready(Err(CloseReason::Quit)),
+                    Ok(()) if count == 0 && self.is_broken() => return self.end_of_input(CloseReason::Reset, cx),
+                    Ok(()) if count == 0 => return self.end_of_input(CloseReason::Quit, cx),
                     Ok(()) => read = &read_buffer[..count],
-                    Err(_) => return Poll::Ready(Err(CloseReason::Reset)),
+                    Err(_) => return self.end_of_input(CloseReason::Reset, cx),
                 }
             }
             // A turn handles only a part of a long backlog, so a scan of all its bytes would cost more than it saves.
@@ -230,7 +243,9 @@ impl Connection {
             } else {
                 (ReceivedBytes::new(read), lines_max.min(FLOOD_LINES))
             };
-            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max);
+            let set_aside =
+                self.slow.as_mut().map(|slow| &mut slow.set_aside).filter(|set_aside| !set_aside.is_empty());
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, set_aside);
             if let Some(reason) = turn.closed {
                 return Poll::Ready(Err(reason));
             }
@@ -251,13 +266,54 @@ impl Connection {
             } else {
                 self.backlog = Backlog { handled: backlog.len() - unhandled.len(), bytes: backlog };
             }
-            if let Some(outbox) = turn.congested
-                && let Some(pause) = self.pause_after(outbox, cx)
-            {
-                self.slow_mut().pause = Some(pause);
+            if let Some((target, outbox)) = turn.congested {
+                self.pause_after(target, outbox, cx);
             }
             Poll::Ready(Ok(()))
         })
+    }
+
+    /// Takes a turn with lines that were set aside, if the pause of their target is over.
+    fn turn_of_set_aside(&mut self, cx: &Context<'_>) -> Option<Result<(), CloseReason>> {
+        let (watermarks, is_broken) = (self.watermarks(), self.is_broken());
+        let SlowState { set_aside, pause, .. } = self.slow.as_deref_mut()?;
+        if set_aside.is_empty() {
+            return None;
+        }
+        if let Some(Pause::OwnOutbox) = pause {
+            if !self.outbox.is_below_soft_mark(watermarks) {
+                return None;
+            }
+            *pause = None;
+        }
+        // The last lines of a connection that was reset are handled at once.
+        let is_over = is_broken || set_aside.ending == Some(CloseReason::Reset);
+        let (target, lines) = set_aside.next_ready(self.speaker.id, is_over, cx.waker(), watermarks)?;
+        let mut unread = ReceivedBytes::new(&lines);
+        let mut speaker = Speaker::new(self.speaker.id, self.speaker.dialect, self.hub.settings.line_bytes);
+        let lines_max = FLOOD_LINES.min(self.hub.settings.turn_lines);
+        let turn = self.hub.turn(&mut speaker, &mut unread, lines_max, None);
+        let handled = lines.len() - unread.as_bytes().len();
+        set_aside.give_back(target, lines, handled);
+        if let Some(reason) = turn.closed {
+            return Some(Err(reason));
+        }
+        if let Some((target, outbox)) = turn.congested {
+            self.pause_after(target, outbox, cx);
+        }
+        Some(Ok(()))
+    }
+
+    /// Ends the session for `reason`, or waits until the lines that were set aside are handled.
+    fn end_of_input(&mut self, reason: CloseReason, cx: &Context<'_>) -> Poll<Result<(), CloseReason>> {
+        match self.slow.as_mut().map(|slow| &mut slow.set_aside).filter(|set_aside| set_aside.has_lines()) {
+            Some(set_aside) => {
+                set_aside.ending = Some(reason);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(reason)),
+        }
     }
 
     /// The size of the next read, in bytes: about [`FLOOD_LINES`] lines if the session floods, else the whole buffer.
@@ -302,24 +358,30 @@ impl Connection {
         }
     }
 
-    /// The pause after a turn that appended to `outbox`, and left it above its soft mark. `None` if it has room again.
-    fn pause_after(&self, outbox: Arc<Outbox>, cx: &Context<'_>) -> Option<Pause> {
-        if Arc::ptr_eq(&outbox, &self.outbox) {
-            return Some(Pause::OwnOutbox);
+    /// Pauses after a turn that appended to the outbox of `target` and left it above its soft mark, unless it has room
+    /// again. In the line dialect, only the lines to this target are paused, if possible.
+    fn pause_after(&mut self, target: SessionId, mut outbox: Arc<Outbox>, cx: &Context<'_>) {
+        let (id, watermarks) = (self.speaker.id, self.watermarks());
+        if target == id {
+            self.slow_mut().pause = Some(Pause::OwnOutbox);
+            return;
         }
-        let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), self.watermarks())?;
+        if self.speaker.dialect == Dialect::Line {
+            match self.slow_mut().set_aside.pause(id, target, outbox, cx.waker(), watermarks) {
+                Ok(()) => return,
+                Err(unpaused) => outbox = unpaused,
+            }
+        }
+        let Some(congestion) = outbox.pause_sender(id, cx.waker(), watermarks) else { return };
         let since = Instant::now();
-        Some(Pause::Congested {
-            outbox,
-            since,
-            until: since + throttle::congestion_delay(congestion, self.watermarks()),
-        })
+        let until = since + throttle::congestion_delay(congestion, watermarks);
+        self.slow_mut().pause = Some(Pause::Congested { outbox, since, until });
     }
 
     /// Ends the session in the hub, and starts to drain its outbox.
     fn end(&mut self, reason: CloseReason) {
         self.hub.close(self.speaker.id, reason);
-        self.end_pause();
+        self.end_pauses();
         self.backlog = Backlog::default();
         let slow = self.slow_mut();
         slow.stage = Stage::Draining { reason, until: Instant::now() + DRAIN_MAX };
@@ -356,9 +418,10 @@ impl Connection {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
+        let target_pause_end = slow.set_aside.until();
         let replies_due = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
-        let Some(until) = [deadline, pause_end, replies_due].into_iter().flatten().min() else {
+        let Some(until) = [deadline, pause_end, target_pause_end, replies_due].into_iter().flatten().min() else {
             slow.timer.take_if(|timer| timer.is_elapsed());
             return Poll::Pending;
         };
@@ -472,6 +535,14 @@ impl Connection {
         false
     }
 
+    /// Ends all pauses, and drops the lines that were set aside.
+    fn end_pauses(&mut self) {
+        self.end_pause();
+        if let Some(slow) = &mut self.slow {
+            slow.set_aside.clear(self.speaker.id);
+        }
+    }
+
     /// Ends the pause in reading, if there is one. A congested outbox then no longer counts this session as a sender.
     fn end_pause(&mut self) {
         let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
@@ -494,7 +565,7 @@ impl Future for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.end_pause();
+        self.end_pauses();
         self.hub.remove(self.speaker.id);
     }
 }

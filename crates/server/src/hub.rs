@@ -9,10 +9,11 @@ use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
-use switchboard_protocol::{AfterReply, Dialect, ParseError, ReceivedBytes, Reply};
+use switchboard_protocol::{AfterReply, Command, Dialect, ParseError, ReceivedBytes, Reply};
 use tokio::time::Instant;
 
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
+use crate::set_aside::SetAside;
 use crate::settings::Settings;
 use crate::speaker::{ParsedLine, Speaker};
 use crate::telemetry;
@@ -47,8 +48,9 @@ pub(crate) struct Counts {
 pub(crate) struct Turn {
     /// Number of handled lines.
     pub(crate) lines: usize,
-    /// The outbox that ended the turn: it was above its soft mark after the turn had appended to it.
-    pub(crate) congested: Option<Arc<Outbox>>,
+    /// The session whose outbox ended the turn, and this outbox: it was above its soft mark after the turn had appended
+    /// to it.
+    pub(crate) congested: Option<(SessionId, Arc<Outbox>)>,
     /// Why the session has ended, if it has. Its remaining lines are ignored.
     pub(crate) closed: Option<CloseReason>,
 }
@@ -82,8 +84,15 @@ impl Hub {
     }
 
     /// Handles at most `lines_max` lines of `unread`. The turn ends earlier if its lines have needed as much work as
-    /// `turn_lines` ordinary lines, or if it has appended to an outbox that is now above its soft mark.
-    pub(crate) fn turn(&self, speaker: &mut Speaker, unread: &mut ReceivedBytes<'_>, lines_max: usize) -> Turn {
+    /// `turn_lines` ordinary lines, or if it has appended to an outbox that is now above its soft mark. Lines to the
+    /// targets of `set_aside` join it instead, until it is full.
+    pub(crate) fn turn(
+        &self,
+        speaker: &mut Speaker,
+        unread: &mut ReceivedBytes<'_>,
+        lines_max: usize,
+        mut set_aside: Option<&mut SetAside>,
+    ) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
         self.with_effects(|board, effects| {
@@ -95,6 +104,7 @@ impl Hub {
                 && turn.lines < lines_max
                 && work < self.settings.turn_lines
                 && effects.congested.is_none()
+                && !set_aside.as_ref().is_some_and(|set_aside| set_aside.is_full())
             {
                 let Some(is_registered) = board.is_registered(from).filter(|_| effects.closing != Some(from)) else {
                     // The session was closed earlier, and the client has received the reason.
@@ -106,7 +116,15 @@ impl Hub {
                 work += line.work();
                 let result = match line {
                     ParsedLine::Command(command) => {
-                        board.handle(from, Event::Command(command), effects);
+                        let is_set_aside = match (&mut set_aside, &command) {
+                            (Some(set_aside), Command::Tell { to, text }) => {
+                                board.find(to).is_some_and(|target| set_aside.add(target, to, text.as_str()))
+                            }
+                            _ => false,
+                        };
+                        if !is_set_aside {
+                            board.handle(from, Event::Command(command), effects);
+                        }
                         Ok(())
                     }
                     ParsedLine::Blank => Ok(()),
@@ -121,7 +139,7 @@ impl Hub {
                     effects.close(from, CloseReason::SlowConsumer);
                 }
             }
-            turn.congested = effects.congested.map(|session| Arc::clone(&effects.outboxes[session]));
+            turn.congested = effects.congested.map(|session| (session, Arc::clone(&effects.outboxes[session])));
             turn
         })
     }
@@ -471,7 +489,7 @@ mod tests {
                 let (id, outbox) = thread_hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
                 let mut speaker = Speaker::new(id, Dialect::Commands, thread_hub.settings.line_bytes);
                 let lines_max = 2;
-                thread_hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), lines_max);
+                thread_hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), lines_max, None);
                 outbox.flush(&mut Context::from_waker(Waker::noop()), thread_hub.watermarks);
                 id
             };

@@ -22,6 +22,7 @@ mod outbox;
 mod reader_watch;
 mod reply_delay;
 mod run;
+mod set_aside;
 mod settings;
 mod speaker;
 mod tcp;

@@ -38,7 +38,8 @@ pub(crate) enum Pause {
     /// The session has used up its rate of lines.
     Rate { until: Instant },
     /// The session added to `outbox`, which is above its soft mark. The pause ends when `outbox` has room, or at
-    /// `until`. This time moves when the congestion changes.
+    /// `until`. This time moves when the congestion changes. In the line dialect, only the lines to the outbox's owner
+    /// are paused, within the bounds of [`set_aside`](crate::set_aside).
     Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
     /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other
     /// session.

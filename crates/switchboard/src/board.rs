@@ -77,6 +77,11 @@ impl Switchboard {
         }
     }
 
+    /// The session that has `name`. The spelling may differ.
+    pub fn find(&mut self, name: &str) -> Option<SessionId> {
+        self.directory.find(name, &self.sessions)
+    }
+
     /// Whether a session has registered. `None` if it was removed.
     #[must_use]
     pub fn is_registered(&self, session: SessionId) -> Option<bool> {

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::*;
 use crate::admission::Admission;
 use crate::outbox::Socket;
+use crate::set_aside;
 use crate::settings::Settings;
 
 #[derive(Debug, Default)]
@@ -559,4 +560,78 @@ async fn task_that_awaits_room_is_woken_by_a_direct_write() {
     tokio::time::advance(reply_delay::DELAY_MAX).await;
     server.run();
     assert_eq!(writes(&noy.take_calls()).concat(), "PONG\n".repeat(5000));
+}
+
+/// A server of the line dialect with the users Noy, Elias and Maya. Elias's socket is blocked, and the soft mark is low.
+fn with_blocked_target() -> (TestServer, [MockSocket; 3]) {
+    let settings = Settings { outbox_soft_bytes: 4096, ..Settings::default() };
+    let mut server = TestServer::with_settings(Dialect::Line, settings);
+    let sockets = ["Noy", "Elias", "Maya"].map(|name| {
+        let socket = server.admit();
+        socket.send([format!("{name}\n")]);
+        server.run();
+        socket.take_calls();
+        socket
+    });
+    sockets[1].block();
+    (server, sockets)
+}
+
+/// A numbered text of about a thousand bytes.
+fn long_text(n: usize) -> String {
+    format!("{n} {}", "x".repeat(1000))
+}
+
+/// Lines to a congested target are set aside. The lines to other targets go on, and a half-closed session ends only after
+/// all its lines are handled.
+#[tokio::test(start_paused = true)]
+async fn congested_target_delays_no_line_to_another_target() {
+    let (mut server, [noy, elias, maya]) = with_blocked_target();
+    let lines = 20;
+    let sent = |n| format!("Elias: {}\nMaya: {n}\n", long_text(n));
+    noy.send([(0..lines).map(sent).collect::<Vec<_>>().concat()]);
+    noy.half_close();
+    server.run();
+    let to_maya = (0..lines).map(|n| format!("[Noy] {n}\n")).collect::<Vec<_>>().concat();
+    assert_eq!(writes(&maya.take_calls()).concat(), to_maya, "no line waits for Elias");
+    assert!(server.connections[0].is_some(), "lines to Elias are left");
+    elias.unblock();
+    server.run();
+    let to_elias = (0..lines).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
+    assert!(server.connections[0].is_none(), "all lines are handled, so the session has ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_to_a_target_that_ends_are_answered() {
+    let (mut server, [noy, elias, _maya]) = with_blocked_target();
+    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    server.run();
+    elias.half_close();
+    server.run();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    server.run();
+    let calls = noy.take_calls();
+    let replies = writes(&calls).concat();
+    let unanswered = replies.replace("User not found.\n", "");
+    assert!(unanswered.is_empty() && replies.lines().count() > 10, "{replies}");
+    let slow = server.connections[0].as_ref().and_then(|connection| connection.slow.as_ref());
+    assert!(slow.is_none_or(|slow| slow.set_aside.is_empty()), "nothing is left of the pause");
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_is_paused_when_too_many_bytes_are_set_aside() {
+    let (mut server, [noy, elias, maya]) = with_blocked_target();
+    let lines = 2 * set_aside::BYTES_MAX / 1000;
+    let reads: Vec<_> = (0..lines).map(|n| format!("Elias: {}\n", long_text(n))).collect();
+    noy.send(reads.into_iter().chain(["Maya: hi\n".to_owned()]));
+    server.run();
+    assert_eq!(maya.take_calls(), [], "the session is paused");
+    let read_bytes = noy.take_calls().len() * "Elias: 0 \n".len().saturating_add(1000);
+    assert!(read_bytes < set_aside::BYTES_MAX + 4 * 4096, "{read_bytes} bytes were read");
+    elias.unblock();
+    server.run();
+    let to_elias = (0..lines).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
+    assert_eq!(writes(&maya.take_calls()), ["[Noy] hi\n"]);
 }

@@ -1,0 +1,150 @@
+//! Lines of a session that are set aside, because the outbox of their target is congested.
+//!
+//! A line of the line dialect names its target. If the target reads slowly, its lines are set aside, and the session's
+//! lines to other targets go on. The lines to one target keep their order. In the commands dialect, a session writes to
+//! one peer, so the whole session is paused instead ([`throttle`](crate::throttle)).
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use switchboard_core::{CloseReason, SessionId};
+use tokio::time::Instant;
+
+use crate::outbox::{Congestion, Outbox, Watermarks};
+use crate::throttle;
+
+/// Number of bytes set aside above which the server reads no more lines of the session. 256 KiB: as much as the default
+/// soft mark of an outbox. One more line may exceed it.
+pub(crate) const BYTES_MAX: usize = 256 * 1024;
+
+/// Maximum number of congested targets of a session. The pauses for all of them are checked whenever the session is
+/// polled. For a further target, the whole session is paused.
+const TARGETS_MAX: usize = 64;
+
+/// The congested targets of one session, and the lines to them.
+#[derive(Debug, Default)]
+pub(crate) struct SetAside {
+    targets: Vec<Target>,
+    /// Total number of bytes of the lines.
+    bytes: usize,
+    /// Why the session ends when no lines are left: the client has ended its input.
+    pub(crate) ending: Option<CloseReason>,
+}
+
+#[derive(Debug)]
+struct Target {
+    session: SessionId,
+    outbox: Arc<Outbox>,
+    /// The time of the last line to the target.
+    since: Instant,
+    /// The time at which the next line may go. It moves when the congestion changes.
+    until: Instant,
+    /// Whole lines, as the client could have sent them.
+    lines: Vec<u8>,
+}
+
+impl SetAside {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    pub(crate) fn has_lines(&self) -> bool {
+        self.bytes > 0
+    }
+
+    /// Whether the server reads no more lines of the session.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BYTES_MAX
+    }
+
+    /// The earliest time at which a line may go.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.targets.iter().map(|target| target.until).min()
+    }
+
+    /// Sets a line to `session` aside if this target is congested. Returns false if it is not.
+    pub(crate) fn add(&mut self, session: SessionId, name: &str, text: &str) -> bool {
+        let Some(target) = self.targets.iter_mut().find(|target| target.session == session) else { return false };
+        let old_len = target.lines.len();
+        for part in [name, ":", text, "\n"] {
+            target.lines.extend_from_slice(part.as_bytes());
+        }
+        self.bytes += target.lines.len() - old_len;
+        true
+    }
+
+    /// Pauses the lines of `from` to a target with a congested outbox. Returns the outbox if there are too many targets.
+    pub(crate) fn pause(
+        &mut self,
+        from: SessionId,
+        session: SessionId,
+        outbox: Arc<Outbox>,
+        waker: &Waker,
+        watermarks: Watermarks,
+    ) -> Result<(), Arc<Outbox>> {
+        let known = self.targets.iter().position(|target| target.session == session);
+        if known.is_none() && self.targets.len() == TARGETS_MAX {
+            return Err(outbox);
+        }
+        let Some(congestion) = outbox.pause_sender(from, waker, watermarks) else { return Ok(()) };
+        let since = Instant::now();
+        let until = next_line(since, congestion, watermarks);
+        match known.and_then(|index| self.targets.get_mut(index)) {
+            Some(target) => (target.since, target.until) = (since, until),
+            None => self.targets.push(Target { session, outbox, since, until, lines: Vec::new() }),
+        }
+        Ok(())
+    }
+
+    /// The target whose pause is over, and its lines. `is_over`: all pauses are over. A target without lines is removed
+    /// when its pause is over.
+    pub(crate) fn next_ready(
+        &mut self,
+        from: SessionId,
+        is_over: bool,
+        waker: &Waker,
+        watermarks: Watermarks,
+    ) -> Option<(SessionId, Vec<u8>)> {
+        let now = Instant::now();
+        let mut ready = None;
+        self.targets.retain_mut(|target| {
+            if ready.is_some() {
+                return true;
+            }
+            // Without congestion, the pause ends now.
+            let congestion = target.outbox.pause_sender(from, waker, watermarks);
+            target.until = congestion.map_or(now, |congestion| next_line(target.since, congestion, watermarks));
+            if target.until > now && !is_over {
+                return true;
+            }
+            target.outbox.resume_sender(from);
+            if target.lines.is_empty() {
+                return false;
+            }
+            ready = Some((target.session, std::mem::take(&mut target.lines)));
+            true
+        });
+        ready
+    }
+
+    /// Gives the lines back that a turn did not handle. `handled`: number of bytes at their front that it did handle.
+    pub(crate) fn give_back(&mut self, session: SessionId, mut lines: Vec<u8>, handled: usize) {
+        self.bytes -= handled;
+        if let Some(target) = self.targets.iter_mut().find(|target| target.session == session) {
+            lines.drain(..handled);
+            target.lines = lines;
+        }
+    }
+
+    /// Drops all lines. The outboxes no longer count the session `from` as a sender.
+    pub(crate) fn clear(&mut self, from: SessionId) {
+        for target in self.targets.drain(..) {
+            target.outbox.resume_sender(from);
+        }
+        self.bytes = 0;
+    }
+}
+
+fn next_line(since: Instant, congestion: Congestion, watermarks: Watermarks) -> Instant {
+    since + throttle::congestion_delay(congestion, watermarks)
+}
