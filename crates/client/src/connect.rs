@@ -32,7 +32,17 @@ pub async fn open_session(
     addr: &(impl ToSocketAddrs + fmt::Display),
     limit: Duration,
 ) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
-    let (read_half, socket) = connect_tcp(addr, limit).await?.into_split();
+    receive_welcome(connect_tcp(addr, limit).await?, addr, limit).await
+}
+
+/// Reads `WELCOME` from a connection to `addr`, within `limit`. Returns the reading and the writing half of the
+/// connection.
+pub async fn receive_welcome(
+    socket: TcpStream,
+    addr: &impl fmt::Display,
+    limit: Duration,
+) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
+    let (read_half, socket) = socket.into_split();
     let mut lines = LineReader::new(read_half);
     let welcome = timeout(limit, lines.next_line()).await;
     let line = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_string(), limit })??;

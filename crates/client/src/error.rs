@@ -53,7 +53,8 @@ pub enum Error {
     /// The server accepted the connection, but sent no line in time.
     #[error(
         "{addr} accepted the connection but sent no WELCOME within {}. \
-         Is it a port of the other dialect, or of another program?",
+         It may be the port of a server that waits for a request, such as HTTP or redis, \
+         or a port of the line dialect (--dialect line)",
         format_limit(*limit)
     )]
     WelcomeTimeout {
@@ -180,7 +181,8 @@ mod tests {
             (
                 Error::WelcomeTimeout { addr: addr(), limit },
                 "127.0.0.1:12345 accepted the connection but sent no WELCOME within 10s. \
-                 Is it a port of the other dialect, or of another program?",
+                 It may be the port of a server that waits for a request, such as HTTP or redis, \
+                 or a port of the line dialect (--dialect line)",
             ),
             (
                 Error::Refused { code: ErrorCode::NameTaken, detail: None },

@@ -613,7 +613,8 @@ async fn a_port_of_the_other_dialect_is_an_error() {
     let output = run_against("> User1\n< WELCOME", &["--dialect", "line", "--name", "User1"], b"").await;
     assert_eq!(output, finished(3, "", err));
     let err = "switchboard: ADDR accepted the connection but sent no WELCOME within 50ms. \
-        Is it a port of the other dialect, or of another program?\n";
+        It may be the port of a server that waits for a request, such as HTTP or redis, \
+        or a port of the line dialect (--dialect line)\n";
     assert_eq!(run_against(".", &["--timeout", "50ms"], b"").await, finished(4, "", err));
 }
 

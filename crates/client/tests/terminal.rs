@@ -7,16 +7,18 @@ mod fake_server;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake_server::{FakeServer, TEST_TIMEOUT};
+use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use tokio::process::Command;
-use tokio::task::{LocalSet, spawn_blocking};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 /// Opens a pseudoterminal. Returns the user's end and the program's end.
@@ -34,6 +36,98 @@ fn is_raw(terminal: &File) -> bool {
     !tcgetattr(terminal).expect("a terminal").local_modes.contains(LocalModes::ICANON)
 }
 
+/// The program, running at a terminal.
+struct Started {
+    /// The user's end of the terminal.
+    user: File,
+    child: Child,
+    /// The output so far.
+    shown: Arc<Mutex<String>>,
+    /// The task that reads the output.
+    reading: JoinHandle<()>,
+}
+
+/// Starts the program at a terminal.
+fn start(args: &[&str], state_home: &Path) -> Started {
+    let (user, program) = open_terminal();
+    let stdio = || Stdio::from(program.try_clone().expect("a clone"));
+    let child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
+        .args(args)
+        .env("XDG_STATE_HOME", state_home)
+        .env("TERM", "xterm")
+        .stdin(stdio())
+        .stdout(stdio())
+        .stderr(stdio())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program starts");
+    drop(program);
+    let mut screen = user.try_clone().expect("a clone");
+    let shown = Arc::new(Mutex::new(String::new()));
+    let shown_by_reader = shown.clone();
+    let reading = spawn_blocking(move || {
+        let mut bytes = [0; 4096];
+        // The read fails when the program has closed its end.
+        while let Ok(read @ 1..) = screen.read(&mut bytes) {
+            *shown_by_reader.lock().expect("no panic") += &String::from_utf8_lossy(&bytes[..read]);
+        }
+    });
+    Started { user, child, shown, reading }
+}
+
+#[tokio::test]
+async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
+    let cases = [
+        // A server that waits for a request, and the answer of such a server to a name.
+        (&["--timeout", "3s"][..], None, "Try --dialect line", "or a port of the line dialect (--dialect line)"),
+        (
+            &["--timeout", "3s", "--dialect", "line", "--name", "Noy"],
+            None,
+            "It may be the port of another program.",
+            "another program",
+        ),
+        (&["who", "--timeout", "3s"], None, "Try --dialect line", "or a port of the line dialect (--dialect line)"),
+        (
+            &["--dialect", "line", "--name", "Noy"],
+            Some("HTTP/1.1 400 Bad Request\r\n"),
+            "",
+            "is not a Switchboard server: it answered \"HTTP/1.1 400 Bad Request\"",
+        ),
+        (
+            &["--dialect", "line", "--name", "Noy"],
+            Some("-ERR unknown command\r\n"),
+            "",
+            "is not a Switchboard server: it answered \"-ERR unknown command\"",
+        ),
+    ];
+    for (args, answer, hint, error) in cases {
+        let playing = async {
+            let server = FakeServer::spawn(async move |listener: TcpListener| {
+                let mut connection = FakeConnection::accept(&listener).await;
+                if let Some(answer) = answer {
+                    connection.expect_line("Noy").await;
+                    connection.send(answer.as_bytes()).await;
+                }
+                sleep(TEST_TIMEOUT).await;
+            })
+            .await;
+            let addr = server.addr.to_string();
+            let state_home = tempfile::tempdir().expect("a temporary folder");
+            let mut started = start(&[&[&*addr], args].concat(), state_home.path());
+            started.child.wait().await.expect("the program ends");
+            started.reading.await.expect("no panic");
+            let shown = started.shown.lock().expect("no panic").clone();
+            let connecting = format!("Connecting to {addr}");
+            assert!(shown.starts_with(&connecting), "{args:?}: {shown:?} does not begin with {connecting:?}");
+            assert_eq!(shown.contains("sent nothing yet"), !hint.is_empty(), "{args:?}: {shown:?}");
+            for expected in [hint, error] {
+                assert!(shown.contains(expected), "{args:?}: {shown:?} lacks {expected:?}");
+            }
+        };
+        timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
+    }
+}
+
 #[tokio::test]
 async fn a_signal_restores_the_terminal_and_saves_the_history() {
     // The exit code is 128 plus the number of the signal.
@@ -49,29 +143,8 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
                 ."])
             .await;
             let state_home = tempfile::tempdir().expect("a temporary folder");
-            let (mut user, program) = open_terminal();
-            let stdio = || Stdio::from(program.try_clone().expect("a clone"));
-            let mut child = Command::new(env!("CARGO_BIN_EXE_switchboard"))
-                .args([&server.addr.to_string(), "--name", "Noy"])
-                .env("XDG_STATE_HOME", state_home.path())
-                .env("TERM", "xterm")
-                .stdin(stdio())
-                .stdout(stdio())
-                .stderr(stdio())
-                .kill_on_drop(true)
-                .spawn()
-                .expect("the program starts");
-            drop(program);
-            let mut screen = user.try_clone().expect("a clone");
-            let shown = Arc::new(Mutex::new(String::new()));
-            let shown_by_reader = shown.clone();
-            let reading = spawn_blocking(move || {
-                let mut bytes = [0; 4096];
-                // The read fails when the program has closed its end.
-                while let Ok(read @ 1..) = screen.read(&mut bytes) {
-                    *shown_by_reader.lock().expect("no panic") += &String::from_utf8_lossy(&bytes[..read]);
-                }
-            });
+            let Started { mut user, mut child, shown, reading } =
+                start(&[&server.addr.to_string(), "--name", "Noy"], state_home.path());
             while !is_raw(&user) {
                 sleep(Duration::from_millis(5)).await;
             }

@@ -21,6 +21,19 @@ pub(crate) enum CliError {
     /// The user asked for the line dialect, but the port has the commands dialect.
     #[error("{addr} does not speak the line dialect (its first line is WELCOME): leave out --dialect line")]
     WrongDialect { addr: String },
+    /// The server accepted the connection, but did not answer to the name of the line dialect.
+    #[error(
+        "{addr} accepted the connection but did not answer to the name within {}. It may be the port of another program",
+        humantime::format_duration(*limit)
+    )]
+    SilentServer { addr: String, limit: Duration },
+    /// The server of the line dialect speaks another protocol.
+    #[error("{addr} is not a Switchboard server: it answered \"{line}\"")]
+    OtherProtocol {
+        addr: String,
+        /// The start of the first line, sanitized.
+        line: String,
+    },
     /// The address does not resolve, but it is a valid username: the user may have omitted `--name`.
     #[error("{error}, or --name {name} if that is who you are")]
     UnknownHost {
@@ -81,8 +94,8 @@ impl CliError {
         match self {
             Self::Refused | Self::LoadFaults => 1,
             Self::Usage(_) => 2,
-            Self::WrongDialect { .. } | Self::UnknownHost { .. } => 3,
-            Self::TimedOut(_) => 4,
+            Self::WrongDialect { .. } | Self::OtherProtocol { .. } | Self::UnknownHost { .. } => 3,
+            Self::TimedOut(_) | Self::SilentServer { .. } => 4,
             Self::Io(_) => 5,
             // Shells use the same exit code for a program that a signal ended.
             Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),

@@ -12,17 +12,20 @@ use std::future::{pending, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_client::low_level::{Backoff, Incoming, MonitoredReader, Received, open_session};
+use switchboard_client::low_level::{
+    Backoff, Incoming, LineReader, MonitoredReader, Received, open_session, receive_welcome,
+};
 use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, ErrorCode, ParseError, Reply, Text, commands, sanitize};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 use super::cli_error::{CliError, with_timeout};
 use super::completion::KnownNames;
+use super::connecting;
 use super::current_chat::CurrentChat;
 use super::line_editor::PASTE_UNASKED_MAX_LINES;
 use super::send_buffer::SendBuffer;
@@ -52,7 +55,7 @@ const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Chats until the user leaves.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
-    let connection = ServerConnection::open(addr, options).await?;
+    let connection = ServerConnection::open_and_show(addr, options).await?;
     let mut signals = TerminationSignals::listen()?;
     let names = KnownNames::default();
     let current_chat = CurrentChat::default();
@@ -129,9 +132,23 @@ struct ServerConnection {
 }
 
 impl ServerConnection {
+    /// Connects, and waits for `WELCOME`.
     async fn open(addr: &str, options: &Options) -> Result<Self, Error> {
-        let (lines, socket) = open_session(&addr, options.timeout).await?;
-        Ok(Self { lines: MonitoredReader::new(lines, options.liveness()), out: SendBuffer::new(socket) })
+        Ok(Self::new(open_session(&addr, options.timeout).await?, options))
+    }
+
+    /// Like [`ServerConnection::open`], and shows this on the terminal.
+    async fn open_and_show(addr: &str, options: &Options) -> Result<Self, Error> {
+        let socket = connecting::connect(addr, options).await?;
+        let welcome = receive_welcome(socket, &addr, options.timeout);
+        Ok(Self::new(
+            connecting::receive_greeting(addr, connecting::SILENT_SERVER_HINT, options, welcome).await?,
+            options,
+        ))
+    }
+
+    fn new((lines, socket): (LineReader<OwnedReadHalf>, OwnedWriteHalf), options: &Options) -> Self {
+        Self { lines: MonitoredReader::new(lines, options.liveness()), out: SendBuffer::new(socket) }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
+use super::connecting;
 use super::current_chat::CurrentChat;
 use super::send_buffer::SendBuffer;
 use super::signals::TerminationSignals;
@@ -26,6 +27,9 @@ use super::{stdin, stdout};
 
 /// The text of `/help`.
 const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
+
+/// The hint if a server accepts the connection and does not answer to the name.
+const SILENT_SERVER_HINT: &str = "It may be the port of another program.";
 
 /// The time limit for each of the last writes, after the user has left.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -36,11 +40,14 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         Some(name) => check_username(name).map_err(|why| CliError::Usage(why.to_owned()))?.to_owned(),
         None => ask_name()?,
     };
-    let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
-    let (lines, first_line) = (LineReader::new(read_half), format!("{name}\n").into_bytes());
+    let first_line = format!("{name}\n").into_bytes();
     if is_interactive {
+        let (read_half, socket) = connecting::connect(addr, options).await?.into_split();
+        let lines = LineReader::new(read_half);
         run_terminal(addr, lines, socket, &first_line, options).await
     } else {
+        let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
+        let lines = LineReader::new(read_half);
         run_script(addr, lines, socket, first_line, options).await
     }
 }
@@ -131,8 +138,10 @@ async fn run_terminal(
     options: &Options,
 ) -> Result<(), CliError> {
     socket.write_all(first_line).await.map_err(CliError::Io)?;
-    let welcome =
-        timeout(options.timeout, lines.next_line()).await.map_err(|_| CliError::TimedOut(options.timeout))??;
+    let welcome = timeout(options.timeout, lines.next_line());
+    let welcome = connecting::receive_greeting(addr, SILENT_SERVER_HINT, options, welcome).await;
+    let limit = options.timeout;
+    let welcome = welcome.map_err(|_| CliError::SilentServer { addr: addr.to_owned(), limit })??;
     check_greeting(addr, &welcome)?;
     if print_and_check(&welcome)? {
         return Err(CliError::Refused);
@@ -186,10 +195,16 @@ async fn chat(
     Ok(())
 }
 
-/// Fails if the server's first line belongs to the commands dialect.
+/// Fails if the server's first line belongs to the commands dialect, or to HTTP or redis. These servers take the name
+/// for a request and refuse it.
 fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
     match line {
         "WELCOME" => Err(CliError::WrongDialect { addr: addr.to_owned() }),
+        _ if line.starts_with("HTTP/") || line.starts_with("-ERR ") => {
+            // 80 characters identify the protocol and fit on one screen line.
+            let start: String = line.chars().take(80).collect();
+            Err(CliError::OtherProtocol { addr: addr.to_owned(), line: sanitize(&start).into_owned() })
+        }
         _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod chat_formatter;
 mod cli_error;
 mod completion;
+mod connecting;
 mod current_chat;
 mod edited_line;
 mod generate;

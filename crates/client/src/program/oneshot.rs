@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
+use super::connecting;
 use super::interactive::{DELAY_MAX, FIRST_DELAY_MAX};
 use super::stdout;
 
@@ -212,8 +213,8 @@ async fn reconnect(
 }
 
 async fn connect(addr: &str, options: &Options) -> Result<(Client, Events), Error> {
-    let options = ConnectOptions { limit: options.timeout, liveness: options.liveness() };
-    Client::connect_with(addr, &options).await
+    let connect_options = ConnectOptions { limit: options.timeout, liveness: options.liveness() };
+    connecting::open(addr, options, Client::connect_with(addr, &connect_options)).await
 }
 
 /// Registers the name of `--name`, or else a guest name.

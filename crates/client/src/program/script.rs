@@ -12,7 +12,7 @@ use std::future::pending;
 use std::io;
 
 use serde::Serialize;
-use switchboard_client::low_level::{Incoming, LineReader, connect_tcp};
+use switchboard_client::low_level::{Incoming, LineReader};
 use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::limits::{LINE_MAX_BYTES, TEXT_MAX_BYTES};
 use switchboard_protocol::{LineDecoder, ReceivedBytes, Reply, commands};
@@ -20,14 +20,16 @@ use tokio::time::{self, Instant};
 
 use super::args::Options;
 use super::cli_error::CliError;
+use super::connecting;
 use super::{stdin, stdout};
 
 /// Runs the script on standard input.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
-    let (read_half, mut socket) = connect_tcp(&addr, options.timeout).await?.into_split();
+    let (read_half, mut socket) = connecting::connect(addr, options).await?.into_split();
     let mut lines = LineReader::new(read_half);
     let mut printer = ReplyPrinter { is_json: options.json, n_answers: 0, n_refusals: 0, close_reason: None };
-    let welcome = time::timeout(options.timeout, lines.next_line()).await;
+    let welcome = time::timeout(options.timeout, lines.next_line());
+    let welcome = connecting::receive_greeting(addr, connecting::SILENT_SERVER_HINT, options, welcome).await;
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
     printer.print(&welcome)?;
 

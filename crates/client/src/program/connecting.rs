@@ -1,0 +1,93 @@
+//! Shows at a terminal that the program is connecting, and gives a hint if the server sends nothing.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use switchboard_client::Error;
+use switchboard_client::low_level::connect_tcp;
+use switchboard_protocol::sanitize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::args::Options;
+use super::chat_formatter::ChatFormatter;
+
+/// The time after which the user gets a hint. A server on another continent answers within half a second.
+const HINT_AFTER: Duration = Duration::from_secs(2);
+
+/// The hint if a server accepts the connection and sends no `WELCOME`.
+pub(crate) const SILENT_SERVER_HINT: &str = "A server of HTTP or redis waits for a request, and a port of the line dialect waits for a name. Try --dialect line, \
+     or another port.";
+
+/// Connects to `addr` over TCP, and shows this at a terminal.
+pub(crate) async fn connect(addr: &str, options: &Options) -> Result<TcpStream, Error> {
+    let hint = "no answer yet. Is the address right? Does a firewall block the port?";
+    wait(&format!("Connecting to {}…", sanitize(addr)), hint, options, connect_tcp(&addr, options.timeout)).await
+}
+
+/// Waits for the first line of the server at `addr`, and shows this at a terminal. The `hint` says what the server
+/// may be if it sends nothing.
+pub(crate) async fn receive_greeting<T>(
+    addr: &str,
+    hint: &str,
+    options: &Options,
+    greeting: impl Future<Output = T>,
+) -> T {
+    let addr = sanitize(addr);
+    let hint = format!("{addr} accepted the connection, but has sent nothing yet. {hint}");
+    wait(&format!("Waiting for {addr} to answer…"), &hint, options, greeting).await
+}
+
+/// Waits until a session is open, and shows this at a terminal.
+pub(crate) async fn open<T>(
+    addr: &str,
+    options: &Options,
+    opening: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let addr = sanitize(addr);
+    let hint = format!("{addr} has sent nothing yet. {SILENT_SERVER_HINT}");
+    wait(&format!("Connecting to {addr}…"), &hint, options, opening).await
+}
+
+async fn wait<T>(status: &str, hint: &str, options: &Options, awaited: impl Future<Output = T>) -> T {
+    let line = StatusLine::show(status);
+    let mut awaited = std::pin::pin!(awaited);
+    if let Ok(result) = timeout(HINT_AFTER, &mut awaited).await {
+        return result;
+    }
+    line.print_above(&ChatFormatter::new(options.color).notice(hint));
+    awaited.await
+}
+
+/// A temporary line on standard error, if that is a terminal. Dropping it erases the line.
+struct StatusLine<'a> {
+    text: &'a str,
+    is_terminal: bool,
+}
+
+impl<'a> StatusLine<'a> {
+    fn show(text: &'a str) -> Self {
+        let line = Self { text, is_terminal: io::stderr().is_terminal() };
+        line.write(text);
+        line
+    }
+
+    /// Prints a line that stays, above this line.
+    fn print_above(&self, line: &str) {
+        self.write(&format!("\r\x1b[K{line}\n{}", self.text));
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_terminal {
+            let mut stderr = io::stderr().lock();
+            // A failed write to standard error cannot be reported anywhere.
+            let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        }
+    }
+}
+
+impl Drop for StatusLine<'_> {
+    fn drop(&mut self) {
+        self.write("\r\x1b[K");
+    }
+}
