@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 
 use switchboard_tests::process::{ServerProcess, program};
-use switchboard_tests::test_client::TestClient;
+use switchboard_tests::test_client::{TIMEOUT, TestClient};
 
 fn server(args: &[&str]) -> Output {
     Command::new(program("switchboard-server")).args(args).output().expect("the server can be started")
@@ -299,4 +299,102 @@ fn a_privileged_port_gives_a_hint() {
     let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}"));
     assert!(output.contains("cannot listen on 127.0.0.1:80: Permission denied"), "{output}");
     assert!(output.contains("setcap cap_net_bind_service=+ep"), "{output}");
+}
+
+#[test]
+fn a_refused_session_is_logged_with_code_and_name() {
+    let mut server = ServerProcess::start(&[]);
+    let _noy = TestClient::registered(server.commands, "Noy");
+    let opened = server.log_line_with("opened");
+    assert!(opened.contains(r#""session":"1v1""#), "{opened}");
+    // The first line of the line dialect is the name. The log has the name, but not the text of a message.
+    let cases = [
+        ("noy", r#""code":"NAME_TAKEN","name":"noy""#),
+        ("\u{1b}[31mEvil\u{202e}", r#""code":"INVALID_TEXT","name":"\\u{1b}[31mEvil\\u{202e}""#),
+        ("Noy: secret", r#""code":"INVALID_NAME","name":"Noy:…""#),
+        (&"x".repeat(5000), r#""code":"LINE_TOO_LONG","name":"""#),
+        ("GET / HTTP/1.1", r#""code":"WRONG_PROTOCOL","name":"""#),
+    ];
+    for (first_line, expected) in cases {
+        let mut user = TestClient::connect(server.line);
+        user.send(first_line);
+        let line = server.log_line_with(r#""message":"refused""#);
+        assert!(line.contains(expected), "{expected} is not in {line}");
+        let session = server.log_line_with(r#""message":"left""#);
+        assert!(session.contains(r#""session":""#) && !session.contains("SessionId"), "{session}");
+    }
+    let mut server = ServerProcess::start(&["--max-sessions", "1"]);
+    let _noy = TestClient::registered(server.commands, "Noy");
+    TestClient::connect(server.commands).expect("ERROR SERVER_FULL");
+    let line = server.log_line_with(r#""message":"rejected""#);
+    assert!(line.contains(r#""code":"SERVER_FULL""#) && line.contains(r#""peer":"127.0.0.1:"#), "{line}");
+}
+
+#[test]
+fn console_has_a_line_for_a_refused_session() {
+    use std::io::{BufRead as _, BufReader};
+    let mut child = Command::new(program("switchboard-server"))
+        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--log-format", "console", "--max-sessions", "2"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the server can be started");
+    let console = BufReader::new(child.stdout.take().expect("a piped stream"));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || console.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let next_line = || receiver.recv_timeout(TIMEOUT).expect("a line");
+    let first_line = next_line();
+    let port = first_line.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok());
+    let address = ([127, 0, 0, 1], port.expect("the port is in the first line")).into();
+    next_line();
+    let mut user1 = TestClient::connect(address);
+    user1.send("User1");
+    user1.expect("Welcome User1! You can now chat.");
+    next_line();
+    let mut second = TestClient::connect(address);
+    let third = TestClient::connect(address);
+    next_line();
+    let third_port = third.socket().local_addr().expect("a connected socket has an address").port();
+    assert_eq!(next_line(), format!("[REJECTED] ('127.0.0.1', {third_port}): SERVER_FULL"));
+    second.send("User1");
+    assert_eq!(next_line(), "[REJECTED] User1: NAME_TAKEN");
+    child.kill().expect("the server can be killed");
+    child.wait().expect("the server exits");
+}
+
+/// Calls `check` with the command line and the text of each help page of a program.
+fn for_each_help(program_name: &str, subcommands: &[String], check: &mut impl FnMut(&str, &str)) {
+    for flag in ["-h", "--help"] {
+        let output = Command::new(program(program_name)).args(subcommands).arg(flag).output();
+        let output = output.expect("the program can be started");
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        let command_line = format!("{program_name} {} {flag}", subcommands.join(" "));
+        assert!(output.status.success() && help.contains("Usage:"), "{command_line}: {help}");
+        check(&command_line, &help);
+        if flag == "-h" {
+            let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+            let commands = commands.take_while(|line| !line.is_empty());
+            // Descriptions of commands may continue on deeper lines.
+            let names = commands.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+            for name in names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help") {
+                for_each_help(program_name, &[subcommands, &[name.to_owned()]].concat(), check);
+            }
+        }
+    }
+}
+
+#[test]
+fn help_has_no_links_of_rustdoc() {
+    for (program_name, pages_min) in [("switchboard-server", 2), ("switchboard", 20), ("encap", 20)] {
+        let mut pages = 0;
+        for_each_help(program_name, &[], &mut |command_line, help| {
+            pages += 1;
+            for markup in ["[`", "`]", "]("] {
+                assert!(!help.contains(markup), "{command_line} has {markup:?}: {help}");
+            }
+            let words = help.split(|c: char| !c.is_alphanumeric() && !":_".contains(c));
+            let path = words.into_iter().find(|word| word.contains("::") && word.starts_with(char::is_uppercase));
+            assert_eq!(path, None, "{command_line} has a path of Rust: {help}");
+        });
+        assert!(pages >= pages_min, "{program_name} has only {pages} pages of help");
+    }
 }

@@ -81,7 +81,7 @@ impl Acceptor {
         let permit = match self.admission.admit(peer) {
             Ok(permit) => permit,
             Err(code) => {
-                tracing::debug!(target: telemetry::SESSIONS, %peer, %code, "rejected");
+                telemetry::rejected(peer, code);
                 return self.reject(stream, code, listener.dialect);
             }
         };

@@ -9,7 +9,7 @@ use std::task::Waker;
 
 use slotmap::SecondaryMap;
 use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
-use switchboard_protocol::{AfterReply, Command, Dialect, ParseError, ReceivedBytes, Reply};
+use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
 use tokio::time::Instant;
 
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
@@ -114,6 +114,8 @@ impl Hub {
                 let Some(line) = speaker.next(unread, is_registered, text_max_bytes) else { break };
                 turn.lines += 1;
                 work += line.work();
+                // Only the first lines of a session can be refused with a close, so the name costs later lines nothing.
+                let requested_name = if is_registered { String::new() } else { line.requested_name() };
                 let result = match line {
                     ParsedLine::Command(command) => {
                         let is_set_aside = match (&mut set_aside, &command) {
@@ -128,12 +130,16 @@ impl Hub {
                         Ok(())
                     }
                     ParsedLine::Blank => Ok(()),
-                    ParsedLine::Error(error) => effects.send_error(from, &error, is_registered),
+                    ParsedLine::Error(error, _) => effects.send_error(from, &error, is_registered),
                     ParsedLine::Foreign(foreign) => {
                         turn.closed = Some(CloseReason::WrongProtocol);
+                        effects.closing_code = Some(ErrorCode::WrongProtocol);
                         effects.send(from, &foreign.refusal())
                     }
                 };
+                if let Some(code) = effects.closing_code.take() {
+                    telemetry::refused(from, code, &requested_name);
+                }
                 if result.is_err() {
                     board.handle(from, Event::Closed(CloseReason::SlowConsumer), effects);
                     effects.close(from, CloseReason::SlowConsumer);
@@ -301,6 +307,8 @@ struct TurnEffects<'a> {
     congested_bytes: usize,
     /// The session to close, because its last reply had the result [`AfterReply::Close`].
     closing: Option<SessionId>,
+    /// The code of the refusal after which the session of this turn is closed.
+    closing_code: Option<ErrorCode>,
     logs_messages: bool,
 }
 
@@ -323,6 +331,7 @@ impl<'a> TurnEffects<'a> {
             congested: None,
             congested_bytes: 0,
             closing: None,
+            closing_code: None,
             logs_messages: tracing::enabled!(target: telemetry::MESSAGES, tracing::Level::DEBUG),
         }
     }
@@ -361,7 +370,11 @@ impl<'a> TurnEffects<'a> {
 
     /// Sends the reply to an invalid line.
     fn send_error(&mut self, to: SessionId, error: &ParseError, is_registered: bool) -> Result<(), Full> {
-        self.append(to, |dialect, queue| dialect.encode_error(error, is_registered, queue))
+        self.append(to, |dialect, queue| dialect.encode_error(error, is_registered, queue))?;
+        if self.closing == Some(to) {
+            self.closing_code = Some(error.code());
+        }
+        Ok(())
     }
 
     #[inline]
@@ -391,6 +404,11 @@ impl Effects for TurnEffects<'_> {
     #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode(reply, queue))?;
+        if let Reply::Error { code, .. } = reply
+            && self.closing == Some(to)
+        {
+            self.closing_code = Some(*code);
+        }
         if let Reply::Pong = reply
             && let Some(writer) = self.writer(to)
         {

@@ -149,6 +149,14 @@ where
                 Ok(peer) => writeln!(writer, "[NEW CONNECTION] ('{}', {})", peer.ip(), peer.port()),
                 Err(_) => Ok(()),
             },
+            "rejected" => match fields.get("peer").parse::<SocketAddr>() {
+                Ok(peer) => {
+                    let code = fields.get("code");
+                    writeln!(writer, "[REJECTED] ('{}', {}): {code}", peer.ip(), peer.port())
+                }
+                Err(_) => Ok(()),
+            },
+            "refused" => writeln!(writer, "[REJECTED] {}: {}", fields.get("name"), fields.get("code")),
             "left" if fields.get("why") == "slow consumer" => {
                 writeln!(writer, "[DISCONNECTED] {} (slow consumer)", fields.get("name"))
             }

@@ -1,7 +1,8 @@
 //! The input side of a session: decodes bytes to lines, and lines to commands.
 
 use switchboard_core::SessionId;
-use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, ParseError, ReceivedBytes};
+use switchboard_protocol::limits::USERNAME_MAX_CHARS;
+use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, ParseError, ReceivedBytes, sanitize};
 
 /// Decodes and parses the lines of one session.
 #[derive(Debug)]
@@ -16,7 +17,8 @@ pub(crate) struct Speaker {
 pub(crate) enum ParsedLine<'a> {
     Command(Command<'a>),
     Blank,
-    Error(ParseError),
+    /// A line that is not a command, and its bytes. They are empty if the line was too long.
+    Error(ParseError, &'a [u8]),
     /// The first bytes of another protocol.
     Foreign(ForeignProtocol),
 }
@@ -34,11 +36,25 @@ impl ParsedLine<'_> {
         let name_to_fold = match self {
             Self::Command(Command::Register { name }) => name.as_str(),
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
-            Self::Error(ParseError::Name(_)) => return FOLDED_NAME_WORK,
+            Self::Error(ParseError::Name(_), _) => return FOLDED_NAME_WORK,
             Self::Command(Command::Who) => return USER_LIST_WORK,
-            Self::Command(_) | Self::Blank | Self::Error(_) | Self::Foreign(_) => return 1,
+            Self::Command(_) | Self::Blank | Self::Error(..) | Self::Foreign(_) => return 1,
         };
         if name_to_fold.is_ascii() { 1 } else { FOLDED_NAME_WORK }
+    }
+
+    /// The name that the line asks for, or the beginning of a line that is no command. It is safe for a terminal, but
+    /// not valid. A line with a colon may be a message, so its text after the colon is replaced by an ellipsis.
+    pub(crate) fn requested_name(&self) -> String {
+        let line = match self {
+            Self::Command(Command::Register { name }) => name.as_str().into(),
+            Self::Error(_, line) => String::from_utf8_lossy(line),
+            Self::Command(_) | Self::Blank | Self::Foreign(_) => return String::new(),
+        };
+        let before_colon = line.find(':').map_or(&*line, |colon| &line[..=colon]);
+        let name: String = before_colon.chars().take(USERNAME_MAX_CHARS).collect();
+        let ellipsis = if name.len() < line.len() { "…" } else { "" };
+        format!("{}{ellipsis}", sanitize(&name))
     }
 }
 
@@ -62,15 +78,16 @@ impl Speaker {
         }
         let line = match self.decoder.next_line(received)? {
             Ok(line) => line,
-            Err(error) => return Some(ParsedLine::Error(error.into())),
+            Err(error) => return Some(ParsedLine::Error(error.into(), &[])),
         };
         if !is_registered && let Some(foreign) = ForeignProtocol::from_line(line.as_bytes(), self.dialect) {
             return Some(ParsedLine::Foreign(foreign));
         }
+        let bytes = line.as_bytes();
         Some(match self.dialect.parse(line, is_registered, text_max_bytes) {
             Ok(Some(command)) => ParsedLine::Command(command),
             Ok(None) => ParsedLine::Blank,
-            Err(error) => ParsedLine::Error(error),
+            Err(error) => ParsedLine::Error(error, bytes),
         })
     }
 }

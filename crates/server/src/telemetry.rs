@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use switchboard_core::{Fact, SessionId};
-use switchboard_protocol::{Dialect, sanitize};
+use switchboard_protocol::{Dialect, ErrorCode, sanitize};
 
 /// Target of the events of messages. It is separate, because messages are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
@@ -22,7 +22,17 @@ pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
 }
 
 pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
-    tracing::info!(target: SESSIONS, ?session, %dialect, %peer, "opened");
+    tracing::info!(target: SESSIONS, %session, %dialect, %peer, "opened");
+}
+
+/// Logs a session that is closed because the server refuses its first line. `name`: what it asked for.
+pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
+    tracing::info!(target: SESSIONS, %session, %code, name, "refused");
+}
+
+/// Logs a connection that gets no session.
+pub(crate) fn rejected(peer: SocketAddr, code: ErrorCode) {
+    tracing::info!(target: SESSIONS, %peer, %code, "rejected");
 }
 
 /// Logs a fact of the switchboard. `logs_text`: a message is logged with its text, and not only with its length.
@@ -35,7 +45,7 @@ pub(crate) fn log(fact: Fact<'_>, logs_text: bool) {
         Fact::Delivered { from, to, text } => {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");
         }
-        Fact::Registered { session, name } => tracing::info!(target: SESSIONS, ?session, name, "registered"),
-        Fact::Left { session, name, reason } => tracing::info!(target: SESSIONS, ?session, name, why = %reason, "left"),
+        Fact::Registered { session, name } => tracing::info!(target: SESSIONS, %session, name, "registered"),
+        Fact::Left { session, name, reason } => tracing::info!(target: SESSIONS, %session, name, why = %reason, "left"),
     }
 }

@@ -1,6 +1,8 @@
 //! Sessions, and the chats between them.
 
-use slotmap::{SlotMap, new_key_type};
+use std::fmt;
+
+use slotmap::{Key as _, SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
 use crate::directory::NameHashes;
@@ -10,6 +12,13 @@ new_key_type! {
     pub struct SessionId;
 
     pub(crate) struct ChatId;
+}
+
+impl fmt::Display for SessionId {
+    /// Writes the slot and its version, such as `7v1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.data())
+    }
 }
 
 pub(crate) type Sessions = SlotMap<SessionId, Session>;
