@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::task::LocalSet;
@@ -461,6 +461,32 @@ async fn a_listener_that_has_its_messages_closes_without_a_reset() {
         .await;
         let output = run(&["listen", &server.addr.to_string(), "--name", "Noy", "--count", "1"], b"").await;
         assert_eq!(output, finished(0, "Elias: one\n", ""));
+        server.finish().await;
+    })
+    .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_interrupted_listener_closes_without_a_reset() {
+    run_local(async {
+        let server = FakeServer::spawn(async |listener: TcpListener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
+            connection.expect_eof().await;
+            for _ in 0..100 {
+                connection.send(b"FROM Elias: more\n").await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+        let mut child = start(&["listen", &server.addr.to_string(), "--name", "Noy"]);
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        out.read_line(&mut line).await.expect("a message");
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        rustix::process::kill_process(id.expect("the program runs"), rustix::process::Signal::INT).expect("it runs");
+        assert_eq!((&*line, finish(child).await), ("Elias: one\n", finished(0, "", "")));
         server.finish().await;
     })
     .await;

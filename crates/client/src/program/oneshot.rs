@@ -110,13 +110,11 @@ pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) ->
     if options.name.is_none() {
         notice(&format!("listening as {}", sanitize(&name)));
     }
-    tokio::select! {
-        result = listen_as(&name, addr, options, count, (client, events)) => result,
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-    }
+    listen_as(&name, addr, options, count, (client, events)).await
 }
 
-/// Prints events. After a lost connection, reconnects and registers `name` again.
+/// Prints events until `count` messages have arrived, or until Ctrl-C. After a lost connection, reconnects and registers
+/// `name` again.
 async fn listen_as(
     name: &str,
     addr: &str,
@@ -124,12 +122,19 @@ async fn listen_as(
     count: Option<u64>,
     mut session: (Client, Events),
 ) -> Result<(), CliError> {
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut messages_left = count;
     let mut backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
     loop {
         let connected_at = Instant::now();
         let (client, mut events) = session;
-        let Some(lost) = print_events(&mut events, options, &mut messages_left).await? else {
+        let lost = tokio::select! {
+            // The handler of the signal is installed before the first message is printed.
+            biased;
+            result = &mut interrupted => result.map(|()| None)?,
+            lost = print_events(&mut events, options, &mut messages_left) => lost?,
+        };
+        let Some(lost) = lost else {
             close(client, events).await;
             return Ok(());
         };
@@ -139,7 +144,10 @@ async fn listen_as(
         if connected_at.elapsed() > DELAY_MAX {
             backoff.reset();
         }
-        session = reconnect(name, addr, options, lost.into(), &mut backoff).await?;
+        session = tokio::select! {
+            session = reconnect(name, addr, options, lost.into(), &mut backoff) => session?,
+            result = &mut interrupted => return Ok(result?),
+        };
     }
 }
 
