@@ -108,6 +108,15 @@ impl Terminal {
         self.wait_until(&expected, |rows| rows.ends_with(&expected));
     }
 
+    /// Waits until a row of the screen contains `text`, and prints the screen.
+    ///
+    /// # Panics
+    ///
+    /// If the screen does not show it within [`TIMEOUT`].
+    pub fn wait_for_text(&self, text: &str) {
+        self.wait_until(&[text.to_owned()], |rows| rows.iter().any(|row| row.contains(text)));
+    }
+
     fn wait_until(&self, expected: &[String], is_reached: impl Fn(&[String]) -> bool) {
         let mut screen = String::new();
         for _ in 0..TIMEOUT.as_millis() / 20 {

@@ -126,7 +126,7 @@ fn a_long_paste_asks_first_and_ends_with_the_chat() {
     noy.expect("FROM Elias: line 1");
     noy.send("DISCONNECT");
     while noy.receive() != Received::Line("DISCONNECT_OK".to_owned()) {}
-    terminal.wait_for_end(&[">"]);
+    terminal.wait_for_text("pasted lines were not sent: the chat with Noy is over");
     ada.send("CONNECT Elias");
     ada.expect("CONNECT_OK Elias");
     terminal.wait_for_end(&[":: Ada opened a chat with you: type to answer, DISCONNECT to leave.", "Ada>"]);
@@ -170,4 +170,37 @@ fn a_message_for_another_user_is_not_sent_to_the_peer() {
     terminal.type_in("/msg noy hi");
     terminal.enter();
     noy.expect("FROM Elias: hi");
+}
+
+#[test]
+fn a_long_paste_without_marks_asks_first() {
+    let (_server, _address, mut noy, terminal) = elias_chats_with_noy();
+    terminal.paste("DISCONNECT\n/quit\nWHO\nPING\nthe end", false);
+    terminal.wait_for_end(&["Send 5 lines to Noy? Enter sends, Ctrl-C discards:"]);
+    expect_silence(&mut noy);
+    terminal.enter();
+    for line in ["DISCONNECT", "/quit", "WHO", "PING", "the end"] {
+        noy.expect(&format!("FROM Elias: {line}"));
+    }
+}
+
+#[test]
+fn pasted_text_is_never_a_command_in_the_line_dialect() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Line);
+    let mut noy = TestClient::connect(address);
+    noy.send("Noy");
+    noy.expect("Welcome Noy! You can now chat.");
+    let client = program("switchboard");
+    let args = ["--dialect", "line", "--name", "Elias", &address.to_string()];
+    let terminal = Terminal::start(client.to_str().expect("a UTF-8 path"), &args);
+    terminal.wait_for(&["Welcome Elias! You can now chat.", ">"]);
+    terminal.paste("Noy: one\n/quit\nNoy: two\nNoy: three", true);
+    terminal.wait_for_end(&["> Noy: one", "/quit", "Noy: two", "Noy: three"]);
+    terminal.enter();
+    terminal.wait_for_end(&["Send 4 lines? Enter sends, Ctrl-C discards:"]);
+    terminal.enter();
+    for text in ["one", "two", "three"] {
+        noy.expect(&format!("[Elias] {text}"));
+    }
 }
