@@ -15,11 +15,20 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::signals;
 
 /// After a line, the editor waits at most this long for a print in progress. A print that takes longer is itself
 /// waiting for the editor, and the editor executes it when it edits the next line.
 const PRINT_WAIT_MAX: Duration = Duration::from_millis(10);
+
+/// The time after which the edited line is interrupted again, if it did not end. The editor drops an interrupt that
+/// arrives together with a change of the terminal's size.
+const INTERRUPT_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// The maximum number of interrupts of one line. A search in the history takes no interrupt until it ends.
+const INTERRUPTS_MAX: u32 = 4;
 
 /// Allows printing while a line is being edited and while the editor waits between two lines. Blocks printing while the
 /// editor begins or ends a line.
@@ -37,8 +46,22 @@ struct PrintGateState {
     printing: Option<PrintMode>,
     /// Whether the edited line must end as soon as the editor has no more input. The gate stays closed until then.
     is_ending: bool,
-    /// Whether the edited line was interrupted already.
-    is_interrupted: bool,
+    /// The number of times that the edited line was interrupted.
+    n_interrupts: u32,
+    /// When the edited line was last interrupted.
+    interrupted_at: Option<Instant>,
+}
+
+impl PrintGateState {
+    /// Interrupts the edited line, unless it was interrupted a moment ago.
+    fn interrupt(&mut self) {
+        let is_due = self.interrupted_at.is_none_or(|at| at.elapsed() >= INTERRUPT_AGAIN_AFTER);
+        if is_due && self.n_interrupts < INTERRUPTS_MAX {
+            self.n_interrupts += 1;
+            self.interrupted_at = Some(Instant::now());
+            signals::interrupt_editor();
+        }
+    }
 }
 
 /// How lines are printed while the gate is open.
@@ -56,7 +79,7 @@ impl PrintGate {
     pub(crate) fn begin_line(&self, ends_without_input: bool) {
         let mut state = self.lock();
         state.is_ending = ends_without_input && signals::CAN_INTERRUPT_EDITOR;
-        state.is_interrupted = false;
+        (state.n_interrupts, state.interrupted_at) = (0, None);
     }
 
     /// Opens the gate when the editor draws the line, or interrupts the line if it must end.
@@ -65,9 +88,8 @@ impl PrintGate {
         if !state.is_ending {
             state.open = Some(PrintMode::Editing);
             self.changed.notify_all();
-        } else if !state.is_interrupted {
-            state.is_interrupted = true;
-            signals::interrupt_editor();
+        } else {
+            state.interrupt();
         }
     }
 
@@ -89,8 +111,7 @@ impl PrintGate {
             Some(PrintMode::Editing) => {
                 state.open = None;
                 state.is_ending = true;
-                state.is_interrupted = true;
-                signals::interrupt_editor();
+                state.interrupt();
             }
             // If a line has begun and is not drawn yet, drawing it interrupts it.
             None => state.is_ending = true,
@@ -111,8 +132,14 @@ impl PrintGate {
 
     /// Waits until the gate is open, then calls `print`.
     pub(crate) fn print_when_open<T>(&self, print: impl FnOnce() -> T) -> T {
-        let mut state =
-            self.changed.wait_while(self.lock(), |state| state.open.is_none()).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        while state.open.is_none() {
+            let waited = self.changed.wait_timeout(state, INTERRUPT_AGAIN_AFTER);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.open.is_none() && state.is_ending {
+                state.interrupt();
+            }
+        }
         state.printing = state.open;
         drop(state);
         let printed = print();
