@@ -210,8 +210,8 @@ fn set_loopback(state: &str) {
     assert!(status.is_ok_and(|status| status.success()), "ip cannot set loopback {state}");
 }
 
-/// An author writes to a reader of a kilobyte a second and to a healthy one, in turn. The lines to the slow reader do not
-/// delay the others, and arrive in order.
+/// An author writes to a reader of a kilobyte a second and to a healthy one, in turn. The lines to the slow reader do
+/// not delay the others, and arrive in order.
 #[test]
 fn slow_target_delays_no_line_to_another_target() {
     const BURST: usize = 400;

@@ -35,8 +35,8 @@ struct Stall {
     acked_bytes: u64,
     /// The time at which the last progress was seen.
     since: Instant,
-    /// The time at which the window was last seen closed, or the last progress. A reader that has just opened its window
-    /// needs time to acknowledge.
+    /// The time at which the window was last seen closed, or the last progress. A reader that has just opened its
+    /// window needs time to acknowledge.
     open_since: Instant,
     /// The time from which each pass has found the peer silent.
     silent_since: Option<Instant>,

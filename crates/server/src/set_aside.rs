@@ -73,7 +73,8 @@ impl SetAside {
         true
     }
 
-    /// Pauses the lines of `from` to a target with a congested outbox. Returns the outbox if there are too many targets.
+    /// Pauses the lines of `from` to a target with a congested outbox. Returns the outbox if there are too many
+    /// targets.
     pub(crate) fn pause(
         &mut self,
         from: SessionId,

@@ -36,8 +36,8 @@ pub(crate) fn configure<'a>(socket: impl Into<SockRef<'a>>, settings: &Settings)
     Ok(())
 }
 
-/// Sets the time without acknowledgements after which TCP ends the connection, or turns this limit off. An error means that the connection has
-/// ended, which its task learns from the next read or write.
+/// Sets the time without acknowledgements after which TCP ends the connection, or turns this limit off. An error means
+/// that the connection has ended, which its task learns from the next read or write.
 pub(crate) fn set_user_timeout<'a>(socket: impl Into<SockRef<'a>>, timeout: Option<Duration>) {
     #[cfg(target_os = "linux")]
     let _ = socket.into().set_tcp_user_timeout(timeout);

@@ -562,7 +562,8 @@ async fn task_that_awaits_room_is_woken_by_a_direct_write() {
     assert_eq!(writes(&noy.take_calls()).concat(), "PONG\n".repeat(5000));
 }
 
-/// A server of the line dialect with the users Noy, Elias and Maya. Elias's socket is blocked, and the soft mark is low.
+/// A server of the line dialect with the users Noy, Elias and Maya. Elias's socket is blocked, and the soft mark is
+/// low.
 fn with_blocked_target() -> (TestServer, [MockSocket; 3]) {
     let settings = Settings { outbox_soft_bytes: 4096, ..Settings::default() };
     let mut server = TestServer::with_settings(Dialect::Line, settings);
@@ -582,8 +583,8 @@ fn long_text(n: usize) -> String {
     format!("{n} {}", "x".repeat(1000))
 }
 
-/// Lines to a congested target are set aside. The lines to other targets go on, and a half-closed session ends only after
-/// all its lines are handled.
+/// Lines to a congested target are set aside. The lines to other targets go on, and a half-closed session ends only
+/// after all its lines are handled.
 #[tokio::test(start_paused = true)]
 async fn congested_target_delays_no_line_to_another_target() {
     let (mut server, [noy, elias, maya]) = with_blocked_target();
