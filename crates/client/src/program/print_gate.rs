@@ -85,11 +85,11 @@ impl PrintGate {
     /// Opens the gate when the editor draws the line, or interrupts the line if it must end.
     pub(crate) fn open_while_editing(&self) {
         let mut state = self.lock();
-        if !state.is_ending {
+        if state.is_ending {
+            state.interrupt();
+        } else {
             state.open = Some(PrintMode::Editing);
             self.changed.notify_all();
-        } else {
-            state.interrupt();
         }
     }
 
