@@ -245,7 +245,7 @@ impl Connection {
             };
             let set_aside =
                 self.slow.as_mut().map(|slow| &mut slow.set_aside).filter(|set_aside| !set_aside.is_empty());
-            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, set_aside);
+            let turn = self.hub.turn(&mut self.speaker, &mut unread, lines_max, set_aside, None);
             if let Some(reason) = turn.closed {
                 return Poll::Ready(Err(reason));
             }
@@ -292,7 +292,7 @@ impl Connection {
         let mut unread = ReceivedBytes::new(&lines);
         let mut speaker = Speaker::new(self.speaker.id, self.speaker.dialect, self.hub.settings.line_bytes);
         let lines_max = FLOOD_LINES.min(self.hub.settings.turn_lines);
-        let turn = self.hub.turn(&mut speaker, &mut unread, lines_max, None);
+        let turn = self.hub.turn(&mut speaker, &mut unread, lines_max, None, Some(target));
         let handled = lines.len() - unread.as_bytes().len();
         set_aside.give_back(target, lines, handled);
         if let Some(reason) = turn.closed {

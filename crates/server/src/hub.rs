@@ -85,13 +85,16 @@ impl Hub {
 
     /// Handles at most `lines_max` lines of `unread`. The turn ends earlier if its lines have needed as much work as
     /// `turn_lines` ordinary lines, or if it has appended to an outbox that is now above its soft mark. Lines to the
-    /// targets of `set_aside` join it instead, until it is full.
+    /// targets of `set_aside` join it instead, until it is full. `set_aside_for`: the lines were set aside for this
+    /// session, so they are refused if it no longer has its name. Otherwise they would reach the next session of that
+    /// name, after younger lines.
     pub(crate) fn turn(
         &self,
         speaker: &mut Speaker,
         unread: &mut ReceivedBytes<'_>,
         lines_max: usize,
         mut set_aside: Option<&mut SetAside>,
+        set_aside_for: Option<SessionId>,
     ) -> Turn {
         let from = speaker.id;
         let text_max_bytes = self.settings.text_bytes;
@@ -124,10 +127,17 @@ impl Hub {
                             }
                             _ => false,
                         };
-                        if !is_set_aside {
-                            board.handle(from, Event::Command(command), effects);
+                        let has_lost_target = set_aside_for.is_some_and(
+                            |target| matches!(&command, Command::Tell { to, .. } if board.find(to) != Some(target)),
+                        );
+                        if has_lost_target {
+                            effects.send(from, &ErrorCode::UserNotFound.into())
+                        } else {
+                            if !is_set_aside {
+                                board.handle(from, Event::Command(command), effects);
+                            }
+                            Ok(())
                         }
-                        Ok(())
                     }
                     ParsedLine::Blank => Ok(()),
                     ParsedLine::Error(error, _) => effects.send_error(from, &error, is_registered),
@@ -483,6 +493,29 @@ mod tests {
         assert!(woken.0.load(Ordering::Relaxed), "the task is woken");
     }
 
+    #[test]
+    fn lines_set_aside_for_a_session_reach_no_later_session_of_its_name() {
+        let hub = Hub::new(Settings::default());
+        let turn = |session, lines: &str, set_aside_for| {
+            let mut speaker = Speaker::new(session, Dialect::Line, hub.settings.line_bytes);
+            hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), 1, None, set_aside_for);
+        };
+        let admit = |name_line| {
+            let (session, outbox) = hub.admit(Dialect::Line, tokio::io::empty(), Instant::now());
+            turn(session, name_line, None);
+            outbox.flush(&mut Context::from_waker(Waker::noop()), hub.watermarks);
+            (session, outbox)
+        };
+        let (author, author_outbox) = admit("Noy\n");
+        let (reader, _) = admit("Elias\n");
+        turn(author, "Elias: in time\n", Some(reader));
+        assert!(!author_outbox.has_unsent_bytes(), "an accepted line has no reply");
+        hub.close(reader, CloseReason::Quit);
+        let _later_reader = admit("Elias\n");
+        turn(author, "Elias: too late\n", Some(reader));
+        assert!(author_outbox.has_unsent_bytes(), "the line is refused");
+    }
+
     /// A runtime's thread may drop connections while it destroys its thread-local values.
     #[test]
     fn session_can_be_removed_while_its_thread_ends() {
@@ -507,7 +540,7 @@ mod tests {
                 let (id, outbox) = thread_hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
                 let mut speaker = Speaker::new(id, Dialect::Commands, thread_hub.settings.line_bytes);
                 let lines_max = 2;
-                thread_hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), lines_max, None);
+                thread_hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), lines_max, None, None);
                 outbox.flush(&mut Context::from_waker(Waker::noop()), thread_hub.watermarks);
                 id
             };
