@@ -77,7 +77,16 @@ impl Browser {
         // Reading a log empties it, so the entries of the previous page are dropped here.
         self.log("browser");
         self.log("performance");
-        self.request("/url", &json!({ "url": format!("file://{}", page.display()) }));
+        self.open_url(&format!("file://{}", page.display()));
+    }
+
+    /// Opens a page of a web server.
+    ///
+    /// # Panics
+    ///
+    /// If the page cannot be opened.
+    pub fn open_url(&self, url: &str) {
+        self.request("/url", &json!({ "url": url }));
     }
 
     /// Runs a script and returns its value. The script finds the arguments in its variable `arguments`.
