@@ -1,4 +1,4 @@
-//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`, `words`.
+//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`, `words`, `soak`.
 
 mod bench;
 mod deny;
@@ -6,6 +6,7 @@ mod network;
 mod notebook;
 mod packages;
 mod report;
+mod soak;
 mod test;
 mod venv;
 mod words;
@@ -42,6 +43,9 @@ enum Task {
     Deny,
     /// Checks the wording of comments and documents: counts words such as "what", where a noun would be plainer.
     Words,
+    /// Tests that take too long for `cargo xtask test`.
+    #[command(subcommand)]
+    Soak(soak::Soak),
     /// The scenario of `report`, inside its network namespace.
     #[command(hide = true)]
     ReportStage(report::scenario::Args),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Notebook(args) => notebook::run(&args),
         Task::Deny => deny::run(),
         Task::Words => words::run(),
+        Task::Soak(soak) => soak::run(&soak),
         Task::ReportStage(args) => report::scenario::run(&args),
     };
     match outcome {

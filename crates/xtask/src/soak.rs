@@ -1,0 +1,37 @@
+//! `cargo xtask soak`: tests that take too long for `cargo xtask test`.
+
+use std::process::Command;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Soak {
+    /// A day of a small team: 200 clients connect, talk, sleep, roam, flood and reset, and a model checks every line.
+    ///
+    /// `cargo xtask test` runs a day of a few seconds. If a day fails, it prints the variables that repeat it.
+    Day {
+        /// Length of a day, in seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Number of days, each with a seed of its own.
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+    },
+}
+
+pub(crate) fn run(soak: &Soak) -> Result<(), String> {
+    let Soak::Day { seconds, seeds } = soak;
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "test",
+        "--package",
+        "switchboard-tests",
+        "--release",
+        "--locked",
+        "--test",
+        "day",
+        "--",
+        "--nocapture",
+    ]);
+    cargo.env("SWITCHBOARD_DAY_SECONDS", seconds.to_string()).env("SWITCHBOARD_DAY_SEEDS", seeds.to_string());
+    let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if status.success() { Ok(()) } else { Err("a day failed; its output names the seed".into()) }
+}
