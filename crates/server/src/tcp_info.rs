@@ -19,7 +19,7 @@ pub(crate) struct SendState {
     pub(crate) has_unacked_bytes: bool,
     /// Whether the kernel may send no byte until the peer opens its receive window.
     pub(crate) is_window_closed: bool,
-    /// Whether the peer has answered all zero-window probes (RFC 9293 §3.8.6.1) and retransmissions so far.
+    /// Whether the peer answers zero-window probes (RFC 9293 §3.8.6.1) and retransmissions. One probe may be lost.
     pub(crate) is_answered: bool,
     /// Time since the peer's last acknowledgement. An answer to a probe counts.
     pub(crate) silence: Duration,
@@ -39,19 +39,65 @@ pub(crate) fn send_state(socket: &TcpStream) -> Option<SendState> {
     let result = unsafe {
         libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
     };
-    (result == 0).then(|| SendState {
+    (result == 0).then(|| interpret(&info, usize::try_from(len).unwrap_or_default()))
+}
+
+/// Number of unanswered zero-window probes that shows a silent peer. One probe may be lost, and the next may follow only
+/// two minutes later.
+#[cfg(target_os = "linux")]
+const SILENT_PROBES: u8 = 2;
+
+/// The state that a kernel has reported in the first `len` bytes of `info`.
+#[cfg(target_os = "linux")]
+fn interpret(info: &libc::tcp_info, len: usize) -> SendState {
+    // Linux reports the window since version 5.4.
+    let has_window = len >= std::mem::offset_of!(libc::tcp_info, tcpi_snd_wnd) + size_of_val(&info.tcpi_snd_wnd);
+    SendState {
         acked_bytes: info.tcpi_bytes_acked,
         has_unacked_bytes: info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0,
-        // A receiver that shrinks its window may leave bytes in flight. A window that is too small for the next
-        // segment leaves none.
-        is_window_closed: info.tcpi_snd_wnd == 0 || (info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0),
-        is_answered: info.tcpi_probes == 0
+        // A receiver that shrinks its window may leave bytes in flight. If the window is too small for the next
+        // segment, no byte is in flight.
+        is_window_closed: (has_window && info.tcpi_snd_wnd == 0)
+            || (info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0),
+        is_answered: info.tcpi_probes < SILENT_PROBES
             && (info.tcpi_unacked == 0 || info.tcpi_last_ack_recv <= info.tcpi_last_data_sent),
         silence: Duration::from_millis(info.tcpi_last_ack_recv.into()),
-    })
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn send_state(_socket: &TcpStream) -> Option<SendState> {
     None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// What a kernel reports that has sent all bytes but not received their acknowledgements.
+    fn info() -> libc::tcp_info {
+        // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value.
+        #[expect(unsafe_code, reason = "`tcp_info` has no default value")]
+        let info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        libc::tcp_info { tcpi_unacked: 1, tcpi_snd_wnd: 1000, ..info }
+    }
+
+    #[test]
+    fn one_lost_probe_is_no_silence() {
+        for (probes, is_answered) in [(0, true), (1, true), (2, false), (9, false)] {
+            let info = libc::tcp_info { tcpi_probes: probes, tcpi_snd_wnd: 0, ..info() };
+            let state = interpret(&info, size_of::<libc::tcp_info>());
+            assert_eq!((state.is_answered, state.is_window_closed), (is_answered, true), "{probes} unanswered probes");
+        }
+    }
+
+    #[test]
+    fn window_that_an_old_kernel_does_not_report_counts_as_open() {
+        let window = std::mem::offset_of!(libc::tcp_info, tcpi_snd_wnd);
+        let info = libc::tcp_info { tcpi_snd_wnd: 0, ..info() };
+        assert!(!interpret(&info, window).is_window_closed, "the window is not reported");
+        assert!(interpret(&info, window + size_of::<u32>()).is_window_closed);
+        let info = libc::tcp_info { tcpi_unacked: 0, tcpi_notsent_bytes: 1, ..info };
+        assert!(interpret(&info, window).is_window_closed, "unsent bytes, and none in flight");
+    }
 }
