@@ -23,8 +23,8 @@ pub(crate) enum ParsedLine<'a> {
     Foreign(ForeignProtocol),
 }
 
-/// Work of a line with a non-ASCII name, in units of an ordinary line. Folding such a name with Unicode tables takes
-/// some microseconds.
+/// Work of a line with a non-ASCII or a new name, in units of an ordinary line. Folding such a name with Unicode tables
+/// takes some microseconds.
 const FOLDED_NAME_WORK: usize = 64;
 
 /// Work of a `WHO`, in units of an ordinary line. The reply may list many names.
@@ -34,9 +34,9 @@ impl ParsedLine<'_> {
     /// The estimated work of the line, in units of an ordinary line.
     pub(crate) fn work(&self) -> usize {
         let name_to_fold = match self {
-            Self::Command(Command::Register { name }) => name.as_str(),
+            // An ASCII name, too, may need its look-alikes.
+            Self::Command(Command::Register { .. }) | Self::Error(ParseError::Name(_), _) => return FOLDED_NAME_WORK,
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
-            Self::Error(ParseError::Name(_), _) => return FOLDED_NAME_WORK,
             Self::Command(Command::Who) => return USER_LIST_WORK,
             Self::Command(_) | Self::Blank | Self::Error(..) | Self::Foreign(_) => return 1,
         };
