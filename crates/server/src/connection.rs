@@ -275,7 +275,7 @@ impl Connection {
 
     /// Takes a turn with lines that were set aside, if the pause of their target is over.
     fn turn_of_set_aside(&mut self, cx: &Context<'_>) -> Option<Result<(), CloseReason>> {
-        let (watermarks, is_broken) = (self.watermarks(), self.is_broken());
+        let watermarks = self.watermarks();
         let SlowState { set_aside, pause, .. } = self.slow.as_deref_mut()?;
         if set_aside.is_empty() {
             return None;
@@ -286,9 +286,7 @@ impl Connection {
             }
             *pause = None;
         }
-        // The last lines of a connection that was reset are handled at once.
-        let is_over = is_broken || set_aside.ending == Some(CloseReason::Reset);
-        let (target, lines) = set_aside.next_ready(self.speaker.id, is_over, cx.waker(), watermarks)?;
+        let (target, lines) = set_aside.next_ready(self.speaker.id, cx.waker(), watermarks)?;
         let mut unread = ReceivedBytes::new(&lines);
         let mut speaker = Speaker::new(self.speaker.id, self.speaker.dialect, self.hub.settings.line_bytes);
         let lines_max = FLOOD_LINES.min(self.hub.settings.turn_lines);
@@ -363,6 +361,8 @@ impl Connection {
     fn pause_after(&mut self, target: SessionId, mut outbox: Arc<Outbox>, cx: &Context<'_>) {
         let (id, watermarks) = (self.speaker.id, self.watermarks());
         if target == id {
+            // It may replace the pause for another outbox. The next line to that outbox begins a new one.
+            self.end_pause();
             self.slow_mut().pause = Some(Pause::OwnOutbox);
             return;
         }
@@ -375,6 +375,7 @@ impl Connection {
         let Some(congestion) = outbox.pause_sender(id, cx.waker(), watermarks) else { return };
         let since = Instant::now();
         let until = since + throttle::congestion_delay(congestion, watermarks);
+        self.end_pause();
         self.slow_mut().pause = Some(Pause::Congested { outbox, since, until });
     }
 
@@ -418,7 +419,9 @@ impl Connection {
         let outbox_timeout = self.hub.settings.outbox_timeout;
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
-        let target_pause_end = slow.set_aside.until();
+        // While the session's own outbox is full, no line that was set aside may go.
+        let awaits_room = matches!(slow.pause, Some(Pause::OwnOutbox));
+        let target_pause_end = slow.set_aside.until().filter(|_| !awaits_room);
         let replies_due = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
         let Some(until) = [deadline, pause_end, target_pause_end, replies_due].into_iter().flatten().min() else {

@@ -97,12 +97,10 @@ impl SetAside {
         Ok(())
     }
 
-    /// The target whose pause is over, and its lines. `is_over`: all pauses are over. A target without lines is removed
-    /// when its pause is over.
+    /// The target whose pause is over, and its lines. A target without lines is removed when its pause is over.
     pub(crate) fn next_ready(
         &mut self,
         from: SessionId,
-        is_over: bool,
         waker: &Waker,
         watermarks: Watermarks,
     ) -> Option<(SessionId, Vec<u8>)> {
@@ -115,7 +113,7 @@ impl SetAside {
             // Without congestion, the pause ends now.
             let congestion = target.outbox.pause_sender(from, waker, watermarks);
             target.until = congestion.map_or(now, |congestion| next_line(target.since, congestion, watermarks));
-            if target.until > now && !is_over {
+            if target.until > now {
                 return true;
             }
             target.outbox.resume_sender(from);
@@ -133,6 +131,10 @@ impl SetAside {
         self.bytes -= handled;
         if let Some(target) = self.targets.iter_mut().find(|target| target.session == session) {
             lines.drain(..handled);
+            // The bound counts the lines, so the buffer must not stay much larger than they are.
+            if lines.capacity() > 4 * lines.len() {
+                lines.shrink_to(2 * lines.len());
+            }
             target.lines = lines;
         }
     }
@@ -148,4 +150,31 @@ impl SetAside {
 
 fn next_line(since: Instant, congestion: Congestion, watermarks: Watermarks) -> Instant {
     since + throttle::congestion_delay(congestion, watermarks)
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_protocol::Dialect;
+
+    use super::*;
+
+    #[test]
+    fn handled_lines_hold_no_memory() {
+        let watermarks = Watermarks { soft_bytes: 0, hard_bytes: usize::MAX };
+        let outbox = Arc::new(Outbox::new(Dialect::Line, tokio::io::empty()));
+        let mut ids = slotmap::SlotMap::with_key();
+        let (from, to): (SessionId, SessionId) = (ids.insert(()), ids.insert(()));
+        let mut set_aside = SetAside::default();
+        let (since, until) = (Instant::now(), Instant::now());
+        set_aside.targets.push(Target { session: to, outbox, since, until, lines: Vec::new() });
+        while !set_aside.is_full() {
+            assert!(set_aside.add(to, "Elias", "hi"), "the target is known");
+        }
+        let (target, lines) = set_aside.next_ready(from, Waker::noop(), watermarks).expect("the pause is over");
+        let handled = lines.len() - 9;
+        set_aside.give_back(target, lines, handled);
+        assert_eq!(set_aside.bytes, 9);
+        let capacity = set_aside.targets[0].lines.capacity();
+        assert!(capacity <= 36, "{capacity} bytes are allocated");
+    }
 }

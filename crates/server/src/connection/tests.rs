@@ -20,8 +20,8 @@ use crate::settings::Settings;
 struct SocketState {
     /// The bytes of the next reads, one element for each read. If there is none, a read is pending.
     input: VecDeque<Vec<u8>>,
-    /// The client has half-closed: after `input`, a read returns the end of the stream.
-    is_half_closed: bool,
+    /// The result of a read after `input`, if the client has half-closed or reset the connection.
+    end: Option<Result<(), io::ErrorKind>>,
     reader: Option<Waker>,
     /// Each write is pending.
     is_blocked: bool,
@@ -56,8 +56,10 @@ impl AsyncRead for MockSocket {
                 }
                 state.calls.push(Call::Read);
             }
-            None if state.is_half_closed => {}
             None => {
+                if let Some(end) = state.end {
+                    return Poll::Ready(end.map_err(io::Error::from));
+                }
                 state.reader = Some(cx.waker().clone());
                 return Poll::Pending;
             }
@@ -108,7 +110,12 @@ impl MockSocket {
     }
 
     fn half_close(&self) {
-        self.state().is_half_closed = true;
+        self.state().end = Some(Ok(()));
+        self.send([]);
+    }
+
+    fn reset(&self) {
+        self.state().end = Some(Err(io::ErrorKind::ConnectionReset));
         self.send([]);
     }
 
@@ -618,6 +625,108 @@ async fn lines_to_a_target_that_ends_are_answered() {
     assert!(unanswered.is_empty() && replies.lines().count() > 10, "{replies}");
     let slow = server.connections[0].as_ref().and_then(|connection| connection.slow.as_ref());
     assert!(slow.is_none_or(|slow| slow.set_aside.is_empty()), "nothing is left of the pause");
+}
+
+/// The name of a target that ends is free again. Its next holder receives no line that was sent to the former holder.
+#[tokio::test(start_paused = true)]
+async fn lines_to_a_target_that_ends_do_not_go_to_the_next_holder_of_its_name() {
+    let (mut server, [noy, _elias, _maya]) = with_blocked_target();
+    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    server.run();
+    let stranger = server.admit();
+    server.run();
+    stranger.take_calls();
+    // The stranger's task runs before Noy's, which the end of Elias wakes.
+    let first_elias = server.connections[1].as_ref().expect("the connection is open").speaker.id;
+    server.hub.end(first_elias, CloseReason::SlowConsumer);
+    stranger.send(["Elias\n".to_owned()]);
+    server.run_queue.lock().expect("no holder of the lock panics").retain(|index| *index == 3);
+    server.run();
+    assert_eq!(writes(&stranger.take_calls()), ["Welcome Elias! You can now chat.\n"]);
+    noy.send(["Elias: hi\n".to_owned()]);
+    server.run();
+    for _ in 0..20 {
+        tokio::time::advance(Duration::from_secs(2)).await;
+        server.run();
+    }
+    assert_eq!(writes(&stranger.take_calls()).concat(), "[Noy] hi\n", "only the line that was sent to the new Elias");
+    let calls = noy.take_calls();
+    let replies = writes(&calls).concat();
+    assert!(replies.replace("User not found.\n", "").is_empty() && replies.lines().count() > 10, "{replies}");
+}
+
+/// The replies to a session fill its own outbox while lines to a congested target are set aside. The session sleeps until
+/// its own outbox has room, although the pause of the target ends.
+#[tokio::test(start_paused = true)]
+async fn session_that_awaits_room_sleeps_after_the_pause_of_its_target() {
+    let (mut server, [noy, elias, _maya]) = with_blocked_target();
+    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    server.run();
+    noy.block();
+    noy.send(["no message\n".repeat(1000)]);
+    server.run();
+    let slow = server.connections[0].as_ref().and_then(|connection| connection.slow.as_ref());
+    assert!(slow.is_some_and(|slow| matches!(slow.pause, Some(Pause::OwnOutbox)) && slow.set_aside.has_lines()));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::task::yield_now().await;
+    assert!(server.step(), "the timer wakes the task once");
+    tokio::task::yield_now().await;
+    assert!(!server.step(), "the task sleeps");
+    noy.unblock();
+    elias.unblock();
+    server.run();
+    let to_elias = (0..20).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_with_another_pause_is_no_longer_a_sender() {
+    let settings = Settings { outbox_soft_bytes: 4096, ..Settings::default() };
+    let mut server = TestServer::with_settings(Dialect::Commands, settings);
+    let sockets = [&["REGISTER Elias\n"][..], &["REGISTER Noy\n", "CONNECT Elias\n"]].map(|lines| {
+        let socket = server.admit();
+        socket.send(lines.iter().map(ToString::to_string));
+        server.run();
+        socket
+    });
+    sockets[0].block();
+    sockets[1].send([format!("MSG {}\n", long_text(0)).repeat(10)]);
+    server.run();
+    let outbox = Arc::clone(&server.connections[0].as_ref().expect("the connection is open").outbox);
+    let senders = || {
+        let congestion = outbox.pause_sender(SessionId::default(), Waker::noop(), server.hub.watermarks);
+        outbox.resume_sender(SessionId::default());
+        congestion.map(|congestion| congestion.senders - 1)
+    };
+    assert_eq!(senders(), Some(1), "Noy is paused");
+    let noy = server.connections[1].as_mut().expect("the connection is open");
+    let (id, own_outbox) = (noy.speaker.id, Arc::clone(&noy.outbox));
+    noy.pause_after(id, own_outbox, &Context::from_waker(Waker::noop()));
+    assert_eq!(senders(), Some(0), "Noy is paused for her own outbox");
+}
+
+/// A reset of the author does not hurry the lines that are set aside: they would fill the outbox of a slow reader.
+#[tokio::test(start_paused = true)]
+async fn lines_of_a_reset_session_keep_their_pace() {
+    let (mut server, [noy, elias, _maya]) = with_blocked_target();
+    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    server.run();
+    let unsent_bytes = |server: &TestServer| {
+        let outbox = &server.connections[1].as_ref().expect("the connection is open").outbox;
+        let congestion = outbox.pause_sender(SessionId::default(), Waker::noop(), server.hub.watermarks);
+        outbox.resume_sender(SessionId::default());
+        congestion.map(|congestion| congestion.unsent_bytes)
+    };
+    let before = unsent_bytes(&server);
+    noy.reset();
+    server.run();
+    assert_eq!(unsent_bytes(&server), before, "no line goes before its time");
+    assert!(server.connections[0].is_some(), "lines to Elias are left");
+    elias.unblock();
+    server.run();
+    let to_elias = (0..20).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
+    assert!(server.connections[0].is_none(), "all lines are handled, so the session has ended");
 }
 
 #[tokio::test(start_paused = true)]
