@@ -1,12 +1,13 @@
 //! The interactive client on a real terminal.
 
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
 
 use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::stage::Received;
 use switchboard_tests::terminal::Terminal;
-use switchboard_tests::test_client::TestClient;
+use switchboard_tests::test_client::{TIMEOUT, TestClient};
 
 #[test]
 fn incoming_messages_never_break_the_line_being_typed() {
@@ -101,6 +102,51 @@ fn a_line_typed_for_a_peer_who_left_is_not_sent_to_the_next_peer() {
     terminal.enter();
     ada.expect("FROM Elias: and this for Ada");
     expect_silence(&mut noy);
+}
+
+#[test]
+fn several_lines_for_a_peer_who_left_are_shown_again_in_their_order() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let client = program("switchboard");
+    let terminal = Terminal::start(client.to_str().expect("a UTF-8 path"), &["--name", "Elias", &address]);
+    let (mut to_client, _) = listener.accept().expect("the client connects");
+    to_client.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    let mut from_client = BufReader::new(to_client.try_clone().expect("a clone")).lines();
+    let mut receive = || from_client.next().expect("a line").expect("no error");
+    let mut send = |lines: &str| to_client.write_all(lines.as_bytes()).expect("the client reads");
+    send("WELCOME\n");
+    assert_eq!(receive(), "REGISTER Elias");
+    send("REGISTER_OK Elias\nINCOMING_CONNECTION Noy\n");
+    terminal.wait_for_end(&["Noy>"]);
+
+    // The client sends no further line before the answer to the first one.
+    let lines = ["one", "two", "three", "four", "five"];
+    for line in ["zero"].iter().chain(&lines) {
+        terminal.type_in(line);
+        terminal.enter();
+    }
+    terminal.wait_for_end(&["Noy> four", "Noy> five", "Noy>"]);
+    assert_eq!(receive(), "MSG zero");
+    send("PEER_DISCONNECTED\nINCOMING_CONNECTION Ada\nMSG_SENT\n");
+    terminal.wait_for_end(&["Ada> one", "two", "three", "four", "five"]);
+    send("PEER_DISCONNECTED\nINCOMING_CONNECTION Bob\n");
+    terminal.wait_for_end(&["Bob> one", "two", "three", "four", "five"]);
+    terminal.enter();
+    let question = ":: You wrote this for Ada. Enter sends it to Bob, Ctrl-C clears it.";
+    terminal.wait_for_end(&[question, "Bob> one", "two", "three", "four", "five"]);
+    terminal.enter();
+    terminal.wait_for_end(&["Send 5 lines to Bob? Enter sends, Ctrl-C discards:"]);
+    send("PEER_DISCONNECTED\nINCOMING_CONNECTION Eve\n");
+    terminal.wait_for_text(":: You wrote this for Bob. Enter sends it to Eve, Ctrl-C clears it.");
+    terminal.wait_for_end(&["Eve> one", "two", "three", "four", "five"]);
+    terminal.enter();
+    terminal.wait_for_end(&["Send 5 lines to Eve? Enter sends, Ctrl-C discards:"]);
+    terminal.enter();
+    for line in lines {
+        assert_eq!(receive(), format!("MSG {line}"));
+        send("MSG_SENT\n");
+    }
 }
 
 #[test]

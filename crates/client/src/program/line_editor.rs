@@ -46,6 +46,8 @@ pub(crate) struct LineEditor {
     has_chats: bool,
     formatter: ChatFormatter,
     given_back: GivenBack,
+    /// The text that `given_back` has put at the begin of the draft.
+    returned: String,
     typed: mpsc::Sender<TypedText>,
 }
 
@@ -88,7 +90,7 @@ impl LineEditor {
         let paste_start = KeyEvent(KeyCode::BracketedPasteStart, Modifiers::NONE);
         editor.bind_sequence(paste_start, EventHandler::Conditional(Box::new(RecordPaste(line.clone()))));
         history::load(&mut editor);
-        Ok(Self { editor, gate, line, chat, has_chats, formatter, given_back, typed })
+        Ok(Self { editor, gate, line, chat, has_chats, formatter, given_back, returned: String::new(), typed })
     }
 
     pub(crate) fn create_printer(&mut self) -> rustyline::Result<impl ExternalPrinter + Send + 'static> {
@@ -109,6 +111,7 @@ impl LineEditor {
             draft = self.with_given_back(draft);
             draft = match self.edit(None, draft, false) {
                 Edited::Entered(line) => {
+                    self.returned.clear();
                     let burst = self.take_burst(line);
                     let is_last = burst.is_last;
                     match self.enter(burst) {
@@ -195,18 +198,14 @@ impl LineEditor {
         }
         let chat = self.chat.get();
         if text.chat != chat && text.depends_on_chat() {
-            if is_long {
-                self.show_discarded(n_lines);
-                return Some(TypedText::default());
-            }
-            self.show_notice(&chat.question(&text.chat));
-            return Some(TypedText { chat, ..text });
+            return Some(self.show_again(text));
         }
         // Outside of a chat, the session refuses the paste.
         let has_receiver = chat.peer.is_some() || !self.has_chats;
         if is_long && has_receiver {
             match self.confirm(n_lines, &chat) {
                 Some(true) => {}
+                Some(false) if self.chat.get() != chat => return Some(self.show_again(text)),
                 Some(false) => {
                     self.show_discarded(n_lines);
                     return Some(TypedText::default());
@@ -250,17 +249,27 @@ impl LineEditor {
         }
     }
 
-    /// Adds the lines that the session gave back in front of `draft`.
-    fn with_given_back(&self, draft: TypedText) -> TypedText {
-        let mut text = std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner));
-        if text.text.is_empty() {
+    /// Asks whether to send `text` to another chat than its own. Returns the text to edit next.
+    fn show_again(&self, text: TypedText) -> TypedText {
+        let chat = self.chat.get();
+        self.show_notice(&chat.question(&text.chat));
+        TypedText { chat, ..text }
+    }
+
+    /// Adds the lines that the session gave back in front of `draft`, behind the lines that it gave back before.
+    fn with_given_back(&mut self, draft: TypedText) -> TypedText {
+        let given_back = std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner));
+        if given_back.text.is_empty() {
             return draft;
         }
-        if draft.text.is_empty() {
-            // The user sees the line and the new prompt, so the next Enter may send it.
+        let (mut text, rest) = draft.split_behind(&self.returned);
+        text.append(&given_back);
+        self.returned.clone_from(&text.text);
+        if rest.text.is_empty() {
+            // The user sees the lines and the new prompt, so the next Enter may send them.
             text.chat = self.chat.get();
         }
-        text.append(&draft);
+        text.append(&rest);
         text
     }
 

@@ -15,7 +15,7 @@ pub(crate) struct TypedText {
 }
 
 impl TypedText {
-    /// The parsed line, if the text was typed.
+    /// Parses the text. Pasted text is always a message.
     pub(crate) fn parse(&self) -> UserLine<'_> {
         if self.is_pasted {
             UserLine::pasted(&self.text)
@@ -42,6 +42,37 @@ impl TypedText {
             self.text.push('\n');
             self.text.push_str(&other.text);
             self.is_pasted = true;
+        }
+    }
+    /// Splits the text behind the last line of `beginning`. The first part is empty if the text does not begin so.
+    pub(crate) fn split_behind(self, beginning: &str) -> (Self, Self) {
+        let rest = self.text.strip_prefix(beginning).filter(|_| !beginning.is_empty());
+        let Some(rest) = rest else { return (Self::default(), self) };
+        let end = beginning.len() + rest.find('\n').unwrap_or(rest.len());
+        let part = |text: &str| Self { text: text.to_owned(), ..self.clone() };
+        (part(&self.text[..end]), part(self.text[end..].trim_start_matches('\n')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_split_behind_its_beginning() {
+        let cases = [
+            // The text, its beginning, and the two parts.
+            ("draft", "", "", "draft"),
+            ("one", "one", "one", ""),
+            ("one more", "one", "one more", ""),
+            ("one\ndraft", "one", "one", "draft"),
+            ("one\ntwo\ndraft", "one\ntwo", "one\ntwo", "draft"),
+            ("other", "one", "", "other"),
+        ];
+        for (text, beginning, first, second) in cases {
+            let text = TypedText { text: text.to_owned(), ..TypedText::default() };
+            let (a, b) = text.split_behind(beginning);
+            assert_eq!((&*a.text, &*b.text), (first, second));
         }
     }
 }
