@@ -342,6 +342,36 @@ async fn send_waits_for_a_busy_user_until_the_timeout() {
 }
 
 #[tokio::test]
+async fn send_reports_success_only_for_a_message_to_its_user() {
+    const REGISTERED: &str = "< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n";
+    const SENT: &str = "> MSG hi\n< MSG_SENT\n> DISCONNECT\n< DISCONNECT_OK\n.";
+    let args = ["send", "Elias", "hi", "--name", "Noy"];
+    let again = "> DISCONNECT\n< DISCONNECT_OK\n> CONNECT Elias\n< CONNECT_OK Elias\n";
+    let retried = [
+        // Another user opens a chat before the message is sent.
+        "> CONNECT Elias\n<| CONNECT_OK Elias\\nPEER_DISCONNECTED\\nINCOMING_CONNECTION Bob\\n\n",
+        // The user leaves before the message is sent, and while it is on its way.
+        "> CONNECT Elias\n<| CONNECT_OK Elias\\nPEER_DISCONNECTED\\n\n",
+        "> CONNECT Elias\n< CONNECT_OK Elias\n> MSG hi\n<| PEER_DISCONNECTED\\nERROR NOT_CONNECTED\\n\n",
+    ];
+    for start in retried {
+        let dialogue = [REGISTERED, start, again, SENT].concat().leak();
+        assert_eq!(run_against(dialogue, &args, b"").await, finished(0, "", ""), "given {dialogue}");
+    }
+    // The message reaches the user, who then leaves.
+    let left_later = "> CONNECT Elias\n< CONNECT_OK Elias\n> MSG hi\n<| MSG_SENT\\nPEER_DISCONNECTED\\n\n\
+                      > DISCONNECT\n< DISCONNECT_OK\n.";
+    let dialogue = [REGISTERED, left_later].concat().leak();
+    assert_eq!(run_against(dialogue, &args, b"").await, finished(0, "", ""));
+    // Another user opens a chat while the message is on its way.
+    let other_peer = "> CONNECT Elias\n< CONNECT_OK Elias\n> MSG hi\n\
+                      <| PEER_DISCONNECTED\\nINCOMING_CONNECTION Bob\\nMSG_SENT\\n\n.";
+    let dialogue = [REGISTERED, other_peer].concat().leak();
+    let err = "switchboard: Elias left the chat, and Bob opened one: the message may have reached Bob instead\n";
+    assert_eq!(run_against(dialogue, &args, b"").await, finished(1, "", err));
+}
+
+#[tokio::test]
 async fn a_guest_whose_name_is_taken_draws_another() {
     run_local(async {
         let server = FakeServer::spawn(async |listener: TcpListener| {

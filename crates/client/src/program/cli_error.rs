@@ -41,6 +41,12 @@ pub(crate) enum CliError {
         /// The argument that was given as the address.
         name: String,
     },
+    /// The user left the chat before `send` sent the message.
+    #[error("{user} left the chat before the message was sent: try again later")]
+    UserLeft { user: String },
+    /// The chat changed while the message of `send` was in flight.
+    #[error("{user} left the chat, and {other} opened one: the message may have reached {other} instead")]
+    OtherPeer { user: String, other: String },
     /// No answer arrived in time.
     #[error(
         "no answer within {}: the server may be busy; --timeout sets how long to wait",
@@ -92,7 +98,7 @@ impl CliError {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused | Self::LoadFaults => 1,
+            Self::Refused | Self::LoadFaults | Self::UserLeft { .. } | Self::OtherPeer { .. } => 1,
             Self::Usage(_) => 2,
             Self::WrongDialect { .. } | Self::OtherProtocol { .. } | Self::UnknownHost { .. } => 3,
             Self::TimedOut(_) | Self::SilentServer { .. } => 4,

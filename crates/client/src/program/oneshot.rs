@@ -1,5 +1,6 @@
 //! The subcommands `ping`, `who`, `send` and `listen`.
 
+use std::future::ready;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde_json::json;
 use switchboard_client::low_level::Backoff;
 use switchboard_client::{Client, ConnectOptions, ConnectionError, Error, Event, Events};
 use switchboard_protocol::{ErrorCode, Reply, Users, sanitize};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep};
 
 use super::args::Options;
@@ -50,14 +52,14 @@ pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Du
 pub(crate) async fn who(addr: &str, options: &Options) -> Result<(), CliError> {
     let (client, events) = connect(addr, options).await?;
     let names = with_timeout(options.timeout, client.who()).await?;
-    close(client, events).await;
     if options.json {
         stdout::print_json(&Reply::Users { names: Users::from(names) })?;
-        return Ok(());
+    } else {
+        for name in names {
+            stdout::print_line(&name)?;
+        }
     }
-    for name in names {
-        stdout::print_line(&name)?;
-    }
+    close(client, events).await;
     Ok(())
 }
 
@@ -69,10 +71,9 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     if text.contains('\n') {
         return Err(CliError::Usage("the message has more than one line: send each line by itself".to_owned()));
     }
-    let (client, events) = connect(addr, options).await?;
+    let (client, mut events) = connect(addr, options).await?;
     register(&client, options).await?;
-    connect_when_free(&client, options, user).await?;
-    with_timeout(options.timeout, client.send(text)).await?;
+    send_when_free(&client, &mut events, options, user, text).await?;
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
     }
@@ -83,22 +84,81 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     Ok(())
 }
 
-/// Opens a chat with `user`. If one of the two is in another chat, tries again until the time limit.
-async fn connect_when_free(client: &Client, options: &Options, user: &str) -> Result<(), CliError> {
+/// Sends `text` to `user`. If one of the two is in another chat, or if `user` leaves before the message is sent, tries
+/// again until the time limit.
+async fn send_when_free(
+    client: &Client,
+    events: &mut Events,
+    options: &Options,
+    user: &str,
+    text: &str,
+) -> Result<(), CliError> {
     let deadline = Instant::now() + options.timeout;
     let mut backoff = Backoff::new(FIRST_BUSY_DELAY_MAX, BUSY_DELAY_MAX, fastrand::u64(..));
     loop {
-        let busy = match with_timeout(options.timeout, client.connect_to(user)).await {
-            Err(error) if is_refused(&error, ErrorCode::UserBusy) => error,
-            result => return result.map(drop),
+        let failure = match try_send(client, events, options, user, text).await {
+            Err(error) if matches!(error, CliError::UserLeft { .. }) || is_refused(&error, ErrorCode::UserBusy) => {
+                error
+            }
+            result => return result,
         };
         let delay = backoff.next_delay();
         if Instant::now() + delay > deadline {
-            return Err(busy);
+            return Err(failure);
         }
         // Another user may have opened a chat with this session.
         with_timeout(options.timeout, client.disconnect()).await?;
         sleep(delay).await;
+    }
+}
+
+/// Opens a chat with `user` and sends `text`. Fails if another user may have received it.
+async fn try_send(
+    client: &Client,
+    events: &mut Events,
+    options: &Options,
+    user: &str,
+    text: &str,
+) -> Result<(), CliError> {
+    let user_left = || CliError::UserLeft { user: sanitize(user).into_owned() };
+    // These events are from an earlier chat.
+    take_chat_changes(events).await;
+    with_timeout(options.timeout, client.connect_to(user)).await?;
+    if !take_chat_changes(events).await.is_empty() {
+        return Err(user_left());
+    }
+    match with_timeout(options.timeout, client.send(text)).await {
+        Err(error) if is_refused(&error, ErrorCode::NotConnected) => return Err(user_left()),
+        result => result?,
+    }
+    // The user may have left after the message. Only a new chat can have taken the message.
+    let changes = take_chat_changes(events).await;
+    match changes.into_iter().find_map(|change| match change {
+        Event::IncomingConnection { name } => Some(name),
+        _ => None,
+    }) {
+        Some(other) => {
+            Err(CliError::OtherPeer { user: sanitize(user).into_owned(), other: sanitize(&other).into_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Takes the events that have arrived, and returns the beginnings and ends of chats among them.
+async fn take_chat_changes(events: &mut Events) -> Vec<Event> {
+    let mut changes = Vec::new();
+    loop {
+        // Outside of the cooperative budget of tokio, only an empty queue is not ready.
+        let event = tokio::select! {
+            biased;
+            event = unconstrained(events.next()) => event,
+            () = ready(()) => None,
+        };
+        match event {
+            Some(change @ (Event::IncomingConnection { .. } | Event::PeerDisconnected)) => changes.push(change),
+            Some(_) => {}
+            None => return changes,
+        }
     }
 }
 
