@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::connection_error::ConnectionError;
+use crate::deadline;
 use crate::error::{Error, FailedAttempt};
 use crate::events::Event;
 use crate::incoming::Incoming;
@@ -56,7 +57,7 @@ pub async fn receive_welcome(
 /// them answers. All attempts share the time limit.
 pub async fn connect_tcp(addr: &(impl ToSocketAddrs + fmt::Display), limit: Duration) -> Result<TcpStream, Error> {
     let addr = addr.to_string();
-    let deadline = Instant::now() + limit;
+    let deadline = deadline::after(Instant::now(), limit);
     let Ok(resolved) = timeout_at(deadline, resolve(&addr)).await else {
         return Err(Error::ConnectTimeout { addr, limit });
     };

@@ -57,6 +57,7 @@ mod client;
 mod connect;
 mod connection_driver;
 mod connection_error;
+mod deadline;
 mod error;
 mod events;
 mod incoming;

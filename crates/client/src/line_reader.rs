@@ -68,6 +68,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         self.last_read_at
     }
 
+    /// Whether the rest of the last read has an LF, so that [`LineReader::next_line`] returns without a read.
+    pub(crate) fn has_buffered_line(&self) -> bool {
+        self.chunk[self.undecoded.clone()].contains(&b'\n')
+    }
+
     /// Returns the next complete line of the last read, or `None` if the last read has no further LF.
     fn next_buffered(&mut self) -> Option<Result<String, ConnectionError>> {
         let mut received = ReceivedBytes::new(&self.chunk[self.undecoded.clone()]);

@@ -10,9 +10,11 @@ use tokio::io::AsyncRead;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connection_error::ConnectionError;
+use crate::deadline;
 use crate::line_reader::LineReader;
 
-/// The times of silence after which a client sends a `PING`, and after which it counts the connection as lost.
+/// The times of silence after which a client sends a `PING`, and after which it counts the connection as lost. A time
+/// that is too long for the system's clock, such as [`Duration::MAX`], means no limit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Liveness {
     /// The silence after which the client sends a `PING`. 30 seconds: most routers keep the state of a silent
@@ -78,7 +80,7 @@ impl<R: AsyncRead + Unpin> MonitoredReader<R> {
             if self.deadline() > deadline {
                 continue;
             }
-            if self.is_ping_due() {
+            if self.is_awaiting_answer() {
                 return Err(ConnectionError::unresponsive(self.lines.last_read_at().elapsed()));
             }
             self.ping_due_at = Some(Instant::now());
@@ -86,16 +88,23 @@ impl<R: AsyncRead + Unpin> MonitoredReader<R> {
         }
     }
 
+    /// Whether a line of the last read is left, so that [`MonitoredReader::next`] returns it without a read. The lines of
+    /// one read are bounded: at most 16 KiB.
+    #[must_use]
+    pub fn has_buffered_line(&self) -> bool {
+        self.lines.has_buffered_line()
+    }
+
     /// The end of the silence that the reader allows.
     fn deadline(&self) -> Instant {
         match self.ping_due_at {
-            Some(ping_due_at) if self.is_ping_due() => ping_due_at + self.liveness.answer_within,
-            _ => self.lines.last_read_at() + self.liveness.ping_after,
+            Some(ping_due_at) if self.is_awaiting_answer() => deadline::after(ping_due_at, self.liveness.answer_within),
+            _ => deadline::after(self.lines.last_read_at(), self.liveness.ping_after),
         }
     }
 
     /// Whether nothing was received since the last `PING` was due.
-    fn is_ping_due(&self) -> bool {
+    fn is_awaiting_answer(&self) -> bool {
         self.ping_due_at.is_some_and(|at| at > self.lines.last_read_at())
     }
 }
@@ -152,6 +161,21 @@ mod tests {
             (143, Err(ConnectionError::Unresponsive { silent_ms: 45_000 })),
         ];
         assert_eq!(received, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_time_means_no_limit() {
+        let (client, mut server) = duplex(1024);
+        let liveness = Liveness { ping_after: Duration::MAX, answer_within: Duration::MAX };
+        let mut reader = MonitoredReader::new(LineReader::new(client), liveness);
+        let silence = tokio::time::timeout(Duration::from_hours(24), reader.next()).await;
+        assert!(silence.is_err(), "{silence:?}");
+        server.write_all(b"PONG\n").await.expect("the reader exists");
+        assert_eq!(reader.next().await, Ok(Received::Line("PONG".to_owned())));
+        reader.liveness.ping_after = Duration::from_secs(30);
+        assert_eq!(reader.next().await, Ok(Received::PingDue));
+        let silence = tokio::time::timeout(Duration::from_hours(24), reader.next()).await;
+        assert!(silence.is_err(), "{silence:?}");
     }
 
     #[tokio::test(start_paused = true)]

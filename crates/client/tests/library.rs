@@ -500,6 +500,25 @@ async fn events_are_discarded_after_their_receiver_is_dropped() {
 }
 
 #[tokio::test]
+async fn the_longest_time_limit_means_no_limit() {
+    run_local(async {
+        let server = FakeServer::play(["
+            < WELCOME
+            > WHO
+            < USERS Noy
+            ."])
+        .await;
+        let liveness = Liveness { ping_after: Duration::MAX, answer_within: Duration::MAX };
+        let options = ConnectOptions { limit: Duration::MAX, liveness };
+        let (client, _events) = Client::connect_with(server.addr, &options).await.expect("WELCOME");
+        assert_eq!(client.who().await.expect("answered"), ["Noy"]);
+        drop(client);
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failed_connect_names_its_reason() {
     run_local(async {
         let closed_port = TcpListener::bind("127.0.0.1:0").await.expect("loopback").local_addr().expect("bound");
