@@ -103,7 +103,7 @@ pub(crate) struct Options {
     pub(crate) color: Option<ColorChoice>,
 
     /// The time limit for the connection and for each answer.
-    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, global = true, value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_parser = parse_time, global = true, value_name = "TIME")]
     pub(crate) timeout: Duration,
 }
 
@@ -123,8 +123,16 @@ pub(crate) struct ReconnectArgs {
 /// The shortest time for `--ping-after`: longer than most round trips.
 const PING_AFTER_MIN: Duration = Duration::from_millis(100);
 
+/// The longest time for an option: one year. So the sum of a point in time and an option does not overflow.
+const TIME_MAX: Duration = Duration::from_hours(365 * 24);
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > TIME_MAX { Err("give at most 365days".to_owned()) } else { Ok(time) }
+}
+
 fn parse_ping_after(text: &str) -> Result<Duration, String> {
-    let ping_after = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let ping_after = parse_time(text)?;
     if ping_after < PING_AFTER_MIN {
         return Err(format!("give at least {}", humantime::format_duration(PING_AFTER_MIN)));
     }
@@ -132,6 +140,17 @@ fn parse_ping_after(text: &str) -> Result<Duration, String> {
 }
 
 impl Options {
+    /// Fails if `--name` or `--chat` has a control character, such as an LF that would begin another command.
+    pub(crate) fn check_names(&self) -> Result<(), CliError> {
+        match [&self.name, &self.chat].into_iter().flatten().find(|name| name.contains(char::is_control)) {
+            Some(name) => {
+                let name = name.escape_debug();
+                Err(CliError::Usage(format!("{name} is not a name: it has a control character")))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// When the server counts as lost.
     pub(crate) fn liveness(&self) -> Liveness {
         self.reconnect
@@ -158,7 +177,7 @@ pub(crate) enum Action {
         #[arg(long, default_value_t = 1, value_name = "N")]
         count: u32,
         /// The time between two pings.
-        #[arg(long, default_value = "1s", value_parser = humantime::parse_duration, value_name = "TIME")]
+        #[arg(long, default_value = "1s", value_parser = parse_time, value_name = "TIME")]
         interval: Duration,
     },
     /// List the registered users, one per line.
@@ -359,6 +378,27 @@ mod tests {
     #[test]
     fn the_clap_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_at_most_one_year() {
+        for (option, after) in [("--timeout", &[][..]), ("--ping-after", &[]), ("--interval", &["ping"])] {
+            let is_valid = |time| {
+                let args = [&["switchboard"][..], after, &[option, time]].concat();
+                Cli::parse_args(args.into_iter().map(OsString::from)).is_ok()
+            };
+            assert!(is_valid("365days"), "{option}");
+            assert!(!is_valid("366days") && !is_valid("10000000000000000000s"), "{option}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_control_character_is_a_mistake() {
+        for option in ["--name", "--chat"] {
+            let error = parse(&[option, "Elias\nDISCONNECT"]).options.check_names().expect_err("it has an LF");
+            assert_eq!(error.to_string(), r"Elias\nDISCONNECT is not a name: it has a control character");
+            parse(&[option, "Elias"]).options.check_names().expect("a name");
+        }
     }
 
     #[test]

@@ -46,8 +46,8 @@ pub(super) const DELAY_MAX: Duration = Duration::from_secs(30);
 /// The third minute is reserve.
 const NAME_TAKEN_PATIENCE: Duration = Duration::from_mins(3);
 
-/// The maximum number of received lines to handle before a line is sent. So a server that always has more lines does not
-/// stop the user.
+/// The number of received lines after which a line is sent as soon as the last read has no further line. So a server
+/// that always has more lines does not stop the user.
 const RECEIVED_FIRST_MAX_LINES: usize = 256;
 
 /// The time limit for each answer that is still missing when the user has left.
@@ -55,6 +55,7 @@ const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Chats until the user leaves.
 pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
+    options.check_names()?;
     let connection = ServerConnection::open_and_show(addr, options).await?;
     let mut signals = TerminationSignals::listen()?;
     let names = KnownNames::default();
@@ -251,6 +252,8 @@ impl ChatSession<'_> {
             let answer_deadline = last_request.map(|request| request.sent_at + limit);
             let can_send = answer_deadline.is_none() && connection.out.is_empty();
             let has_queued_line = can_send && !self.queued_lines.is_empty();
+            // The lines of one read may end a chat, so they are handled together.
+            let receives_first = n_received < RECEIVED_FIRST_MAX_LINES || connection.lines.has_buffered_line();
             tokio::select! {
                 biased;
                 _ = editor.exited.changed(), if leave_deadline.is_none() => {
@@ -258,7 +261,7 @@ impl ChatSession<'_> {
                 }
                 () = sleep_until_some(leave_deadline) => return None,
                 // The next line to send may be for a peer who has left. So the received lines come first.
-                received = connection.lines.next(), if n_received < RECEIVED_FIRST_MAX_LINES => match received {
+                received = connection.lines.next(), if receives_first => match received {
                     Ok(Received::PingDue) => {
                         connection.out.push_line("PING");
                         self.pending.push_back(PendingRequest::probe());
@@ -300,7 +303,7 @@ impl ChatSession<'_> {
                     self.show_error(CliError::TimedOut(self.options.timeout)).await;
                     self.last_request().expect("a deadline belongs to a request").is_late = true;
                 }
-                () = ready(()), if n_received >= RECEIVED_FIRST_MAX_LINES => n_received = 0,
+                () = ready(()), if !receives_first => n_received = 0,
             }
         }
     }
@@ -419,7 +422,7 @@ impl ChatSession<'_> {
 
     /// Handles a typed line: executes a local command, or sends a request.
     async fn handle_line(&mut self, out: &mut SendBuffer, typed: TypedText) {
-        if typed.text.contains('\n') {
+        if typed.is_pasted && typed.text.contains('\n') {
             let TypedText { text, is_pasted, chat } = typed;
             let lines = text.lines().map(|line| TypedText { text: line.to_owned(), is_pasted, chat: chat.clone() });
             return self.queued_lines.extend(lines);

@@ -73,13 +73,10 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
 
 /// The lines for `--name` and `--chat`, which precede the script.
 fn first_lines(options: &Options) -> Result<Vec<u8>, CliError> {
+    options.check_names()?;
     let mut lines = String::new();
     for (verb, name) in [("REGISTER", &options.name), ("CONNECT", &options.chat)] {
         if let Some(name) = name {
-            if name.contains(char::is_control) {
-                let name = name.escape_debug();
-                return Err(CliError::Usage(format!("{name} is not a name: it has a control character")));
-            }
             lines.extend([verb, " ", name, "\n"]);
         }
     }

@@ -506,6 +506,50 @@ async fn a_line_for_an_earlier_chat_comes_back() {
 }
 
 #[tokio::test]
+async fn a_line_does_not_overtake_the_end_of_its_chat_in_the_same_segment() {
+    // One more line than the session handles before it sends a line.
+    let n_messages = RECEIVED_FIRST_MAX_LINES + 1;
+    let messages = "FROM Noy: more\\n".repeat(n_messages);
+    let server = format!(
+        "
+        < WELCOME
+        > CONNECT Noy
+        < CONNECT_OK Noy
+        > PING
+        <| PONG\\n{messages}PEER_DISCONNECTED\\nINCOMING_CONNECTION Ada\\n
+        > WHO
+        < USERS Ada
+        ."
+    );
+    let shown_messages = "< Noy: more\n".repeat(n_messages);
+    let user = format!(
+        "
+        < :: Connected to ADDR. /help shows what you can type.
+        < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
+        > PING
+        > for Noy only
+        < :: PONG in…
+        {shown_messages}
+        < :: Noy left the chat.
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        < :: You wrote this for Noy. Enter sends it to Ada, Ctrl-C clears it.
+        ? for Noy only
+        > WHO
+        < :: Here: Ada."
+    );
+    play([server.leak()], &["--chat", "Noy"], &user).await.expect("the session ends without an error");
+}
+
+#[tokio::test]
+async fn a_name_with_a_line_feed_is_not_two_commands() {
+    let user = r"
+        < :: Connected to ADDR. /help shows what you can type.
+        < :! byte 14 begins the control character '\n': only a tab may be sent";
+    let ended = play(["< WELCOME\n."], &["--chat", "Elias\nDISCONNECT"], user).await;
+    assert!(matches!(ended, Err(CliError::Refused)), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_paste_is_sent_as_messages_until_the_chat_ends() {
     let server = "
         < WELCOME
