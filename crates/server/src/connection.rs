@@ -213,7 +213,7 @@ impl Connection {
             return Poll::Ready(result);
         }
         if let Some(SlowState { set_aside, .. }) = self.slow.as_deref() {
-            match set_aside.ending {
+            match set_aside.end_of_input {
                 Some(reason) if !set_aside.has_lines() => return Poll::Ready(Err(reason)),
                 None if !set_aside.is_full() => {}
                 _ => return Poll::Pending,
@@ -306,7 +306,7 @@ impl Connection {
     fn end_of_input(&mut self, reason: CloseReason, cx: &Context<'_>) -> Poll<Result<(), CloseReason>> {
         match self.slow.as_mut().map(|slow| &mut slow.set_aside).filter(|set_aside| set_aside.has_lines()) {
             Some(set_aside) => {
-                set_aside.ending = Some(reason);
+                set_aside.end_of_input = Some(reason);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
@@ -421,7 +421,7 @@ impl Connection {
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
         // While the session's own outbox is full, no line that was set aside may go.
         let awaits_room = matches!(slow.pause, Some(Pause::OwnOutbox));
-        let target_pause_end = slow.set_aside.until().filter(|_| !awaits_room);
+        let target_pause_end = slow.set_aside.next_due().filter(|_| !awaits_room);
         let replies_due = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
         let Some(until) = [deadline, pause_end, target_pause_end, replies_due].into_iter().flatten().min() else {

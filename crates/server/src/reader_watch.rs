@@ -35,10 +35,10 @@ struct Stall {
     acked_bytes: u64,
     /// The time at which the last progress was seen.
     since: Instant,
-    /// The time at which the window was last seen closed, or the last progress. A reader that has just opened its
-    /// window needs time to acknowledge.
-    open_since: Instant,
-    /// The time from which each pass has found the peer silent.
+    /// The last pass that saw a closed window or progress. The limit for an open window counts from here, because a
+    /// reader that has just opened its window needs time to acknowledge.
+    closed_or_progress_at: Instant,
+    /// The first of the latest passes that all found the peer silent.
     silent_since: Option<Instant>,
     /// Whether the socket's user timeout is on, as the settings say.
     has_user_timeout: bool,
@@ -101,13 +101,13 @@ impl Stall {
         let new = Self {
             acked_bytes: state.acked_bytes,
             since: now,
-            open_since: now,
+            closed_or_progress_at: now,
             silent_since: None,
             has_user_timeout: former.is_none_or(|stall| stall.has_user_timeout),
         };
         let mut stall = former.filter(|stall| stall.acked_bytes == state.acked_bytes).unwrap_or(new);
         if state.is_window_closed {
-            stall.open_since = now;
+            stall.closed_or_progress_at = now;
         }
         // Linux answers at most two probes a second, so one missing answer means nothing.
         let is_silent = !state.is_answered && state.silence >= interval;
@@ -126,7 +126,7 @@ impl Stall {
         let is_too_slow = if state.is_window_closed {
             now - self.since >= settings.zero_window_timeout
         } else {
-            has_unsent_bytes && now - self.open_since >= settings.outbox_timeout
+            has_unsent_bytes && now - self.closed_or_progress_at >= settings.outbox_timeout
         };
         if is_too_slow {
             return Some(CloseReason::SlowConsumer);

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use crate::outbox::{Congestion, Outbox, Watermarks};
 use crate::throttle;
 
-/// Number of bytes set aside above which the server reads no more lines of the session. 256 KiB: as much as the default
-/// soft mark of an outbox. One more line may exceed it.
+/// Once this many bytes are set aside, the server reads no more from the session. 256 KiB: as much as the default soft
+/// mark of an outbox. The last line may exceed the bound.
 pub(crate) const BYTES_MAX: usize = 256 * 1024;
 
 /// Maximum number of congested targets of a session. The pauses for all of them are checked whenever the session is
@@ -28,7 +28,7 @@ pub(crate) struct SetAside {
     /// Total number of bytes of the lines.
     bytes: usize,
     /// Why the session ends when no lines are left: the client has ended its input.
-    pub(crate) ending: Option<CloseReason>,
+    pub(crate) end_of_input: Option<CloseReason>,
 }
 
 #[derive(Debug)]
@@ -57,8 +57,8 @@ impl SetAside {
         self.bytes >= BYTES_MAX
     }
 
-    /// The earliest time at which a line may go.
-    pub(crate) fn until(&self) -> Option<Instant> {
+    /// When the first target's pause ends.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.targets.iter().map(|target| target.until).min()
     }
 
@@ -132,8 +132,8 @@ impl SetAside {
         if let Some(target) = self.targets.iter_mut().find(|target| target.session == session) {
             lines.drain(..handled);
             // The bound counts the lines, so the buffer must not stay much larger than they are.
-            if lines.capacity() > 4 * lines.len() {
-                lines.shrink_to(2 * lines.len());
+            if lines.capacity() > 2 * lines.len() {
+                lines.shrink_to_fit();
             }
             target.lines = lines;
         }
@@ -175,6 +175,6 @@ mod tests {
         set_aside.give_back(target, lines, handled);
         assert_eq!(set_aside.bytes, 9);
         let capacity = set_aside.targets[0].lines.capacity();
-        assert!(capacity <= 36, "{capacity} bytes are allocated");
+        assert!(capacity <= 18, "{capacity} bytes are allocated");
     }
 }

@@ -65,7 +65,7 @@ const KIND: [u8; 256] = {
     kind
 };
 
-/// The key of each ASCII character that is of no other kind than [`PLAIN`], [`REPLACED`] or [`CAPITAL_I`].
+/// The key of each ASCII character of kind [`PLAIN`], [`REPLACED`] or [`CAPITAL_I`].
 const KEY: [u8; 128] = {
     let mut key = [0; 128];
     let mut byte = 0_u8;

@@ -47,23 +47,19 @@ struct MockSocket(Arc<Mutex<SocketState>>);
 impl AsyncRead for MockSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut state = self.state();
-        match state.input.pop_front() {
-            Some(mut bytes) => {
-                let remaining = bytes.split_off(bytes.len().min(buf.remaining()));
-                buf.put_slice(&bytes);
-                if !remaining.is_empty() {
-                    state.input.push_front(remaining);
-                }
-                state.calls.push(Call::Read);
+        let Some(mut bytes) = state.input.pop_front() else {
+            if let Some(end) = state.end {
+                return Poll::Ready(end.map_err(io::Error::from));
             }
-            None => {
-                if let Some(end) = state.end {
-                    return Poll::Ready(end.map_err(io::Error::from));
-                }
-                state.reader = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let remaining = bytes.split_off(bytes.len().min(buf.remaining()));
+        buf.put_slice(&bytes);
+        if !remaining.is_empty() {
+            state.input.push_front(remaining);
         }
+        state.calls.push(Call::Read);
         Poll::Ready(Ok(()))
     }
 }
