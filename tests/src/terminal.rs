@@ -69,6 +69,17 @@ impl Terminal {
         assert!(self.tmux(&["send-keys", &format!("C-{key}")]).status.success());
     }
 
+    /// Sends SIGINT to the program.
+    ///
+    /// # Panics
+    ///
+    /// If tmux or `kill` fails.
+    pub fn interrupt(&self) {
+        let shown = self.tmux(&["display-message", "-p", "#{pane_pid}"]).stdout;
+        let pid = String::from_utf8(shown).expect("a process id");
+        assert!(Command::new("kill").args(["-INT", pid.trim()]).status().expect("`kill` runs").success());
+    }
+
     /// Pastes `text`. A bracketed paste is marked as a paste, as most terminals do it. Any other paste arrives like
     /// typed keys, but at once.
     ///

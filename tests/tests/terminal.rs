@@ -231,6 +231,18 @@ fn a_long_paste_without_marks_asks_first() {
 }
 
 #[test]
+fn sigint_ends_the_client_also_after_a_paste_without_marks() {
+    let (_server, _address, mut noy, terminal) = elias_chats_with_noy();
+    let lines: String = (1..=400).map(|number| format!("line {number}\n")).collect();
+    terminal.paste(&lines, false);
+    terminal.wait_for_end(&["Send 400 lines to Noy? Enter sends, Ctrl-C discards:"]);
+    terminal.control('c');
+    terminal.wait_for_end(&[":: The 400 pasted lines were discarded.", "Noy>"]);
+    terminal.interrupt();
+    noy.expect("PEER_DISCONNECTED");
+}
+
+#[test]
 fn pasted_text_is_never_a_command_in_the_line_dialect() {
     let server = EmbeddedServer::start();
     let address = server.address(Dialect::Line);

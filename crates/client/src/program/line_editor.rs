@@ -25,7 +25,7 @@ use super::completion::{EditorHelper, KnownNames};
 use super::current_chat::{Chat, CurrentChat};
 use super::edited_line::EditedLine;
 use super::history;
-use super::print_gate::PrintGate;
+use super::print_gate::{PrintGate, is_input_pending};
 use super::signals;
 use super::typed_text::TypedText;
 use super::user_line::UserLine;
@@ -89,6 +89,7 @@ impl LineEditor {
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrCancel(line.clone()))));
         let paste_start = KeyEvent(KeyCode::BracketedPasteStart, Modifiers::NONE);
         editor.bind_sequence(paste_start, EventHandler::Conditional(Box::new(RecordPaste(line.clone()))));
+        editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(EndWithoutInput(gate.clone()))));
         history::load(&mut editor);
         Ok(Self { editor, gate, line, chat, has_chats, formatter, given_back, returned: String::new(), typed })
     }
@@ -126,8 +127,8 @@ impl LineEditor {
     }
 
     /// Edits one line with the initial text `draft`. Without a `prompt`, the prompt names the chat.
-    fn edit(&mut self, prompt: Option<&str>, draft: TypedText, ends_without_input: bool) -> Edited {
-        self.gate.begin_line(ends_without_input);
+    fn edit(&mut self, prompt: Option<&str>, draft: TypedText, end_when_input_is_empty: bool) -> Edited {
+        self.gate.begin_line(end_when_input_is_empty);
         let chat = self.chat.get();
         let prompt = prompt.map_or_else(|| chat.prompt(), str::to_owned);
         let initial = draft.text.clone();
@@ -138,7 +139,7 @@ impl LineEditor {
         match result {
             Ok(text) => Edited::Entered(TypedText { text, ..line }),
             Err(ReadlineError::Interrupted) if self.line.is_cancelled() => Edited::Cancelled,
-            Err(ReadlineError::Interrupted) if signals::take_own_interrupt() => {
+            Err(ReadlineError::Interrupted) if self.gate.has_interrupted() => {
                 if !self.typed.is_closed() {
                     self.erase(&prompt, &line.text);
                 }
@@ -308,14 +309,6 @@ impl Burst {
     }
 }
 
-/// Whether the terminal has input that the editor has not read.
-fn is_input_pending() -> bool {
-    #[cfg(unix)]
-    return rustix::io::ioctl_fionread(io::stdin()).is_ok_and(|n_bytes| n_bytes > 0);
-    #[cfg(not(unix))]
-    false
-}
-
 /// Returns the number of rows that a line fills on a terminal of `columns` columns, or `None` if a character has no
 /// fixed width.
 fn count_rows(prompt: &str, text: &str, columns: usize) -> Option<usize> {
@@ -353,6 +346,16 @@ struct RecordPaste(Arc<EditedLine>);
 impl ConditionalEventHandler for RecordPaste {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
         self.0.begin_paste(&context.line()[..context.pos()]);
+        None
+    }
+}
+
+/// Handles each other key as usual. A line that must end is interrupted after the last key.
+struct EndWithoutInput(Arc<PrintGate>);
+
+impl ConditionalEventHandler for EndWithoutInput {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.handle_key();
         None
     }
 }

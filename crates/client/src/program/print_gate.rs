@@ -62,6 +62,22 @@ impl PrintGateState {
             signals::interrupt_editor();
         }
     }
+
+    /// Interrupts the edited line if the terminal has no input. The editor would prefer the interrupt to the input, so
+    /// it would read nothing.
+    fn interrupt_without_input(&mut self) {
+        if !is_input_pending() {
+            self.interrupt();
+        }
+    }
+}
+
+/// Whether the terminal has input that the editor has not read.
+pub(crate) fn is_input_pending() -> bool {
+    #[cfg(unix)]
+    return rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|n_bytes| n_bytes > 0);
+    #[cfg(not(unix))]
+    false
 }
 
 /// How lines are printed while the gate is open.
@@ -74,11 +90,11 @@ enum PrintMode {
 }
 
 impl PrintGate {
-    /// Prepares a new line. With `ends_without_input`, the editor interrupts the line as soon as it has no more input.
+    /// Prepares a new line. With `end_when_input_is_empty`, the editor interrupts the line as soon as it has no more input.
     /// The chat of the prompt must be read after this call, so that no later [`PrintGate::restart_line`] is missed.
-    pub(crate) fn begin_line(&self, ends_without_input: bool) {
+    pub(crate) fn begin_line(&self, end_when_input_is_empty: bool) {
         let mut state = self.lock();
-        state.is_ending = ends_without_input && signals::CAN_INTERRUPT_EDITOR;
+        state.is_ending = end_when_input_is_empty && signals::CAN_INTERRUPT_EDITOR;
         (state.n_interrupts, state.interrupted_at) = (0, None);
     }
 
@@ -86,11 +102,24 @@ impl PrintGate {
     pub(crate) fn open_while_editing(&self) {
         let mut state = self.lock();
         if state.is_ending {
-            state.interrupt();
+            state.interrupt_without_input();
         } else {
             state.open = Some(PrintMode::Editing);
             self.changed.notify_all();
         }
+    }
+
+    /// Interrupts the line if it must end. Call this for each key, because some keys change nothing and draw nothing.
+    pub(crate) fn handle_key(&self) {
+        let mut state = self.lock();
+        if state.is_ending {
+            state.interrupt_without_input();
+        }
+    }
+
+    /// Whether the gate interrupted the line that was edited last.
+    pub(crate) fn has_interrupted(&self) -> bool {
+        self.lock().n_interrupts > 0
     }
 
     /// Opens the gate when no line is being edited. The editor must close it before the next line.

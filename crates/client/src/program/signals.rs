@@ -3,7 +3,13 @@
 //! The handlers let the editor restore the terminal and save the history before the program ends.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+#[cfg(unix)]
+use std::sync::{Mutex, PoisonError};
+#[cfg(unix)]
+use std::time::Duration;
+
+#[cfg(unix)]
+use tokio::time::Instant;
 
 use super::cli_error::CliError;
 
@@ -33,7 +39,7 @@ impl TerminationSignals {
             tokio::select! {
                 _ = hangup.recv() => return *hangup_number,
                 // An own interrupt arrives here if the editor ended its line just before.
-                _ = interrupt.recv() => if !take_own_interrupt() { return *interrupt_number },
+                _ = interrupt.recv() => if !is_own_interrupt() { return *interrupt_number },
                 _ = terminate.recv() => return *terminate_number,
             }
         }
@@ -67,20 +73,27 @@ impl TerminationSignals {
 /// Whether [`interrupt_editor`] works on this system.
 pub(crate) const CAN_INTERRUPT_EDITOR: bool = cfg!(unix);
 
-/// The number of signals of [`interrupt_editor`] that nobody has received yet.
-static OWN_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+/// The time limit for the delivery of an own SIGINT to [`TerminationSignals`]. A later SIGINT is not our own.
+#[cfg(unix)]
+const OWN_INTERRUPT_MAX_AGE: Duration = Duration::from_secs(1);
 
-/// Sends SIGINT to this process. The signal ends the line that the editor is editing, between two keys, so no input is
-/// lost.
+/// When [`interrupt_editor`] last sent SIGINT.
+#[cfg(unix)]
+static OWN_INTERRUPT_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Sends SIGINT to this thread, so the signal has arrived when this function returns. The signal ends the line that the
+/// editor is editing, between two keys, so no input is lost.
 pub(crate) fn interrupt_editor() {
     #[cfg(unix)]
     {
-        OWN_INTERRUPTS.fetch_add(1, Ordering::SeqCst);
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT);
+        *OWN_INTERRUPT_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT);
     }
 }
 
-/// Whether a received SIGINT is one of [`interrupt_editor`]. Call this once for each received SIGINT.
-pub(crate) fn take_own_interrupt() -> bool {
-    OWN_INTERRUPTS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |number| number.checked_sub(1)).is_ok()
+/// Whether a SIGINT that arrives now at [`TerminationSignals`] is one of [`interrupt_editor`].
+#[cfg(unix)]
+fn is_own_interrupt() -> bool {
+    let sent_at = *OWN_INTERRUPT_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    sent_at.is_some_and(|at| at.elapsed() < OWN_INTERRUPT_MAX_AGE)
 }
