@@ -91,3 +91,27 @@ impl Speaker {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_that_folds_a_name_counts_as_much_work() {
+        let mut ids = slotmap::SlotMap::with_key();
+        let id: SessionId = ids.insert(());
+        for (line, work) in [
+            ("REGISTER Noy\n", FOLDED_NAME_WORK),
+            ("REGISTER a%b\n", FOLDED_NAME_WORK),
+            ("CONNECT Elias\n", 1),
+            ("CONNECT Élias\n", FOLDED_NAME_WORK),
+            ("WHO\n", USER_LIST_WORK),
+            ("PING\n", 1),
+        ] {
+            let mut speaker = Speaker::new(id, Dialect::Commands, 4096);
+            let mut received = ReceivedBytes::new(line.as_bytes());
+            let parsed = speaker.next(&mut received, true, 3840).expect("a whole line");
+            assert_eq!(parsed.work(), work, "{line}");
+        }
+    }
+}
