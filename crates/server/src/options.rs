@@ -339,6 +339,14 @@ pub enum ConfigError {
         /// The parser's error, with the line.
         error: Box<toml::de::Error>,
     },
+    /// A variable has our prefix and a name that resembles no known one. This is a warning.
+    #[error("{name} is unknown and ignored (from {origin})", name = sanitize(.name))]
+    Ignored {
+        /// The unknown name.
+        name: String,
+        /// The source of the name.
+        origin: Source,
+    },
     /// A key of the file or a variable has an unknown name.
     #[error("{name} is unknown: perhaps {nearest} is meant (from {origin})", name = sanitize(.name))]
     Unknown {
@@ -565,9 +573,16 @@ fn check_variable_names(variables: &[(OsString, OsString)]) -> (Vec<ConfigError>
     known.push(CLIENT_VARIABLE);
     let names = variables.iter().map(|(name, _)| name.to_string_lossy());
     let unknown = names.filter(|name| name.starts_with(VARIABLE_PREFIX) && !known.contains(&&**name));
-    unknown.map(|name| unknown_name(&name, known.iter().copied(), Source::Environment)).partition(
-        |error| matches!(error, ConfigError::Unknown { name, nearest, .. } if distance(name, nearest) <= TYPO_MAX),
-    )
+    let (mut misspelt, mut foreign) = (Vec::new(), Vec::new());
+    for name in unknown {
+        match unknown_name(&name, known.iter().copied(), Source::Environment) {
+            ConfigError::Unknown { name, nearest, origin } if distance(&name, &nearest) > TYPO_MAX => {
+                foreign.push(ConfigError::Ignored { name, origin });
+            }
+            error => misspelt.push(error),
+        }
+    }
+    (misspelt, foreign)
 }
 
 fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str>, origin: Source) -> ConfigError {
@@ -852,7 +867,14 @@ mod tests {
         // Kubernetes sets such variables for a service with the name `switchboard`.
         let variables = [("SWITCHBOARD_SERVICE_HOST", "10.0.0.1"), ("SWITCHBOARD_PORT", "tcp://10.0.0.1:1")];
         let config = config_with_variables(None, &variables, &[]).expect("the variables are ignored");
-        assert_eq!(config.unknown_variables.len(), 2);
+        let warnings: Vec<_> = config.unknown_variables.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                "SWITCHBOARD_SERVICE_HOST is unknown and ignored (from the environment)",
+                "SWITCHBOARD_PORT is unknown and ignored (from the environment)"
+            ]
+        );
     }
 
     #[test]
