@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, sanitize};
-use tokio::net::ToSocketAddrs;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -16,6 +16,7 @@ use crate::connection_driver::{ConnectionDriver, REQUESTS_MAX, Request};
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::events::{self, Events};
+use crate::line_reader::LineReader;
 use crate::liveness::{Liveness, MonitoredReader};
 
 /// The time limit of [`Client::connect`] for the TCP connection, and again for the wait for `WELCOME`.
@@ -60,25 +61,28 @@ pub struct Client {
 impl Client {
     /// Connects to `addr` (`HOST:PORT`) and waits for `WELCOME`. Each of these two steps may take at most
     /// [`CONNECT_TIMEOUT`]. Spawns the task that owns the socket on the current tokio runtime.
-    pub async fn connect(addr: impl ToSocketAddrs + fmt::Display) -> Result<(Self, Events), Error> {
+    pub async fn connect(addr: impl fmt::Display) -> Result<(Self, Events), Error> {
         Self::connect_within(addr, CONNECT_TIMEOUT).await
     }
 
     /// Like [`Client::connect`], with `limit` as the time limit of each step.
-    pub async fn connect_within(
-        addr: impl ToSocketAddrs + fmt::Display,
-        limit: Duration,
-    ) -> Result<(Self, Events), Error> {
+    pub async fn connect_within(addr: impl fmt::Display, limit: Duration) -> Result<(Self, Events), Error> {
         Self::connect_with(addr, &ConnectOptions { limit, ..ConnectOptions::default() }).await
     }
 
     /// Like [`Client::connect`], with `options`.
-    pub async fn connect_with(
-        addr: impl ToSocketAddrs + fmt::Display,
-        options: &ConnectOptions,
-    ) -> Result<(Self, Events), Error> {
-        let (lines, socket) = open_session(&addr, options.limit).await?;
-        let lines = MonitoredReader::new(lines, options.liveness);
+    pub async fn connect_with(addr: impl fmt::Display, options: &ConnectOptions) -> Result<(Self, Events), Error> {
+        Ok(Self::from_session(open_session(&addr, options.limit).await?, options.liveness))
+    }
+
+    /// Continues a session from [`open_session`](crate::low_level::open_session). Spawns the task that owns the socket
+    /// on the current tokio runtime.
+    #[must_use]
+    pub fn from_session(
+        (lines, socket): (LineReader<OwnedReadHalf>, OwnedWriteHalf),
+        liveness: Liveness,
+    ) -> (Self, Events) {
+        let lines = MonitoredReader::new(lines, liveness);
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
         let end_reason = Arc::new(OnceLock::new());
         let (sink, events) = events::queue(end_reason.clone());
@@ -86,7 +90,7 @@ impl Client {
             ConnectionDriver { lines, socket, requests: requests_rx, events: sink, end_reason: end_reason.clone() }
                 .run(),
         );
-        Ok((Self { requests, end_reason }, events))
+        (Self { requests, end_reason }, events)
     }
 
     /// Registers `name`. Returns the name in the server's spelling.

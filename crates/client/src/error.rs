@@ -54,7 +54,7 @@ pub enum Error {
     #[error(
         "{addr} accepted the connection but sent no WELCOME within {}. \
          It may be the port of a server that waits for a request, such as HTTP or redis, \
-         or a port of the line dialect (--dialect line)",
+         or a port of the line dialect (to chat there: --dialect line)",
         format_limit(*limit)
     )]
     WelcomeTimeout {
@@ -117,14 +117,25 @@ pub enum Error {
 pub struct FailedAttempt {
     /// The address.
     pub address: SocketAddr,
-    /// The socket's error. The kind is [`io::ErrorKind::TimedOut`] if the server did not answer in time.
+    /// The socket's error. The kind is [`io::ErrorKind::TimedOut`] if the server did not answer in time, or if no time
+    /// was left to try this address.
     pub source: io::Error,
+}
+
+impl FailedAttempt {
+    /// The failure of an address for which no time was left.
+    pub(crate) fn not_tried(address: SocketAddr) -> Self {
+        Self { address, source: io::Error::new(io::ErrorKind::TimedOut, "not tried") }
+    }
 }
 
 /// The addresses of failed attempts, each with its reason.
 fn reasons(failed: &[FailedAttempt], limit: Duration) -> String {
     let reasons = failed.iter().map(|FailedAttempt { address, source }| match source.kind() {
-        io::ErrorKind::TimedOut => format!("{address}: no answer within {}", format_limit(limit)),
+        // An error with a text of its own is from `FailedAttempt::not_tried`.
+        io::ErrorKind::TimedOut if source.get_ref().is_none() => {
+            format!("{address}: no answer within {}", format_limit(limit))
+        }
         _ => format!("{address}: {}", reason(source)),
     });
     reasons.collect::<Vec<_>>().join(", ")
@@ -182,7 +193,7 @@ mod tests {
                 Error::WelcomeTimeout { addr: addr(), limit },
                 "127.0.0.1:12345 accepted the connection but sent no WELCOME within 10s. \
                  It may be the port of a server that waits for a request, such as HTTP or redis, \
-                 or a port of the line dialect (--dialect line)",
+                 or a port of the line dialect (to chat there: --dialect line)",
             ),
             (
                 Error::Refused { code: ErrorCode::NameTaken, detail: None },

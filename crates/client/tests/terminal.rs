@@ -18,7 +18,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::task::{JoinHandle, LocalSet, spawn_blocking};
+use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 /// Opens a pseudoterminal. Returns the user's end and the program's end.
@@ -79,14 +79,15 @@ fn start(args: &[&str], state_home: &Path) -> Started {
 async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
     let cases = [
         // A server that waits for a request, and the answer of such a server to a name.
-        (&["--timeout", "3s"][..], None, "Try --dialect line", "or a port of the line dialect (--dialect line)"),
+        (&["--timeout", "6s"][..], None, "Try --dialect line", "or a port of the line dialect (to chat there"),
         (
-            &["--timeout", "3s", "--dialect", "line", "--name", "Noy"],
+            &["--timeout", "6s", "--dialect", "line", "--name", "Noy"],
             None,
             "It may be the port of another program.",
             "another program",
         ),
-        (&["who", "--timeout", "3s"], None, "Try --dialect line", "or a port of the line dialect (--dialect line)"),
+        // A subcommand knows only the commands dialect.
+        (&["who", "--timeout", "6s"], None, "for a name. Try another port.", "or a port of the line dialect (to chat"),
         (
             &["--dialect", "line", "--name", "Noy"],
             Some("HTTP/1.1 400 Bad Request\r\n"),
@@ -100,32 +101,39 @@ async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
             "is not a Switchboard server: it answered \"-ERR unknown command\"",
         ),
     ];
-    for (args, answer, hint, error) in cases {
-        let playing = async {
-            let server = FakeServer::spawn(async move |listener: TcpListener| {
-                let mut connection = FakeConnection::accept(&listener).await;
-                if let Some(answer) = answer {
-                    connection.expect_line("Noy").await;
-                    connection.send(answer.as_bytes()).await;
+    let playing = async {
+        // All cases run at once, because some of them last until their time limit.
+        let mut playing = JoinSet::new();
+        for (args, answer, hint, error) in cases {
+            playing.spawn_local(async move {
+                let server = FakeServer::spawn(async move |listener: TcpListener| {
+                    let mut connection = FakeConnection::accept(&listener).await;
+                    if let Some(answer) = answer {
+                        connection.expect_line("Noy").await;
+                        connection.send(answer.as_bytes()).await;
+                    }
+                    sleep(TEST_TIMEOUT).await;
+                })
+                .await;
+                let addr = server.addr.to_string();
+                let state_home = tempfile::tempdir().expect("a temporary folder");
+                let mut started = start(&[&[&*addr], args].concat(), state_home.path());
+                started.child.wait().await.expect("the program ends");
+                started.reading.await.expect("no panic");
+                let shown = started.shown.lock().expect("no panic").clone();
+                let connecting = format!("Connecting to {addr}");
+                assert!(shown.starts_with(&connecting), "{args:?}: {shown:?} does not begin with {connecting:?}");
+                assert_eq!(shown.contains("sent nothing yet"), !hint.is_empty(), "{args:?}: {shown:?}");
+                for expected in [hint, error] {
+                    assert!(shown.contains(expected), "{args:?}: {shown:?} lacks {expected:?}");
                 }
-                sleep(TEST_TIMEOUT).await;
-            })
-            .await;
-            let addr = server.addr.to_string();
-            let state_home = tempfile::tempdir().expect("a temporary folder");
-            let mut started = start(&[&[&*addr], args].concat(), state_home.path());
-            started.child.wait().await.expect("the program ends");
-            started.reading.await.expect("no panic");
-            let shown = started.shown.lock().expect("no panic").clone();
-            let connecting = format!("Connecting to {addr}");
-            assert!(shown.starts_with(&connecting), "{args:?}: {shown:?} does not begin with {connecting:?}");
-            assert_eq!(shown.contains("sent nothing yet"), !hint.is_empty(), "{args:?}: {shown:?}");
-            for expected in [hint, error] {
-                assert!(shown.contains(expected), "{args:?}: {shown:?} lacks {expected:?}");
-            }
-        };
-        timeout(TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
-    }
+            });
+        }
+        while let Some(played) = playing.join_next().await {
+            played.expect("no panic");
+        }
+    };
+    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
 }
 
 #[tokio::test]

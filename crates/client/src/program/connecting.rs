@@ -15,9 +15,13 @@ use super::chat_formatter::ChatFormatter;
 /// The time after which the user gets a hint. A server on another continent answers within half a second.
 const HINT_AFTER: Duration = Duration::from_secs(2);
 
-/// The hint if a server accepts the connection and sends no `WELCOME`.
+/// The hint if a server accepts the connection of a chat or a script and sends no `WELCOME`.
 pub(crate) const SILENT_SERVER_HINT: &str = "A server of HTTP or redis waits for a request, and a port of the line dialect waits for a name. Try --dialect line, \
      or another port.";
+
+/// The hint for a subcommand, which knows only the commands dialect.
+pub(crate) const SILENT_PORT_HINT: &str =
+    "A server of HTTP or redis waits for a request, and a port of the line dialect waits for a name. Try another port.";
 
 /// Connects to `addr` over TCP, and shows this at a terminal.
 pub(crate) async fn connect(addr: &str, options: &Options) -> Result<TcpStream, Error> {
@@ -36,17 +40,6 @@ pub(crate) async fn receive_greeting<T>(
     let addr = sanitize(addr);
     let hint = format!("{addr} accepted the connection, but has sent nothing yet. {hint}");
     wait(&format!("Waiting for {addr} to answer…"), &hint, options, greeting).await
-}
-
-/// Waits until a session is open, and shows this at a terminal.
-pub(crate) async fn open<T>(
-    addr: &str,
-    options: &Options,
-    opening: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let addr = sanitize(addr);
-    let hint = format!("{addr} has sent nothing yet. {SILENT_SERVER_HINT}");
-    wait(&format!("Connecting to {addr}…"), &hint, options, opening).await
 }
 
 async fn wait<T>(status: &str, hint: &str, options: &Options, awaited: impl Future<Output = T>) -> T {

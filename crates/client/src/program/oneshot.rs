@@ -5,8 +5,8 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use serde_json::json;
-use switchboard_client::low_level::Backoff;
-use switchboard_client::{Client, ConnectOptions, ConnectionError, Error, Event, Events};
+use switchboard_client::low_level::{Backoff, receive_welcome};
+use switchboard_client::{Client, ConnectionError, Error, Event, Events};
 use switchboard_protocol::{ErrorCode, Reply, Users, sanitize};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
 use super::connecting;
-use super::interactive::{DELAY_MAX, FIRST_DELAY_MAX};
+use super::interactive::{DELAY_MAX, FIRST_DELAY_MAX, NAME_TAKEN_PATIENCE};
 use super::stdout;
 
 /// The ceiling of the first delay before `send` tries a busy user again. Another `send` needs a few round trips.
@@ -25,10 +25,6 @@ const BUSY_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// The maximum number of guest names to try. A name of 32 random bits is seldom taken even once.
 const GUEST_NAME_TRIES_MAX: u32 = 5;
-
-/// The time for which `listen` tries to register its name again. By default, a server notices a lost connection within
-/// two minutes: its keepalive time and its user timeout. The last delay comes on top.
-const NAME_TAKEN_MAX: Duration = Duration::from_secs(120 + DELAY_MAX.as_secs());
 
 /// Sends `count` pings, `interval` apart, and prints each round-trip time.
 pub(crate) async fn ping(addr: &str, options: &Options, count: u32, interval: Duration) -> Result<(), CliError> {
@@ -255,24 +251,25 @@ async fn reconnect(
         sleep(delay).await;
         let attempt = async {
             let (client, events) = connect(addr, options).await?;
-            with_timeout(options.timeout, client.register(name)).await?;
-            Ok((client, events))
+            let registered = with_timeout(options.timeout, client.register(name)).await;
+            Ok(((client, events), registered))
         };
         failure = match attempt.await {
-            Ok(session) => {
+            Ok((session, Ok(_))) => {
                 notice(&format!("reconnected as {}", sanitize(name)));
                 return Ok(session);
             }
-            Err(error) if is_refused(&error, ErrorCode::NameTaken) => {
-                if name_taken_at.get_or_insert_with(Instant::now).elapsed() > NAME_TAKEN_MAX {
+            Ok((_, Err(error))) if is_refused(&error, ErrorCode::NameTaken) => {
+                if name_taken_at.get_or_insert_with(Instant::now).elapsed() > NAME_TAKEN_PATIENCE {
                     return Err(error);
                 }
                 error
             }
-            Err(error @ CliError::Client(Error::Refused { .. } | Error::RefusedWithUnknownCode { .. })) => {
+            Ok((_, Err(error @ CliError::Client(Error::Refused { .. } | Error::RefusedWithUnknownCode { .. })))) => {
                 return Err(error);
             }
-            Err(error) => {
+            // A server that refuses the connection may accept it later.
+            Ok((_, Err(error))) | Err(error) => {
                 name_taken_at = None;
                 error
             }
@@ -280,9 +277,11 @@ async fn reconnect(
     }
 }
 
-async fn connect(addr: &str, options: &Options) -> Result<(Client, Events), Error> {
-    let connect_options = ConnectOptions { limit: options.timeout, liveness: options.liveness() };
-    connecting::open(addr, options, Client::connect_with(addr, &connect_options)).await
+async fn connect(addr: &str, options: &Options) -> Result<(Client, Events), CliError> {
+    let socket = connecting::connect(addr, options).await?;
+    let welcome = receive_welcome(socket, &addr, options.timeout);
+    let session = connecting::receive_greeting(addr, connecting::SILENT_PORT_HINT, options, welcome).await?;
+    Ok(Client::from_session(session, options.liveness()))
 }
 
 /// Registers the name of `--name`, or else a guest name.
