@@ -24,8 +24,8 @@ async fn connect(server: &FakeServer) -> (Client, Events) {
 }
 
 /// Connects with a short silence before each `PING`.
-async fn connect_with_pings(server: &FakeServer, answer_within: Duration) -> (Client, Events) {
-    let liveness = Liveness { ping_after: Duration::from_millis(200), answer_within };
+async fn connect_with_pings(server: &FakeServer, ping_after: Duration, answer_within: Duration) -> (Client, Events) {
+    let liveness = Liveness { ping_after, answer_within };
     let options = ConnectOptions { liveness, ..ConnectOptions::default() };
     Client::connect_with(server.addr, &options).await.expect("the fake server says WELCOME")
 }
@@ -298,7 +298,7 @@ async fn a_silent_server_gets_a_ping_and_the_session_stays_if_it_answers() {
             < PONG
             ."])
         .await;
-        let (client, mut events) = connect_with_pings(&server, TEST_TIMEOUT).await;
+        let (client, mut events) = connect_with_pings(&server, Duration::from_millis(200), TEST_TIMEOUT).await;
         assert_eq!(events.next().await, Some(message("Elias", "before WHO")));
         assert_eq!(client.who().await.expect("answered"), ["Noy"]);
         assert_eq!(events.next().await, Some(message("Elias", "hi")));
@@ -318,9 +318,9 @@ async fn a_server_that_does_not_answer_a_ping_is_lost() {
             > PING
             ."])
         .await;
-        let (client, mut events) = connect_with_pings(&server, Duration::from_millis(50)).await;
+        let (client, mut events) = connect_with_pings(&server, Duration::from_secs(2), Duration::from_millis(50)).await;
         let who = client.who().await;
-        assert!(matches!(&who, Err(Error::Closed(ConnectionError::Unresponsive { silent_ms: 250.. }))), "{who:?}");
+        assert!(matches!(&who, Err(Error::Closed(ConnectionError::Unresponsive { silent_ms: 2050.. }))), "{who:?}");
         let event = events.next().await;
         assert!(matches!(event, Some(Event::Closed(ConnectionError::Unresponsive { .. }))), "{event:?}");
         server.finish().await;
@@ -338,7 +338,8 @@ async fn a_full_event_queue_is_not_silence() {
             connection.expect_eof().await;
         })
         .await;
-        let (client, mut events) = connect_with_pings(&server, Duration::from_millis(50)).await;
+        let (client, mut events) =
+            connect_with_pings(&server, Duration::from_millis(200), Duration::from_millis(50)).await;
         // The client has stopped reading for longer than it allows a silence.
         tokio::time::sleep(Duration::from_millis(500)).await;
         for event in 0..LONG_LINE_COUNT {

@@ -13,6 +13,9 @@ use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
 use super::bench::LoadCommand;
 use super::cli_error::CliError;
 
+/// The server, if the user names none: this machine.
+const DEFAULT_ADDR: &str = "127.0.0.1";
+
 /// Example command lines, each with a description.
 pub(crate) const EXAMPLES: [(&str, &str); 6] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
@@ -66,8 +69,8 @@ pub(crate) struct Cli {
     ///
     /// The default port is 12345, or 8080 with --dialect line. An address before a subcommand applies to the
     /// subcommand.
-    #[arg(env = "SWITCHBOARD_ADDR", default_value = "127.0.0.1", hide_default_value = true)]
-    addr: String,
+    #[arg(env = "SWITCHBOARD_ADDR")]
+    addr: Option<String>,
 
     #[command(flatten)]
     pub(crate) options: Options,
@@ -114,8 +117,8 @@ pub(crate) struct ReconnectArgs {
     #[arg(long)]
     pub(crate) no_reconnect: bool,
 
-    /// Send a PING when the server was silent for this time; if the silence lasts half as long again, the connection
-    /// is lost [default: 30s].
+    /// Send a PING when the server was silent for this time. Without an answer within half this time, the connection
+    /// counts as lost [default: 30s].
     #[arg(long, value_parser = parse_ping_after, value_name = "TIME")]
     ping_after: Option<Duration>,
 }
@@ -201,8 +204,8 @@ pub(crate) enum Action {
     },
     /// Register and print arriving messages, until interrupted.
     ///
-    /// After a lost connection, reconnects with the same name. The server may hold this name for two minutes, until it
-    /// notices the loss, too.
+    /// After a lost connection, reconnects with the same name. The server may keep the name in use for up to two
+    /// minutes, because it has not noticed the loss yet.
     Listen {
         #[command(flatten)]
         server: AddrArg,
@@ -253,8 +256,9 @@ pub(crate) struct SendWords<'a> {
 }
 
 impl<'a> SendWords<'a> {
-    /// Finds out whether the first word is an address. No name has a colon, but a name may have a dot.
-    pub(crate) fn split(words: &'a [String]) -> Result<Self, CliError> {
+    /// Finds out whether the first word is an address. No name has a colon, but a name may have a dot. `has_addr` tells
+    /// whether another address is given, so that a word with a dot is a name.
+    fn split(words: &'a [String], has_addr: bool) -> Result<Self, CliError> {
         let usage = |message: String| Err(CliError::Usage(sanitize(&message).into_owned()));
         let is_addr = |word: &str| word.contains([':', '[']) || word.parse::<IpAddr>().is_ok();
         match words {
@@ -264,7 +268,7 @@ impl<'a> SendWords<'a> {
                 }
                 Ok(Self { addr: Some(addr), user, text: text.join(" ") })
             }
-            [first, _, _, ..] if first.contains('.') => usage(format!(
+            [first, _, _, ..] if first.contains('.') && !has_addr => usage(format!(
                 "{first} may be a server or a user: for a server, add the port ({first}:{}); for a user, write the \
                  text in quotes",
                 Dialect::Commands.port()
@@ -335,7 +339,7 @@ impl Cli {
     /// Returns the server's address as HOST:PORT. Fails if the user gave a URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
-            Some(Action::Send { words, .. }) => SendWords::split(words)?.addr.unwrap_or(&self.addr),
+            Some(Action::Send { words, .. }) => self.split_words(words)?.addr.unwrap_or(self.first_addr()),
             _ => self.given_addr(),
         };
         if let Some((scheme, after_scheme)) = addr.split_once("://") {
@@ -358,7 +362,17 @@ impl Cli {
             Some(Action::Bench { load }) => load.target().server.addr.as_deref(),
             Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
         };
-        after_subcommand.unwrap_or(&self.addr)
+        after_subcommand.unwrap_or(self.first_addr())
+    }
+
+    /// Returns the address before a subcommand, or of the environment.
+    fn first_addr(&self) -> &str {
+        self.addr.as_deref().unwrap_or(DEFAULT_ADDR)
+    }
+
+    /// Splits the words of `send`.
+    pub(crate) fn split_words<'a>(&self, words: &'a [String]) -> Result<SendWords<'a>, CliError> {
+        SendWords::split(words, self.addr.is_some())
     }
 }
 
@@ -423,7 +437,7 @@ mod tests {
 
     #[test]
     fn the_address_may_stand_before_or_after_a_subcommand() {
-        let cases: [(&[&str], &str); 9] = [
+        let cases: [(&[&str], &str); 10] = [
             (&["a:1"], "a:1"),
             (&["who", "a:1"], "a:1"),
             (&["a:1", "who"], "a:1"),
@@ -432,6 +446,7 @@ mod tests {
             (&["listen", "a", "--name", "Noy"], "a:12345"),
             (&["a:1", "send", "Elias", "hi", "there"], "a:1"),
             (&["a:1", "send", "b:2", "Elias", "hi", "there"], "b:2"),
+            (&["a:1", "send", "el.ias", "hi", "there"], "a:1"),
             (&["send", "[::1]", "Elias", "hi"], "[::1]:12345"),
         ];
         for (given, expected) in cases {
@@ -458,7 +473,7 @@ mod tests {
         ];
         for (given, expected) in cases {
             let words: Vec<_> = given.iter().map(|word| (*word).to_owned()).collect();
-            match (SendWords::split(&words), expected) {
+            match (SendWords::split(&words, false), expected) {
                 (Ok(SendWords { addr, user, text }), Ok(expected)) => {
                     assert_eq!([addr.unwrap_or_default(), user, &text], expected);
                 }

@@ -44,7 +44,7 @@ pub(super) const DELAY_MAX: Duration = Duration::from_secs(30);
 /// How long the client tries to register its name again after a reconnect. The name may still belong to the lost
 /// session, until the server notices the loss: by default after one minute of keepalive and one minute of user timeout.
 /// The third minute is reserve.
-const NAME_TAKEN_PATIENCE: Duration = Duration::from_mins(3);
+pub(super) const NAME_TAKEN_PATIENCE: Duration = Duration::from_mins(3);
 
 /// The number of received lines after which a line is sent as soon as the last read has no further line. So a server
 /// that always has more lines does not stop the user.
@@ -213,8 +213,7 @@ impl ChatSession<'_> {
             }
             self.show_error(&error).await;
             if self.options.reconnect.no_reconnect {
-                self.show_notice("Ctrl-D or /quit leaves.").await;
-                while editor.lines.recv().await.is_some() {}
+                self.wait_until_user_leaves(editor).await;
                 return Err(error.into());
             }
             let is_register_timeout =
@@ -391,17 +390,37 @@ impl ChatSession<'_> {
                     self.show_notice(format!("You will be {}.", self.formatter.name(name.as_str()))).await;
                     self.own_name = Some(name.to_string());
                     self.lost_name = None;
-                    self.queued_lines.retain(|line| !is_register(&line.text));
+                    self.queued_lines
+                        .retain(|line| !matches!(line.parse(), UserLine::Command(command) if is_register(command)));
                     return true;
                 }
                 Err(ParseError::Name(error)) => self.show_error(error).await,
                 _ => self.show_error("not connected: that line was not sent").await,
             },
-            UserLine::Message(_) | UserLine::DirectMessage { .. } | UserLine::UnknownSlash(_) => {
+            UserLine::Message(_)
+            | UserLine::DirectMessage { .. }
+            | UserLine::MissingText
+            | UserLine::UnknownSlash(_) => {
                 self.show_error("not connected: that line was not sent").await;
             }
         }
         false
+    }
+
+    /// Shows that there is no chat, and refuses lines until the user leaves.
+    async fn wait_until_user_leaves(&mut self, editor: &mut EditorHandle) {
+        self.set_peer(None).await;
+        if !std::mem::take(&mut self.queued_lines).is_empty() {
+            self.show_error("not connected: the last lines were not sent").await;
+        }
+        self.show_notice("Ctrl-D or /quit leaves.").await;
+        while let Some(line) = editor.lines.recv().await {
+            match line.parse() {
+                UserLine::Blank | UserLine::Quit => {}
+                UserLine::Help => self.screen.show(self.formatter.help()).await,
+                _ => self.show_error("not connected: that line was not sent").await,
+            }
+        }
     }
 
     /// Waits for a typed line and queues it. Returns `false` if the user leaves.
@@ -437,6 +456,9 @@ impl ChatSession<'_> {
             UserLine::UnknownSlash(word) => {
                 return self.show_error(format!("no such command: /{word}. /help lists the commands")).await;
             }
+            UserLine::MissingText => {
+                return self.show_error("not sent: write a text after the name, as /msg NAME TEXT").await;
+            }
             UserLine::Message(_) | UserLine::DirectMessage { .. } if chat.peer.is_none() => {
                 let register_first = if self.own_name.is_none() { "REGISTER NAME and then " } else { "" };
                 let pasted = if typed.is_pasted { ". Pasted text is never a command" } else { "" };
@@ -470,7 +492,8 @@ impl ChatSession<'_> {
         while unsent.is_pasted
             && let Some(line) = self.queued_lines.pop_front_if(|line| line.is_pasted)
         {
-            n_lines += 1;
+            // A blank line would not be sent.
+            n_lines += usize::from(!line.text.trim().is_empty());
             unsent.append(&line);
         }
         if n_lines > PASTE_UNASKED_MAX_LINES {
@@ -627,7 +650,7 @@ fn is_same_name(name: &str, peer: Option<&str>) -> bool {
 
 /// Whether `line` begins with the verb `REGISTER`, in upper or lower case.
 fn is_register(line: &str) -> bool {
-    line.get(.."REGISTER".len()).is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
+    line.split(' ').next().is_some_and(|verb| verb.eq_ignore_ascii_case("REGISTER"))
 }
 
 /// Waits until `deadline`, or forever if it is `None`.

@@ -72,7 +72,7 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
         Some(Action::Send { words, .. }) => {
-            let SendWords { user, text, .. } = SendWords::split(words)?;
+            let SendWords { user, text, .. } = cli.split_words(words)?;
             oneshot::send(addr, options, user, &text).await
         }
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,

@@ -15,6 +15,8 @@ pub(crate) enum UserLine<'a> {
         name: &'a str,
         text: &'a str,
     },
+    /// `/msg` without a text or a name.
+    MissingText,
     Help,
     Quit,
     /// An unknown command after a slash. The value has no slash.
@@ -54,17 +56,17 @@ impl<'a> UserLine<'a> {
             Self::Command(command) => {
                 split_verb(command).is_some_and(|(verb, _)| matches!(verb.word, "MSG" | "DISCONNECT"))
             }
-            Self::Blank | Self::Help | Self::Quit | Self::UnknownSlash(_) => false,
+            Self::Blank | Self::MissingText | Self::Help | Self::Quit | Self::UnknownSlash(_) => false,
         }
     }
 
     fn parse_slash_command(command: &'a str) -> Self {
-        let is_msg = |word: &str| word.eq_ignore_ascii_case("msg");
-        if let Some((word, argument)) = command.split_once(' ')
-            && is_msg(word)
-            && let Some((name, text)) = argument.trim_start().split_once(char::is_whitespace)
-        {
-            return Self::DirectMessage { name, text };
+        let (word, argument) = command.split_once(' ').unwrap_or((command, ""));
+        if word.eq_ignore_ascii_case("msg") {
+            return match argument.trim_start().split_once(char::is_whitespace) {
+                Some((name, text)) => Self::DirectMessage { name, text },
+                None => Self::MissingText,
+            };
         }
         match command {
             _ if command.eq_ignore_ascii_case("help") => Self::Help,
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_line_is_a_command_or_a_message() {
-        use UserLine::{Blank, Command, DirectMessage, Help, Message, Quit, UnknownSlash};
+        use UserLine::{Blank, Command, DirectMessage, Help, Message, MissingText, Quit, UnknownSlash};
         let direct = |name, text| DirectMessage { name, text };
         let cases = [
             // Each row: the typed line, its meaning outside of a chat, and its meaning in a chat.
@@ -119,7 +121,8 @@ mod tests {
             ("/help", Help, Help),
             ("/QUIT ", Quit, Quit),
             ("/who", Command("who"), Command("who")),
-            ("/msg who", Command("msg who"), Command("msg who")),
+            ("/msg Noy", MissingText, MissingText),
+            ("/msg", MissingText, MissingText),
             ("/msg Noy hi there", direct("Noy", "hi there"), direct("Noy", "hi there")),
             ("/dance", UnknownSlash("dance"), UnknownSlash("dance")),
             ("//etc", Message("/etc"), Message("/etc")),

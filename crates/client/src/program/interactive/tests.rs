@@ -230,7 +230,7 @@ async fn a_silent_server_is_probed_and_a_lost_one_is_noticed() {
         < :! nothing came from the server for…
         < :: Reconnecting in…
         < :: Reconnected as Noy.";
-    play([first, second], &["--name", "Noy", "--ping-after", "600ms"], user)
+    play([first, second], &["--name", "Noy", "--ping-after", "2s"], user)
         .await
         .expect("the session ends without an error");
 }
@@ -257,9 +257,17 @@ async fn after_a_register_timeout_the_session_reconnects_only_on_input() {
 async fn with_no_reconnect_a_lost_connection_ends_the_session() {
     let user = "
         < :: Connected to ADDR. /help shows what you can type.
+        < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
         < :! the server closed the connection
-        < :: Ctrl-D or /quit leaves.";
-    let ended = play(["< WELCOME"], &["--no-reconnect"], user).await;
+        < :: Ctrl-D or /quit leaves.
+        > hello
+        < :! not connected: that line was not sent
+        > REGISTER Ada
+        < :! not connected: that line was not sent
+        > /help
+        <   REGISTER NAME …";
+    let server = "< WELCOME\n> CONNECT Noy\n< CONNECT_OK Noy";
+    let ended = play([server], &["--no-reconnect", "--chat", "Noy"], user).await;
     assert!(matches!(ended, Err(CliError::Client(Error::Closed(ConnectionError::ClosedByServer)))), "{ended:?}");
 }
 
@@ -601,6 +609,8 @@ async fn a_message_for_another_user_is_refused() {
         < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
         > /msg Ada hi
         < :! not sent: you are in a chat with Noy, not with Ada. DISCONNECT and CONNECT Ada opens another chat
+        > /msg Noy
+        < :! not sent: write a text after the name, as /msg NAME TEXT
         > /msg noy hi
         > MSG Ada hi
         < :: MSG_SENT";
