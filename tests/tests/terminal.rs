@@ -197,6 +197,16 @@ fn pasted_text_is_never_a_command() {
     terminal.paste("DISCONNECT", true);
     terminal.enter();
     noy.expect("FROM Elias: DISCONNECT");
+    // The history has typed lines only.
+    terminal.type_in("hi");
+    terminal.enter();
+    noy.expect("FROM Elias: hi");
+    terminal.paste("/quit", true);
+    terminal.enter();
+    noy.expect("FROM Elias: /quit");
+    terminal.control('p');
+    terminal.enter();
+    noy.expect("FROM Elias: hi");
     terminal.type_in("DISCONNECT");
     terminal.enter();
     noy.expect("PEER_DISCONNECTED");
@@ -223,6 +233,10 @@ fn a_message_for_another_user_is_not_sent_to_the_peer() {
 fn a_long_paste_without_marks_asks_first() {
     let (_server, _address, mut noy, terminal) = elias_chats_with_noy();
     terminal.paste("DISCONNECT\n/quit\nWHO\nPING\nthe end", false);
+    // The last LF of a slow paste may still follow. It is no answer to the question.
+    terminal.wait_for_end(&["Noy> DISCONNECT", "/quit", "WHO", "PING", "the end"]);
+    expect_silence(&mut noy);
+    terminal.paste("\n", false);
     terminal.wait_for_end(&["Send 5 lines to Noy? Enter sends, Ctrl-C discards:"]);
     expect_silence(&mut noy);
     terminal.enter();
@@ -241,6 +255,18 @@ fn sigint_ends_the_client_also_after_a_paste_without_marks() {
     terminal.wait_for_end(&[":: The 400 pasted lines were discarded.", "Noy>"]);
     terminal.interrupt();
     noy.expect("PEER_DISCONNECTED");
+}
+
+#[test]
+fn the_begin_of_the_next_line_is_typed_ahead() {
+    let (_server, address, mut noy, terminal) = elias_chats_with_noy();
+    let mut ada = TestClient::registered(address, "Ada");
+    terminal.paste("DISCONNECT\nCON", false);
+    noy.expect("PEER_DISCONNECTED");
+    terminal.wait_for_end(&["> CON"]);
+    terminal.type_in("NECT Ada");
+    terminal.enter();
+    ada.expect("INCOMING_CONNECTION Elias");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! line of an earlier chat, the line is shown again, and only a second Enter sends it to the new peer.
 //!
 //! Terminals mark a paste, unless they are old. So after each line, the editor takes the input that is already there.
-//! If there is some, all of it is a paste.
+//! If there is a further line, all of it is a paste. The begin of a line is type-ahead: the editor edits it next.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +34,7 @@ use super::user_line::UserLine;
 pub(crate) const PASTE_UNASKED_MAX_LINES: usize = 3;
 
 /// The maximum size of input that arrives at once, in bytes. Further lines are dropped.
-const BURST_MAX_BYTES: usize = 1024 * 1024;
+const INPUT_MAX_BYTES: usize = 1024 * 1024;
 
 /// Edits lines until the user leaves.
 pub(crate) struct LineEditor {
@@ -113,10 +113,14 @@ impl LineEditor {
             draft = match self.edit(None, draft, false) {
                 Edited::Entered(line) => {
                     self.returned.clear();
-                    let burst = self.take_burst(line);
-                    let is_last = burst.is_last;
-                    match self.enter(burst) {
-                        Some(draft) if !is_last => draft,
+                    let mut input = self.take_entered_input(line);
+                    let is_last = input.is_last;
+                    let rest = std::mem::take(&mut input.rest);
+                    match self.enter(input) {
+                        Some(mut draft) if !is_last => {
+                            draft.append(&rest);
+                            draft
+                        }
                         _ => return,
                     }
                 }
@@ -152,36 +156,36 @@ impl LineEditor {
     }
 
     /// Takes the input that arrived together with `line`.
-    fn take_burst(&mut self, line: TypedText) -> Burst {
-        let mut burst = Burst { text: line, is_at_once: false, is_last: false };
+    fn take_entered_input(&mut self, line: TypedText) -> EnteredInput {
+        let mut input = EnteredInput { text: line, ..EnteredInput::default() };
         if !signals::CAN_INTERRUPT_EDITOR {
-            return burst;
+            return input;
         }
         let mut rest = TypedText::default();
         loop {
             match self.edit(Some(""), rest, true) {
                 Edited::Entered(line) => {
-                    burst.append(&line);
+                    input.append(&line);
                     rest = TypedText::default();
                 }
                 // The editor has used its own buffer, but the terminal may have more.
                 Edited::Interrupted(text) if is_input_pending() => rest = text,
                 Edited::Interrupted(text) => {
-                    burst.append(&text);
-                    return burst;
+                    input.append_rest(text);
+                    return input;
                 }
                 Edited::Cancelled | Edited::Ended => {
-                    burst.is_last = true;
-                    return burst;
+                    input.is_last = true;
+                    return input;
                 }
             }
         }
     }
 
-    /// Sends entered text to the session, if nothing speaks against it. Returns the text to edit next, or `None` if the
-    /// user leaves.
-    fn enter(&mut self, burst: Burst) -> Option<TypedText> {
-        let Burst { mut text, is_at_once, .. } = burst;
+    /// Sends entered text to the session, unless the user must confirm first. Returns the text to edit next, or `None`
+    /// if the user leaves.
+    fn enter(&mut self, input: EnteredInput) -> Option<TypedText> {
+        let EnteredInput { mut text, has_several_lines, is_complete, .. } = input;
         text.is_pasted |= text.text.contains('\n');
         let n_lines = text.n_lines();
         match text.parse() {
@@ -190,11 +194,13 @@ impl LineEditor {
             _ => {}
         }
         let is_long = text.is_pasted && n_lines > PASTE_UNASKED_MAX_LINES;
-        if is_at_once && !is_long {
-            // Nobody pressed Enter after this paste yet.
+        if has_several_lines && (!is_long || !is_complete) {
+            // The paste contained this Enter. The user has not pressed it. An incomplete paste may still get its last LF,
+            // which must not answer the question.
             return Some(text);
         }
-        if !is_long {
+        // The history recalls a line as typed, so a pasted line would become a command.
+        if !text.is_pasted {
             let _ = self.editor.add_history_entry(&text.text);
         }
         let chat = self.chat.get();
@@ -225,8 +231,8 @@ impl LineEditor {
             match self.edit(Some(&question), TypedText::default(), false) {
                 Edited::Entered(answer) => {
                     // An empty line of a slow paste is no answer: further input follows it.
-                    let answer = self.take_burst(answer).text.text;
-                    return Some(answer.trim().is_empty() && self.chat.get() == *chat);
+                    let answer = self.take_entered_input(answer);
+                    return Some(answer.is_blank() && self.chat.get() == *chat);
                 }
                 Edited::Interrupted(_) => {}
                 Edited::Cancelled => return Some(false),
@@ -292,20 +298,40 @@ impl LineEditor {
 }
 
 /// An entered line, together with the input that arrived with it.
-struct Burst {
+#[derive(Debug, Default)]
+struct EnteredInput {
     text: TypedText,
     /// Whether more than one line arrived at once.
-    is_at_once: bool,
+    has_several_lines: bool,
+    /// The begin of the next line, if exactly one complete line arrived. The user typed ahead.
+    rest: TypedText,
+    /// Whether the last line ended in Enter.
+    is_complete: bool,
     /// Whether the input ended after these lines.
     is_last: bool,
 }
 
-impl Burst {
+impl EnteredInput {
     fn append(&mut self, line: &TypedText) {
-        if !line.text.trim().is_empty() && self.text.text.len() < BURST_MAX_BYTES {
+        self.is_complete = true;
+        if !line.text.trim().is_empty() && self.text.text.len() < INPUT_MAX_BYTES {
             self.text.append(line);
-            self.is_at_once = true;
+            self.has_several_lines = true;
         }
+    }
+
+    /// Adds the last line, which has no Enter.
+    fn append_rest(&mut self, rest: TypedText) {
+        if !self.has_several_lines {
+            self.rest = rest;
+        } else if !rest.text.trim().is_empty() {
+            self.append(&rest);
+            self.is_complete = false;
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.text.text.trim().is_empty() && self.rest.text.trim().is_empty()
     }
 }
 
