@@ -163,6 +163,14 @@ fn connect_error(addr: String, limit: Duration, mut failed: Vec<FailedAttempt>) 
     }
 }
 
+/// Returns the start of the first line from a server of another protocol, sanitized. It has 80 characters, which
+/// identify the protocol and fit on one screen line.
+#[must_use]
+pub fn greeting_start(line: &str) -> String {
+    let start: String = line.chars().take(80).collect();
+    sanitize(&start).into_owned()
+}
+
 /// Fails if the first line from the server is not `WELCOME`. A server that refuses the session sends an `ERROR`
 /// instead.
 fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
@@ -173,9 +181,7 @@ fn check_welcome(line: &str, addr: &impl fmt::Display) -> Result<(), Error> {
         }
         Incoming::Answer(Err(refused)) => Err(refused),
         Incoming::Answer(Ok(_)) | Incoming::Event(_) => {
-            // 80 characters identify the protocol and fit on one screen line.
-            let start: String = line.chars().take(80).collect();
-            Err(Error::UnexpectedGreeting { addr: addr.to_string(), line: sanitize(&start).into_owned() })
+            Err(Error::UnexpectedGreeting { addr: addr.to_string(), line: greeting_start(line) })
         }
     }
 }

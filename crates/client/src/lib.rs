@@ -76,7 +76,7 @@ pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users
 /// lines of its own.
 pub mod low_level {
     pub use crate::backoff::Backoff;
-    pub use crate::connect::{connect_tcp, open_session, receive_welcome, resolve};
+    pub use crate::connect::{connect_tcp, greeting_start, open_session, receive_welcome, resolve};
     pub use crate::incoming::Incoming;
     pub use crate::line_reader::LineReader;
     pub use crate::liveness::{MonitoredReader, Received};

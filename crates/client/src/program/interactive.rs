@@ -179,27 +179,33 @@ struct ChatSession<'a> {
 
 /// A request in flight.
 struct PendingRequest {
-    /// Whether this is the client's own `PING` after silence. The user does not see it and does not wait for it.
-    is_probe: bool,
-    /// Whether the user typed a command, and not a message.
-    is_command: bool,
-    /// The line, if it is a `REGISTER`.
-    register: Option<String>,
+    kind: RequestKind,
     sent_at: Instant,
     /// Whether the answer has timed out. The session then accepts further lines.
     is_late: bool,
 }
 
 impl PendingRequest {
-    fn probe() -> Self {
-        Self { is_probe: true, is_command: false, register: None, sent_at: Instant::now(), is_late: false }
+    fn new(kind: RequestKind) -> Self {
+        Self { kind, sent_at: Instant::now(), is_late: false }
     }
+}
+
+#[derive(PartialEq)]
+enum RequestKind {
+    /// The client's own `PING` after silence. The user does not see it and does not wait for it.
+    Probe,
+    Message,
+    /// A command other than `REGISTER`.
+    Command,
+    /// A `REGISTER`, with its whole line.
+    Register(String),
 }
 
 impl ChatSession<'_> {
     /// The last request of the user in flight.
     fn last_request(&mut self) -> Option<&mut PendingRequest> {
-        self.pending.iter_mut().rev().find(|request| !request.is_probe)
+        self.pending.iter_mut().rev().find(|request| request.kind != RequestKind::Probe)
     }
 
     async fn run(&mut self, mut connection: ServerConnection, editor: &mut EditorHandle) -> Result<(), CliError> {
@@ -263,7 +269,7 @@ impl ChatSession<'_> {
                 received = connection.lines.next(), if receives_first => match received {
                     Ok(Received::PingDue) => {
                         connection.out.push_line("PING");
-                        self.pending.push_back(PendingRequest::probe());
+                        self.pending.push_back(PendingRequest::new(RequestKind::Probe));
                     }
                     Ok(Received::Line(line)) => {
                         n_received += 1;
@@ -279,7 +285,10 @@ impl ChatSession<'_> {
                         }
                         if self.own_name.is_none() {
                             // Repeat an unanswered REGISTER on the next connection.
-                            let register = self.pending.drain(..).find_map(|request| request.register);
+                            let register = self.pending.drain(..).find_map(|request| match request.kind {
+                                RequestKind::Register(line) => Some(line),
+                                _ => None,
+                            });
                             if let Some(register) = register {
                                 self.queue_request(register);
                             }
@@ -450,7 +459,7 @@ impl ChatSession<'_> {
         if typed.depends_on_chat() && typed.chat != chat {
             return self.give_back(typed).await;
         }
-        let (is_command, line) = match typed.parse() {
+        let (is_message, line) = match typed.parse() {
             UserLine::Blank | UserLine::Quit => return,
             UserLine::Help => return self.screen.show(self.formatter.help()).await,
             UserLine::UnknownSlash(word) => {
@@ -474,16 +483,19 @@ impl ChatSession<'_> {
                 );
                 return self.show_error(error).await;
             }
-            UserLine::Message(text) | UserLine::DirectMessage { text, .. } => (false, format!("MSG {text}")),
-            UserLine::Command(command) => (true, command.to_owned()),
+            UserLine::Message(text) | UserLine::DirectMessage { text, .. } => (true, format!("MSG {text}")),
+            UserLine::Command(command) => (false, command.to_owned()),
         };
         if let Err(error) = Text::new(&line, LINE_CEILING_BYTES - "\n".len()) {
             return self.show_error(error).await;
         }
         out.push_line(&line);
-        let register = is_register(&line).then_some(line);
-        let sent_at = Instant::now();
-        self.pending.push_back(PendingRequest { is_probe: false, is_command, register, sent_at, is_late: false });
+        let kind = match line {
+            _ if is_message => RequestKind::Message,
+            line if is_register(&line) => RequestKind::Register(line),
+            _ => RequestKind::Command,
+        };
+        self.pending.push_back(PendingRequest::new(kind));
     }
 
     /// Gives a line back to the editor, because it was typed for another chat. The rest of a long paste is discarded.
@@ -509,7 +521,7 @@ impl ChatSession<'_> {
     async fn handle_server_line(&mut self, line: &str, close_reason: &mut Option<ConnectionError>) -> bool {
         match Incoming::parse(line) {
             Incoming::Answer(answer) => match self.pending.pop_front() {
-                Some(request) if request.is_probe => return false,
+                Some(request) if request.kind == RequestKind::Probe => return false,
                 Some(request) => {
                     self.handle_answer(&request, answer).await;
                     return true;
@@ -551,7 +563,7 @@ impl ChatSession<'_> {
                 }
                 self.show_error(error).await;
                 if let Some(name) = &self.deferred_chat
-                    && request.register.is_some()
+                    && matches!(request.kind, RequestKind::Register(_))
                     && self.own_name.is_none()
                 {
                     let name = self.formatter.name(name);
@@ -575,7 +587,7 @@ impl ChatSession<'_> {
                 self.screen.show_new_chat().await;
             }
             // A message needs no notice of success.
-            Reply::MsgSent if !request.is_command => {}
+            Reply::MsgSent if request.kind == RequestKind::Message => {}
             Reply::DisconnectOk => {
                 let notice = match self.chat.set_peer(None) {
                     Some(peer) => format!("You left the chat with {}.", self.formatter.name(&peer)),

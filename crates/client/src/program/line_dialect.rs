@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::Duration;
 
 use switchboard_client::ConnectionError;
-use switchboard_client::low_level::{LineReader, connect_tcp};
+use switchboard_client::low_level::{LineReader, greeting_start};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::sanitize;
 use tokio::io::AsyncWriteExt as _;
@@ -41,13 +41,11 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         None => ask_name()?,
     };
     let first_line = format!("{name}\n").into_bytes();
+    let (read_half, socket) = connecting::connect(addr, options).await?.into_split();
+    let lines = LineReader::new(read_half);
     if is_interactive {
-        let (read_half, socket) = connecting::connect(addr, options).await?.into_split();
-        let lines = LineReader::new(read_half);
         run_terminal(addr, lines, socket, &first_line, options).await
     } else {
-        let (read_half, socket) = connect_tcp(&addr, options.timeout).await?.into_split();
-        let lines = LineReader::new(read_half);
         run_script(addr, lines, socket, first_line, options).await
     }
 }
@@ -201,9 +199,7 @@ fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
     match line {
         "WELCOME" => Err(CliError::WrongDialect { addr: addr.to_owned() }),
         _ if line.starts_with("HTTP/") || line.starts_with("-ERR ") => {
-            // 80 characters identify the protocol and fit on one screen line.
-            let start: String = line.chars().take(80).collect();
-            Err(CliError::OtherProtocol { addr: addr.to_owned(), line: sanitize(&start).into_owned() })
+            Err(CliError::OtherProtocol { addr: addr.to_owned(), line: greeting_start(line) })
         }
         _ => Ok(()),
     }
@@ -211,6 +207,7 @@ fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    use switchboard_client::low_level::connect_tcp;
     use tokio::net::TcpListener;
     use tokio::task::LocalSet;
 
