@@ -5,7 +5,7 @@
 //! line of an earlier chat, the line is shown again, and only a second Enter sends it to the new peer.
 //!
 //! Terminals mark a paste, unless they are old. So after each line, the editor takes the input that is already there.
-//! If there is a further line, all of it is a paste. The begin of a line is type-ahead: the editor edits it next.
+//! If there is a further line, all of it is a paste. The beginning of a line is type-ahead: the editor edits it next.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,14 +45,14 @@ pub(crate) struct LineEditor {
     /// Whether the dialect has chats.
     has_chats: bool,
     formatter: ChatFormatter,
-    given_back: GivenBack,
-    /// The text that `given_back` has put at the begin of the draft.
+    returned_lines: ReturnedLines,
+    /// The text that `returned_lines` has put at the beginning of the draft.
     returned: String,
     typed: mpsc::Sender<TypedText>,
 }
 
 /// The lines that the session did not send because the chat had changed. The editor shows them again.
-pub(crate) type GivenBack = Arc<Mutex<TypedText>>;
+pub(crate) type ReturnedLines = Arc<Mutex<TypedText>>;
 
 /// How the editing of a line ended.
 enum Edited {
@@ -73,7 +73,7 @@ impl LineEditor {
         chat: CurrentChat,
         formatter: ChatFormatter,
         gate: Arc<PrintGate>,
-        given_back: GivenBack,
+        returned_lines: ReturnedLines,
         typed: mpsc::Sender<TypedText>,
     ) -> rustyline::Result<Self> {
         let config = Config::builder()
@@ -91,7 +91,7 @@ impl LineEditor {
         editor.bind_sequence(paste_start, EventHandler::Conditional(Box::new(RecordPaste(line.clone()))));
         editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(EndWithoutInput(gate.clone()))));
         history::load(&mut editor);
-        Ok(Self { editor, gate, line, chat, has_chats, formatter, given_back, returned: String::new(), typed })
+        Ok(Self { editor, gate, line, chat, has_chats, formatter, returned_lines, returned: String::new(), typed })
     }
 
     pub(crate) fn create_printer(&mut self) -> rustyline::Result<impl ExternalPrinter + Send + 'static> {
@@ -109,7 +109,7 @@ impl LineEditor {
     fn edit_lines(&mut self) {
         let mut draft = TypedText::default();
         while !self.typed.is_closed() {
-            draft = self.with_given_back(draft);
+            draft = self.with_returned_lines(draft);
             draft = match self.edit(None, draft, false) {
                 Edited::Entered(line) => {
                     self.returned.clear();
@@ -263,14 +263,14 @@ impl LineEditor {
         TypedText { chat, ..text }
     }
 
-    /// Adds the lines that the session gave back in front of `draft`, behind the lines that it gave back before.
-    fn with_given_back(&mut self, draft: TypedText) -> TypedText {
-        let given_back = std::mem::take(&mut *self.given_back.lock().unwrap_or_else(PoisonError::into_inner));
-        if given_back.text.is_empty() {
+    /// Adds the lines that the session returned in front of `draft`, behind the lines that it returned before.
+    fn with_returned_lines(&mut self, draft: TypedText) -> TypedText {
+        let returned_lines = std::mem::take(&mut *self.returned_lines.lock().unwrap_or_else(PoisonError::into_inner));
+        if returned_lines.text.is_empty() {
             return draft;
         }
         let (mut text, rest) = draft.split_behind(&self.returned);
-        text.append(&given_back);
+        text.append(&returned_lines);
         self.returned.clone_from(&text.text);
         if rest.text.is_empty() {
             // The user sees the lines and the new prompt, so the next Enter may send them.
@@ -303,7 +303,7 @@ struct EnteredInput {
     text: TypedText,
     /// Whether more than one line arrived at once.
     has_several_lines: bool,
-    /// The begin of the next line, if exactly one complete line arrived. The user typed ahead.
+    /// The beginning of the next line, if exactly one complete line arrived. The user typed ahead.
     rest: TypedText,
     /// Whether the last line ended in Enter.
     is_complete: bool,
@@ -366,7 +366,7 @@ impl ConditionalEventHandler for ClearOrCancel {
     }
 }
 
-/// Records the begin of a paste. The editor then inserts the pasted text.
+/// Records the beginning of a paste. The editor then inserts the pasted text.
 struct RecordPaste(Arc<EditedLine>);
 
 impl ConditionalEventHandler for RecordPaste {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::chat_formatter::ChatFormatter;
 use super::completion::KnownNames;
 use super::current_chat::CurrentChat;
-use super::line_editor::{GivenBack, LineEditor};
+use super::line_editor::{LineEditor, ReturnedLines};
 use super::print_gate::PrintGate;
 use super::signals;
 use super::typed_text::TypedText;
@@ -65,7 +65,7 @@ pub(crate) enum ScreenItem {
     Line(String),
     /// The chat has changed, so the prompt must change.
     NewChat,
-    /// A line that was not sent, because its chat was over. The editor shows it again.
+    /// A returned line: it was not sent, because its chat was over. The editor shows it again.
     GivenBack(TypedText),
 }
 
@@ -83,15 +83,15 @@ impl EditorHandle {
         let (screen, shown) = mpsc::channel(SHOWN_LINES_MAX);
         let (printed_tx, printed) = oneshot::channel();
         let gate = Arc::new(PrintGate::default());
-        let given_back = GivenBack::default();
-        let mut editor = LineEditor::new(names, chat, formatter, gate.clone(), given_back.clone(), typed)?;
+        let returned_lines = ReturnedLines::default();
+        let mut editor = LineEditor::new(names, chat, formatter, gate.clone(), returned_lines.clone(), typed)?;
         let external_printer = editor.create_printer()?;
         thread::Builder::new().name("edit".to_owned()).spawn(move || {
             editor.run();
             drop(exited_tx);
         })?;
         thread::Builder::new().name("print".to_owned()).spawn(move || {
-            run_printer(external_printer, shown, &gate, &given_back);
+            run_printer(external_printer, shown, &gate, &returned_lines);
             drop(printed_tx);
         })?;
         Ok((Self { lines, exited, printed }, Screen(screen)))
@@ -136,7 +136,7 @@ impl Screen {
         let _ = self.0.send(ScreenItem::NewChat).await;
     }
 
-    /// Gives an unsent line back to the editor.
+    /// Returns a line to the editor.
     pub(crate) async fn give_back(&self, text: TypedText) {
         let _ = self.0.send(ScreenItem::GivenBack(text)).await;
     }
@@ -147,7 +147,7 @@ fn run_printer(
     mut printer: impl ExternalPrinter,
     mut shown: mpsc::Receiver<ScreenItem>,
     gate: &PrintGate,
-    given_back: &GivenBack,
+    returned_lines: &ReturnedLines,
 ) {
     let mut next = shown.blocking_recv();
     while let Some(item) = next {
@@ -174,7 +174,7 @@ fn run_printer(
             }
             ScreenItem::NewChat => gate.restart_line(),
             ScreenItem::GivenBack(text) => {
-                given_back.lock().unwrap_or_else(PoisonError::into_inner).append(&text);
+                returned_lines.lock().unwrap_or_else(PoisonError::into_inner).append(&text);
                 gate.restart_line();
             }
         }
