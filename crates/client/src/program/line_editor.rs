@@ -195,8 +195,8 @@ impl LineEditor {
         }
         let is_long = text.is_pasted && n_lines > PASTE_UNASKED_MAX_LINES;
         if has_several_lines && (!is_long || !is_complete) {
-            // The paste contained this Enter. The user has not pressed it. An incomplete paste may still get its last LF,
-            // which must not answer the question.
+            // The paste contained this Enter. The user has not pressed it. An incomplete paste may still get its last
+            // LF, which must not answer the question.
             return Some(text);
         }
         // The history recalls a line as typed, so a pasted line would become a command.
