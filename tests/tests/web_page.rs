@@ -1,4 +1,5 @@
-//! A page in a real browser that sends requests to the chat ports: it reads no reply, and the server carries out nothing.
+//! A page in a real browser that sends requests to the chat ports: it reads no reply, and the server carries out
+//! nothing.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -9,8 +10,8 @@ use switchboard_tests::browser::Browser;
 use switchboard_tests::process::ServerProcess;
 use switchboard_tests::test_client::TestClient;
 
-/// Sends requests with lines of chat as their bodies, and returns the attempts whose reply the page can read. A page may
-/// try each of them against any port, without asking anybody.
+/// Sends requests with lines of chat as their bodies, and returns the attempts whose reply the page can read. A page
+/// may try each of them against any port, without asking anybody.
 const ATTACK: &str = r"
     const [address, isLine] = arguments;
     const body = isLine ? 'Eve\nNoy: forged\n' : 'REGISTER Eve\nCONNECT Noy\nMSG forged\n';
@@ -71,8 +72,8 @@ fn a_web_page_gets_nothing_from_a_chat_port() {
     for (address, is_line) in [(server.commands, false), (server.line, true)] {
         let readable = browser.run_async(ATTACK, &[json!(address.to_string()), json!(is_line)]);
         assert_eq!(readable, json!([]), "the page reads replies of {address}");
-        // Each of the seven requests reached the server, which closed its session. In the line dialect, the long request
-        // line is not recognised, but an invalid name.
+        // Each of the seven requests reached the server, which closed its session. In the line dialect, the long
+        // request line is not recognised, but an invalid name.
         for _ in 0..7 {
             let ended = server.log_line_with(r#""left""#);
             let is_closed = ended.contains("wrong protocol") || (is_line && ended.contains("refused"));

@@ -83,7 +83,8 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         pool.wait_for_answers("to be joined")
     }
 
-    /// Opens `count` more sessions without a pair. `sessions` is the number of all sessions of the run, for error messages.
+    /// Opens `count` more sessions without a pair. `sessions` is the number of all sessions of the run, for error
+    /// messages.
     pub(crate) fn open_idle(&mut self, count: usize, sessions: usize) -> Result<(), Error> {
         let Self { pool, names, .. } = self;
         let open = pool.len();

@@ -75,7 +75,7 @@ impl Client {
         Ok(Self::from_session(open_session(&addr, options.limit).await?, options.liveness))
     }
 
-    /// Continues a session from [`open_session`](crate::low_level::open_session). Spawns the task that owns the socket
+    /// Continues a session from [`open_session`]. Spawns the task that owns the socket
     /// on the current tokio runtime.
     #[must_use]
     pub fn from_session(

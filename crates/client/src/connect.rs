@@ -27,8 +27,8 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The maximum number of addresses to try. With [`ATTEMPT_DELAY`] the last attempt begins within four seconds.
 const ADDRESSES_MAX: usize = 16;
 
-/// Connects to `addr` (`HOST:PORT`) and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the reading and
-/// the writing half of the connection.
+/// Connects to `addr` (`HOST:PORT`) and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the
+/// reading and the writing half of the connection.
 pub async fn open_session(
     addr: &impl fmt::Display,
     limit: Duration,
@@ -53,7 +53,7 @@ pub async fn receive_welcome(
 
 /// Connects to `addr` (`HOST:PORT`) over TCP within `limit`. Does not wait for `WELCOME`.
 ///
-/// If the host has several addresses, tries them in parallel, each [`ATTEMPT_DELAY`] after the one before, until one of
+/// If the host has several addresses, tries them in parallel, each 250 ms after the one before, until one of
 /// them answers. All attempts share the time limit.
 pub async fn connect_tcp(addr: &impl fmt::Display, limit: Duration) -> Result<TcpStream, Error> {
     let addr = addr.to_string();
@@ -70,8 +70,8 @@ pub async fn connect_tcp(addr: &impl fmt::Display, limit: Duration) -> Result<Tc
     Ok(socket)
 }
 
-/// Returns the addresses of `addr`, which has the form HOST:PORT. HOST may be an IPv6 address in brackets, with the name
-/// or the number of its zone (RFC 4007 §11): `[fe80::1%eth0]:12345`.
+/// Returns the addresses of `addr`, which has the form HOST:PORT. HOST may be an IPv6 address in brackets, with the
+/// name or the number of its zone (RFC 4007 §11): `[fe80::1%eth0]:12345`.
 pub async fn resolve(addr: &str) -> io::Result<Vec<SocketAddr>> {
     let addr: HostPort = addr.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     Ok(lookup_host(addr.pair()).await?.collect())

@@ -44,7 +44,8 @@ pub enum ConnectionError {
     },
     /// The server was silent and did not answer a `PING`: its machine, or the network between, is gone.
     #[error(
-        "nothing came from the server for {}, not even the answer to a PING: the network is down, or the server is gone",
+        "nothing came from the server for {}, not even the answer to a PING: the network is down, or the \
+         server is gone",
         format_silence(*silent_ms)
     )]
     Unresponsive {

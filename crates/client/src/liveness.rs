@@ -88,8 +88,8 @@ impl<R: AsyncRead + Unpin> MonitoredReader<R> {
         }
     }
 
-    /// Whether a line of the last read is left, so that [`MonitoredReader::next`] returns it without a read. The lines of
-    /// one read are bounded: at most 16 KiB.
+    /// Whether a line of the last read is left, so that [`MonitoredReader::next`] returns it without a read. The lines
+    /// of one read are bounded: at most 16 KiB.
     #[must_use]
     pub fn has_buffered_line(&self) -> bool {
         self.lines.has_buffered_line()

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A capture is read twice. The first pass lists the conversations and their time spans. The second pass draws one
-//! conversation. Because its time span is already known, each drawing has a bounded number of parts, and memory does not
-//! grow with the file. The page says how much it leaves out.
+//! conversation. Because its time span is already known, each drawing has a bounded number of parts, and memory does
+//! not grow with the file. The page says how much it leaves out.
 //!
 //! Each drawing is a value that takes [`DrawnSegment`]s and returns a stand-alone SVG:
 //! [`Sequence`], [`TimeSequence`], [`RoundTrip`], [`Throughput`]. [`Diagrams`] has them all for one conversation.

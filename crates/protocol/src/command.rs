@@ -18,8 +18,8 @@ pub enum Command<'a> {
     },
     /// Opens a chat with another user.
     Connect {
-        /// The other user's name, in any spelling. The parser does not check it: an invalid name is not found, because no
-        /// user has one.
+        /// The other user's name, in any spelling. The parser does not check it: an invalid name is not found, because
+        /// no user has one.
         to: Cow<'a, str>,
     },
     /// Sends a message to the peer of the chat.

@@ -6,7 +6,8 @@ use switchboard_protocol::limits;
 
 use crate::ipv6_prefix::Ipv6Prefix;
 
-/// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with each.
+/// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with
+/// each.
 pub const ON_LINK_PREFIXES_MAX: usize = 64;
 
 /// The settings of a server. Start from [`Settings::default`], and check with [`Settings::validated`].

@@ -42,8 +42,8 @@ pub(crate) fn send_state(socket: &TcpStream) -> Option<SendState> {
     (result == 0).then(|| interpret(&info, usize::try_from(len).unwrap_or_default()))
 }
 
-/// Number of unanswered zero-window probes that shows a silent peer. One probe may be lost, and the next may follow only
-/// two minutes later.
+/// Number of unanswered zero-window probes that shows a silent peer. One probe may be lost, and the next may follow
+/// only two minutes later.
 #[cfg(target_os = "linux")]
 const SILENT_PROBES: u8 = 2;
 

@@ -30,8 +30,9 @@ enum Task {
     /// The report on real traffic, captured and explained: report/report.pdf and report/report.html.
     ///
     /// Starts the server and clients of both dialects in a network namespace, captures their traffic, builds and sends
-    /// the messages of the CSVs in tests/data, and typesets the results with Typst, which it installs in target/report. Takes the
-    /// benchmark figures from report/bench.json and report/wire.json, the results of the last `cargo xtask bench`.
+    /// the messages of the CSVs in tests/data, and typesets the results with Typst, which it installs in target/report.
+    /// Takes the benchmark figures from report/bench.json and report/wire.json, the results of the last `cargo xtask
+    /// bench`.
     Report(report::Args),
     /// Runs the notebook report/encapsulation.ipynb and keeps its outputs.
     ///

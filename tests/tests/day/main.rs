@@ -1,9 +1,9 @@
 //! A day of a small team in some seconds: 200 clients of both dialects connect, talk, sleep, roam, flood and reset, and
 //! a model on the client side checks every line.
 //!
-//! `SWITCHBOARD_DAY_SECONDS`, `SWITCHBOARD_DAY_SEED` and `SWITCHBOARD_DAY_SEEDS` set the length of a day, the first seed,
-//! and the number of days. `cargo xtask soak day` sets the first and the last of them. A seed repeats the actions of all
-//! persons, but not the timing of the machine.
+//! `SWITCHBOARD_DAY_SECONDS`, `SWITCHBOARD_DAY_SEED` and `SWITCHBOARD_DAY_SEEDS` set the length of a day, the first
+//! seed, and the number of days. `cargo xtask soak day` sets the first and the last of them. A seed repeats the actions of
+//! all persons, but not the timing of the machine.
 
 mod ledger;
 mod person;
@@ -28,7 +28,8 @@ const SECONDS_DEFAULT: u64 = 8;
 /// Longest time after the day in which all persons have their replies and their names.
 const EVENING_MAX: Duration = Duration::from_mins(2);
 
-/// Marks of an outbox that a flood to a sleeping reader exceeds. The hard mark is near its lower bound for 1,000 sessions.
+/// Marks of an outbox that a flood to a sleeping reader exceeds. The hard mark is near its lower bound for 1,000
+/// sessions.
 const FLAGS: [&str; 12] = [
     "--max-sessions",
     "1000",

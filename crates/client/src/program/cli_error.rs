@@ -23,7 +23,8 @@ pub(crate) enum CliError {
     WrongDialect { addr: String },
     /// The server accepted the connection, but did not answer to the name of the line dialect.
     #[error(
-        "{addr} accepted the connection but did not answer to the name within {}. It may be the port of another program",
+        "{addr} accepted the connection but did not answer to the name within {}. It may be the port of \
+         another program",
         humantime::format_duration(*limit)
     )]
     SilentServer { addr: String, limit: Duration },

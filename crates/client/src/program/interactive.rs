@@ -478,7 +478,8 @@ impl ChatSession<'_> {
             }
             UserLine::DirectMessage { name, .. } if !is_same_name(name, chat.peer.as_deref()) => {
                 let error = format!(
-                    "not sent: you are in a chat with {}, not with {name}. DISCONNECT and CONNECT {name} opens another chat",
+                    "not sent: you are in a chat with {}, not with {name}. DISCONNECT and CONNECT {name} opens \
+                     another chat",
                     chat.name()
                 );
                 return self.show_error(error).await;

@@ -169,8 +169,8 @@ pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) ->
     listen_as(&name, addr, options, count, (client, events)).await
 }
 
-/// Prints events until `count` messages have arrived, or until Ctrl-C. After a lost connection, reconnects and registers
-/// `name` again.
+/// Prints events until `count` messages have arrived, or until Ctrl-C. After a lost connection, reconnects and
+/// registers `name` again.
 async fn listen_as(
     name: &str,
     addr: &str,

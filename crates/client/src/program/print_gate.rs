@@ -90,8 +90,9 @@ enum PrintMode {
 }
 
 impl PrintGate {
-    /// Prepares a new line. With `end_when_input_is_empty`, the editor interrupts the line as soon as it has no more input.
-    /// The chat of the prompt must be read after this call, so that no later [`PrintGate::restart_line`] is missed.
+    /// Prepares a new line. With `end_when_input_is_empty`, the editor interrupts the line as soon as it has no more
+    /// input. The chat of the prompt must be read after this call, so that no later [`PrintGate::restart_line`] is
+    /// missed.
     pub(crate) fn begin_line(&self, end_when_input_is_empty: bool) {
         let mut state = self.lock();
         state.is_ending = end_when_input_is_empty && signals::CAN_INTERRUPT_EDITOR;

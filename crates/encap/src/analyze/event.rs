@@ -209,8 +209,8 @@ impl FlaggedEvent {
             }
             Event::AcknowledgesUnseen if self.unseen == 0 => write!(
                 f,
-                "it acknowledges all bytes before {ack}: all of them were captured, but some of them out of order, or in \
-                 a window probe (which does not count as sent)"
+                "it acknowledges all bytes before {ack}: all of them were captured, but some of them out of order, or \
+                 in a window probe (which does not count as sent)"
             ),
             Event::AcknowledgesUnseen => {
                 write!(

@@ -47,8 +47,8 @@ impl TrackedSegment {
         self.seq + i64::from(self.len) + i64::from(self.flags.sequence_len())
     }
 
-    /// The end of the window: the first relative sequence number of the other side beyond it. `None` without ACK, or if the
-    /// window's scale is not known.
+    /// The end of the window: the first relative sequence number of the other side beyond it. `None` without ACK, or if
+    /// the window's scale is not known.
     #[must_use]
     pub fn window_end(&self) -> Option<i64> {
         Some(self.ack? + i64::from(self.window.bytes()?))

@@ -39,8 +39,8 @@ impl Addresses {
             }
             (v4_host(v4), v6_host(v6))
         };
-        // The reader refuses a row between an IPv4 and an IPv6 address. So an app with an address of one version needs none
-        // of the other.
+        // The reader refuses a row between an IPv4 and an IPv6 address. So an app with an address of one version needs
+        // none of the other.
         let by_app = apps.iter().map(|app| match app.address() {
             Some(IpAddr::V4(address)) => (address, Ipv6Addr::UNSPECIFIED),
             Some(IpAddr::V6(address)) => (Ipv4Addr::UNSPECIFIED, address),

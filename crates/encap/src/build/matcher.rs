@@ -1,7 +1,7 @@
 //! Finds the flow of each row.
 //!
-//! A pair of apps has one flow for each transport, or more if its rows give different ports. A row belongs to a flow only
-//! if no port in the row differs from a port of the flow. The same rows in the same order get the same flows.
+//! A pair of apps has one flow for each transport, or more if its rows give different ports. A row belongs to a flow
+//! only if no port in the row differs from a port of the flow. The same rows in the same order get the same flows.
 
 // hashbrown's default hasher is faster than the standard one, and each row needs three look-ups.
 use hashbrown::HashMap;
@@ -123,8 +123,8 @@ impl Matcher {
         number
     }
 
-    /// A flow of the pair at `index` whose known ports agree with `ports`. With two ports, prefers the flow with exactly
-    /// these ports, else the newest. With an unknown port, prefers the flow of the latest row, else the newest.
+    /// A flow of the pair at `index` whose known ports agree with `ports`. With two ports, prefers the flow with
+    /// exactly these ports, else the newest. With an unknown port, prefers the flow of the latest row, else the newest.
     fn find_flow(&self, index: usize, ports: [Option<u16>; 2]) -> Option<u32> {
         let PairFlows { flows, partial, latest, .. } = &self.pairs[index];
         let is_compatible = |flow: &u32| {

@@ -86,8 +86,8 @@ impl Packet<'_> {
                 }
                 segment[checksum_at..][..2].fill(0);
             }
-            // With the lowest bit inverted, the checksum is always wrong: in ones' complement, the only two equal values are
-            // 0xffff and 0x0000, which differ in all bits.
+            // With the lowest bit inverted, the checksum is always wrong: in ones' complement, the only two equal
+            // values are 0xffff and 0x0000, which differ in all bits.
             Checksums::Wrong => segment[checksum_at + 1] ^= 1,
         }
         if matches!(link, Link::Ethernet | Link::Vlan) && frame.len() < ethernet::MIN_FRAME_LEN {

@@ -55,7 +55,8 @@ pub enum Reason {
     NoIdentification,
     /// The sender counts the packets of its connection.
     #[error(
-        "this number counts the packets of the connection, and the two recordings have different numbers of packets before this one"
+        "this number counts the packets of the connection, and the two recordings have different numbers of \
+         packets before this one"
     )]
     PacketCount,
     /// IPv6 flow labels are random (RFC 6437).

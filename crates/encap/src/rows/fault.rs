@@ -182,7 +182,8 @@ pub enum RowFaultKind {
     #[error("{id} was used before: give each row its own id")]
     DuplicateId { id: Excerpt },
     #[error(
-        "more than {max} ids do not follow the id before them, too many to remember: from here on, duplicate ids are not detected"
+        "more than {max} ids do not follow the id before them, too many to remember: from here on, \
+         duplicate ids are not detected"
     )]
     IdsForgotten { max: usize },
     #[error("ports {source_port} and {destination_port} are reversed compared with line {first_line}: swap them")]

@@ -371,7 +371,8 @@ fn extension_headers_are_decoded() {
     );
     assert_eq!(frame.pseudo_header().map(|pseudo| pseudo.protocol()), Some(IpProtocol::UDP));
 
-    // While the packet has a router left to visit, the checksum covers another destination than that in the IPv6 header.
+    // While the packet has a router left to visit, the checksum covers another destination than that in the IPv6
+    // header.
     let packet = ipv6_packet(43, &[17, 0, 2, 1, 0, 0, 0, 0], b"hi");
     let uncheckable = Some(Checksum::Uncheckable(Uncheckable::RoutedOnward));
     assert_eq!(parse(LinkType::RAW, &packet).verify().transport, uncheckable);
