@@ -16,8 +16,8 @@ use super::chat_formatter::ChatFormatter;
 const HINT_AFTER: Duration = Duration::from_secs(2);
 
 /// The hint if a server accepts the connection of a chat or a script and sends no `WELCOME`.
-pub(crate) const SILENT_SERVER_HINT: &str = "A server of HTTP or redis waits for a request, and a port of the line dialect waits for a name. Try --dialect line, \
-     or another port.";
+pub(crate) const SILENT_SERVER_HINT: &str = "A server of HTTP or redis waits for a request, and a port of the line \
+     dialect waits for a name. Try --dialect line, or another port.";
 
 /// The hint for a subcommand, which knows only the commands dialect.
 pub(crate) const SILENT_PORT_HINT: &str =
