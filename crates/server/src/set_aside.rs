@@ -2,7 +2,7 @@
 //!
 //! A line of the line dialect names its target. If the target reads slowly, its lines are set aside, and the session's
 //! lines to other targets go on. The lines to one target keep their order. In the commands dialect, a session writes to
-//! one peer, so the whole session is paused instead ([`throttle`](crate::throttle)).
+//! one peer, so the whole session is paused instead ([`throttle`]).
 
 use std::sync::Arc;
 use std::task::Waker;
