@@ -170,6 +170,11 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
     const MESSAGES: usize = 100;
     /// Limit of resident memory per idle session, in bytes.
     const IDLE_MAX_BYTES: usize = 1024;
+    /// Number of sessions that come and go beside the idle ones.
+    const ARRIVALS: usize = 2_000;
+    const ARRIVALS_PER_SECOND: u32 = 1_000;
+    /// Limit of the 99th percentile of the time from `connect` to `PONG`. A quiet machine takes about a millisecond.
+    const ARRIVAL_P99_MAX: Duration = Duration::from_millis(100);
 
     let _guard = run_alone();
     let server = ServerProcess::start(&["--log-level", "warn,switchboard::server=info", "--max-sessions", "12000"]);
@@ -213,6 +218,28 @@ fn nine_thousand_idle_sessions_and_a_thousand_in_chats() {
         assert_eq!(clients.len(), PAIRS);
         println!("{} messages in {PAIRS} chats, none lost, each in order", 2 * PAIRS * MESSAGES);
     });
+
+    let mut times = runtime().block_on(async {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / ARRIVALS_PER_SECOND);
+        let mut arrivals = tokio::task::JoinSet::new();
+        for n in 0..ARRIVALS {
+            ticks.tick().await;
+            arrivals.spawn(async move {
+                let start = now();
+                let mut client = AsyncClient::registered(address, &format!("arrival{n}")).await;
+                client.send("PING").await;
+                client.expect("PONG").await;
+                start.elapsed()
+            });
+        }
+        arrivals.join_all().await
+    });
+    times.sort();
+    let p99 = times[ARRIVALS * 99 / 100];
+    println!(
+        "{ARRIVALS_PER_SECOND} connections a second beside {IDLE} idle sessions: p99 {p99:?} from connect to PONG"
+    );
+    assert!(p99 <= ARRIVAL_P99_MAX, "p99 is {p99:?}");
 
     // All idle sessions are still open and answer.
     for mut client in idle {

@@ -139,9 +139,11 @@ fn isolation_counts_frozen_readers_and_the_flood() {
 
 #[test]
 fn a_closed_frozen_reader_is_no_fault() {
-    let settings = Settings { outbox_timeout: Duration::from_millis(500), ..Settings::default() };
-    // The server closes the reader only when the buffers to it have been full for the time of `outbox_timeout`. The
-    // send buffer is small, so that the flood fills it early in the measured time, even on a busy machine.
+    let reader_timeout = Duration::from_millis(500);
+    let settings =
+        Settings { outbox_timeout: reader_timeout, zero_window_timeout: reader_timeout, ..Settings::default() };
+    // The server closes the reader only when the buffers to it have been full for this time. The send buffer is small,
+    // so that the flood fills it early in the measured time, even on a busy machine.
     let server = Server::start_with_send_buffer(settings, Some(128 * 1024));
     let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
     let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 1000, timing };
