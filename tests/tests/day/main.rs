@@ -2,8 +2,8 @@
 //! a model on the client side checks every line.
 //!
 //! `SWITCHBOARD_DAY_SECONDS`, `SWITCHBOARD_DAY_SEED` and `SWITCHBOARD_DAY_SEEDS` set the length of a day, the first
-//! seed, and the number of days. `cargo xtask soak day` sets the first and the last of them. A seed repeats the actions of
-//! all persons, but not the timing of the machine.
+//! seed, and the number of days. `cargo xtask soak day` sets the first and the last of them. A seed repeats the actions
+//! of all persons, but not the timing of the machine.
 
 mod ledger;
 mod person;

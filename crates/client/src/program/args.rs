@@ -197,8 +197,8 @@ pub(crate) enum Action {
         name_arg: NameArg,
         /// The user to send to, and the message; its words are joined by spaces.
         ///
-        /// An address may stand before the user: HOST:PORT or an IP address. A HOST without a port is not enough, because
-        /// it could be a user.
+        /// An address may stand before the user: HOST:PORT or an IP address. A HOST without a port is not enough,
+        /// because it could be a user.
         #[arg(required = true, num_args = 2.., value_names = ["USER", "TEXT"])]
         words: Vec<String>,
     },
