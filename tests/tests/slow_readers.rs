@@ -103,10 +103,9 @@ fn steady_reader_of_a_kilobyte_a_second_is_not_cut() {
     });
 }
 
-/// Like the test above, at the default settings. It takes three minutes, so it runs only when asked for:
-/// `cargo test -p switchboard-tests --test slow_readers -- --ignored`.
+/// Like the test above, at the default settings. `cargo xtask soak readers` runs it.
 #[test]
-#[ignore = "takes three minutes"]
+#[ignore = "takes three minutes: run by `cargo xtask soak readers`"]
 fn steady_reader_is_not_cut_at_the_default_settings() {
     in_ethernet("steady_reader_is_not_cut_at_the_default_settings", || {
         let server = ServerProcess::start(&[]);

@@ -1,7 +1,7 @@
 //! Generates a Wireshark dissector in Lua for both dialects, from the tables of the protocol crate.
 //!
 //! The generator does not repeat the line formats. It parses a sample request to learn the field of each verb's
-//! argument. It encodes a reply with marks in place of values, and turns that line into the pattern of the reply.
+//! argument. It encodes a reply that has marks as its values, and turns this line into the pattern of the reply.
 
 use std::fmt::Write as _;
 
@@ -82,7 +82,7 @@ const NAMES: (char, &str) = ('\u{5}', "names");
 /// The mark for an error code.
 const ERROR: (char, &str) = ('\u{6}', "error");
 
-/// One reply of each kind, with the marks of [`MARKS`] in place of values.
+/// One reply of each kind. Its values are marks of [`MARKS`].
 fn marked_replies() -> Vec<Reply<'static>> {
     let replies = vec![
         Reply::Welcome,

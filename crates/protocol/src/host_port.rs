@@ -40,7 +40,7 @@ pub enum HostPortError {
     /// The text has several colons, but the host is not an IPv6 address in brackets.
     #[error("{host:?} is not an IPv6 address in brackets: write [ADDRESS]:PORT or [ADDRESS%ZONE]:PORT")]
     InvalidIpv6 {
-        /// The text in place of the address.
+        /// The host as written.
         host: String,
     },
 }

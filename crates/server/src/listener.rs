@@ -117,7 +117,7 @@ impl FromStr for ListenAddress {
 
     /// # Errors
     ///
-    /// What is wrong, and an instruction.
+    /// The error in the text, and an instruction how to mend it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some(port) = text.strip_prefix(':') else {
             let host_port = text.parse::<HostPort>();

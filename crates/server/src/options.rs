@@ -29,7 +29,7 @@ const THREADS_MAX: usize = 1024;
 
 const PROGRAM: &str = "switchboard-server";
 
-/// The text in place of an address that turns a listener off, and in place of a prefix.
+/// The value for "no address" and "no prefix". It turns a listener off.
 const NONE: &str = "none";
 
 /// Prefix of the names of all variables.
@@ -368,7 +368,7 @@ pub enum ConfigError {
         allowed: String,
         /// The source of the value.
         origin: Source,
-        /// The value is not even of the right form, such as a word in place of a number.
+        /// Whether the value has the wrong form: for example, it is a word, but the setting is a number.
         is_misformed: bool,
     },
     /// No listener has an address.

@@ -15,23 +15,24 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 3)]
         seeds: u64,
     },
+    /// A steady reader of a kilobyte a second, at the default settings of the server. Takes three minutes.
+    Readers,
 }
 
 pub(crate) fn run(soak: &Soak) -> Result<(), String> {
-    let Soak::Day { seconds, seeds } = soak;
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "test",
-        "--package",
-        "switchboard-tests",
-        "--release",
-        "--locked",
-        "--test",
-        "day",
-        "--",
-        "--nocapture",
-    ]);
-    cargo.env("SWITCHBOARD_DAY_SECONDS", seconds.to_string()).env("SWITCHBOARD_DAY_SEEDS", seeds.to_string());
+    cargo.args(["test", "--package", "switchboard-tests", "--release", "--locked", "--test"]);
+    match soak {
+        Soak::Day { seconds, seeds } => cargo
+            .args(["day", "--", "--nocapture"])
+            .env("SWITCHBOARD_DAY_SECONDS", seconds.to_string())
+            .env("SWITCHBOARD_DAY_SEEDS", seeds.to_string()),
+        Soak::Readers => cargo.args(["slow_readers", "--", "--ignored", "--nocapture"]),
+    };
     let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if status.success() { Ok(()) } else { Err("a day failed; its output names the seed".into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the tests failed: see above. The output of a day names its seed".into())
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Matcher {
     /// The index of each pair in `pairs`.
     pair_indices: HashMap<Pair, usize>,
     pairs: Vec<PairFlows>,
-    /// The flows of which both ports are known, by the index of the pair and the ports.
+    /// The flows with two known ports. The key is the index of the pair and the two ports.
     by_ports: HashMap<(usize, [u16; 2]), u32>,
     /// The pair of each flow, and the known ports of the pair's apps.
     flows: Vec<(Pair, [Option<u16>; 2])>,

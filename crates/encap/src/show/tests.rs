@@ -16,7 +16,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// The view of a frame of which `bytes` were captured, perhaps not all.
+/// The view of a frame of `original_len` bytes. The capture has only its first bytes: `bytes`.
 fn cut_view(link_type: LinkType, bytes: &[u8], original_len: usize) -> FrameView<'_> {
     let original_len = u32::try_from(original_len).expect("a short frame");
     FrameView::new(&FrameRecord::new(1, Frame::parse(link_type, bytes, original_len)))
