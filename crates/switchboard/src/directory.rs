@@ -30,10 +30,9 @@ pub(crate) struct Directory {
     keys: Keys,
 }
 
-/// Hashes of the folded form and the keys of a name. They are stored with the name, because hashing is most of the
-/// work of releasing it.
+/// Hashes of the folded form and the keys of a name.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct NameHashes {
+struct NameHashes {
     folded: u64,
     /// Equal to `folded` for a key that is the folded form.
     keys: [u64; 2],
@@ -64,7 +63,7 @@ impl Directory {
 
     /// Registers `name` for the session `id`, unless a session has a name that is equal or looks like it.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
-        let hashes = self.hashes(&name);
+        let hashes = self.hashes(&name, hash(&self.hasher, name.folded().as_bytes()));
         let has_key = |key: u64| self.key_hashes.find(key, |&other| other == key).is_some();
         // The folded form of a plain name is its key.
         let is_folded_name = |key: u64| self.by_name.find(key, |&other| folded_hash(other, sessions) == key).is_some();
@@ -86,16 +85,18 @@ impl Directory {
         let order = self.next_order;
         self.next_order += 1;
         self.roster = None;
-        sessions[id].registration = Some(Registration { name, order, hashes });
+        sessions[id].registration = Some(Registration { name, order, folded_hash: hashes.folded });
         Ok(())
     }
 
     /// Frees the name of the session `id`, which the caller has removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
-        if let Ok(entry) = self.by_name.find_entry(registration.hashes.folded, |&other| other == id) {
+        let folded = registration.folded_hash;
+        if let Ok(entry) = self.by_name.find_entry(folded, |&other| other == id) {
             entry.remove();
         }
-        for key in registration.hashes.stored_keys() {
+        // The keys are computed again, because storing their hashes would cost each session 16 bytes.
+        for key in self.hashes(&registration.name, folded).stored_keys() {
             if let Ok(entry) = self.key_hashes.find_entry(key, |&other| other == key) {
                 entry.remove();
             }
@@ -103,8 +104,8 @@ impl Directory {
         self.roster = None;
     }
 
-    fn hashes(&mut self, name: &Username) -> NameHashes {
-        let folded = hash(&self.hasher, name.folded().as_bytes());
+    /// The hashes of `name`, whose folded form has the hash `folded`.
+    fn hashes(&mut self, name: &Username, folded: u64) -> NameHashes {
         let Some([of_spelling, of_folded]) = self.keys.set(name) else {
             return NameHashes { folded, keys: [folded; 2] };
         };
@@ -155,5 +156,5 @@ fn folded_hash(id: SessionId, sessions: &Sessions) -> u64 {
     sessions
         .get(id)
         .and_then(|session| session.registration.as_ref())
-        .map_or(0, |registration| registration.hashes.folded)
+        .map_or(0, |registration| registration.folded_hash)
 }

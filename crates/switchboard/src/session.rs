@@ -5,8 +5,6 @@ use std::fmt;
 use slotmap::{Key as _, SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
-use crate::directory::NameHashes;
-
 new_key_type! {
     /// Identifies a session. No later session gets the same id, because a reused slot gets a new version.
     pub struct SessionId;
@@ -34,8 +32,8 @@ pub(crate) struct Registration {
     pub(crate) name: Username,
     /// Position in the order of all registrations so far.
     pub(crate) order: u64,
-    /// The directory finds the name by them.
-    pub(crate) hashes: NameHashes,
+    /// Hash of the folded form. It is stored, because hashing is most of the work of releasing a name.
+    pub(crate) folded_hash: u64,
 }
 
 impl Session {
