@@ -5,6 +5,7 @@
 //! events always have the same effects.
 
 mod board;
+pub mod change;
 mod close_reason;
 mod deadlines;
 mod directory;
