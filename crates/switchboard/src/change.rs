@@ -1,6 +1,7 @@
 //! Changes to the stored state: what the core decides, and what a store keeps.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Identifies an account. No later account gets the same id.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -145,12 +146,12 @@ pub struct Record {
     pub at: UnixMillis,
     /// The account that wrote it. `None` for a guest.
     pub account: Option<AccountId>,
-    /// The author's name at that time.
-    pub author: String,
+    /// The author's name at that time. Its records share it.
+    pub author: Arc<str>,
     /// The kind, which decides the verb on the wire.
     pub kind: RecordKind,
     /// The text of a message, the new topic, or the name that the record is about. Empty if the kind needs none.
-    pub text: String,
+    pub text: Box<str>,
     /// The number that the author's device gave, for a record that must not be stored twice.
     pub sent: Option<Sent>,
     /// The record that redacts this one. Its text is empty then.
@@ -299,8 +300,8 @@ pub enum Change {
         /// The account.
         account: AccountId,
     },
-    /// A record is added at the end of its conversation.
-    RecordAppended(Record),
+    /// A record is added at the end of its conversation. The core keeps the record, too, until it is durable.
+    RecordAppended(Arc<Record>),
     /// Records lose their text, and keep their numbers.
     Redacted {
         /// The conversation.
