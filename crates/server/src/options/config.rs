@@ -1,0 +1,144 @@
+//! The merged and validated configuration of a process.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args as _, CommandFactory as _, Parser as _, value_parser};
+
+use super::PROGRAM;
+use super::config_error::{ConfigError, ConfigErrors};
+use super::keys::{Cli, LogFormat, Options};
+use super::layers::{Layers, Source};
+use super::unknown_name::check_variable_names;
+use crate::listener::ListenAddress;
+use crate::logging;
+use crate::settings::{InvalidSettings, Settings};
+
+/// Maximum number of threads: more than any machine has cores.
+const THREADS_MAX: usize = 1024;
+
+/// Variable that names the configuration file.
+const CONFIG_VARIABLE: &str = "SWITCHBOARD_CONFIG";
+
+/// The merged and validated configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The listening addresses for the commands dialect.
+    pub listen: Vec<ListenAddress>,
+    /// The listening addresses for the line dialect.
+    pub listen_line: Vec<ListenAddress>,
+    /// The settings for [`run`](crate::run()).
+    pub settings: Settings,
+    /// The number of threads. `None`: one for each core.
+    pub threads: Option<usize>,
+    /// The format of the log.
+    pub log_format: LogFormat,
+    /// The level of the log, valid for [`check_level`](logging::check_level).
+    pub log_level: String,
+    /// The configuration as TOML with the source of each key, if `--print-config` was given.
+    pub print: Option<String>,
+    /// The path of the configuration file, if one was given.
+    pub file: Option<PathBuf>,
+    /// Variables that have the prefix of ours, but that are not similar to one of ours. They are ignored.
+    pub unknown_variables: Vec<ConfigError>,
+    pub(super) layers: Layers,
+}
+
+impl Config {
+    /// Reads the flags and variables of this process, and the file that they name. An unknown flag, `--help` and
+    /// `--version` exit the process.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with all mistakes in the three sources.
+    pub fn from_process() -> Result<Self, ConfigErrors> {
+        Self::read(&std::env::args_os().collect::<Vec<_>>(), &std::env::vars_os().collect::<Vec<_>>())
+    }
+
+    pub(super) fn read(args: &[OsString], variables: &[(OsString, OsString)]) -> Result<Self, ConfigErrors> {
+        let matches = text_command().try_get_matches_from(args).unwrap_or_else(|error| exit(&error, args));
+        // An empty variable counts as unset.
+        let variable = |name: &OsStr| variables.iter().find(|(known, value)| known == name && !value.is_empty());
+        let mut layers = Layers::default();
+        let (mut errors, unknown_variables) = check_variable_names(variables);
+
+        layers.add(&Options::defaults(), &Source::Default);
+        let file = matches.get_one::<OsString>("config").or(variable(CONFIG_VARIABLE.as_ref()).map(|(_, path)| path));
+        let file = file.map(PathBuf::from);
+        if let Some(path) = &file {
+            layers.add_file(path, &mut errors);
+        }
+        let settings = Options::augment_args(clap::Command::new("settings"));
+        for argument in settings.get_arguments() {
+            let key = argument.get_long().unwrap_or_default();
+            if let Some((name, value)) = argument.get_env().and_then(variable) {
+                let source = Source::Variable(name.to_string_lossy().into_owned());
+                layers.add_texts(key, std::slice::from_ref(value), &source, &mut errors);
+            }
+            let id = argument.get_id().as_str();
+            if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                let values: Vec<_> = matches.get_many::<OsString>(id).unwrap_or_default().cloned().collect();
+                layers.add_texts(key, &values, &Source::Flag, &mut errors);
+            }
+        }
+
+        let merged = layers.merged();
+        let settings = merged.settings();
+        let mut invalid = settings.mistakes();
+        let threads = merged.threads.unwrap_or_default();
+        if threads > THREADS_MAX {
+            let allowed = format!("give 1 to {THREADS_MAX}, or 0 for one for each core");
+            invalid.push(InvalidSettings { key: "threads", value: threads.to_string(), allowed });
+        }
+        let log_level = merged.log_level.unwrap_or_default();
+        invalid.extend(logging::check_level(&log_level).err());
+        errors.extend(invalid.into_iter().map(|InvalidSettings { key, value, allowed }| {
+            let origin = layers.source(key).clone();
+            ConfigError::Invalid { key: key.to_owned(), value, allowed, origin, is_misformed: false }
+        }));
+        let addresses = |given: Option<Vec<String>>| -> Vec<ListenAddress> {
+            given.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect()
+        };
+        let (listen, listen_line) = (addresses(merged.listen), addresses(merged.listen_line));
+        if listen.is_empty() && listen_line.is_empty() {
+            errors.push(ConfigError::NothingToListenOn);
+        }
+        if !errors.is_empty() {
+            return Err(ConfigErrors(errors));
+        }
+        Ok(Self {
+            listen,
+            listen_line,
+            settings,
+            threads: Some(threads).filter(|&threads| threads > 0),
+            log_format: merged.log_format.unwrap_or(LogFormat::Auto),
+            log_level,
+            print: matches.get_flag("print_config").then(|| layers.to_string()),
+            file,
+            unknown_variables,
+            layers,
+        })
+    }
+}
+
+/// The command line with values as text. [`Layers::add_texts`] parses them, so that all mistakes are found, and so that
+/// each source has the same syntax.
+fn text_command() -> clap::Command {
+    Cli::command().mut_args(|argument| {
+        let argument = argument.env(Resettable::Reset);
+        if argument.get_action().takes_values() { argument.value_parser(value_parser!(OsString)) } else { argument }
+    })
+}
+
+/// Prints the help, the version or the error, and exits. [`text_command`] does not know the allowed values, so the help
+/// comes from the complete command.
+fn exit(error: &clap::Error, args: &[OsString]) -> ! {
+    if error.kind() == ErrorKind::DisplayHelp {
+        let flag = if args.iter().any(|arg| arg == "--help") { "--help" } else { "-h" };
+        Cli::parse_from([PROGRAM, flag]);
+    }
+    error.exit()
+}

@@ -1,0 +1,246 @@
+//! The table of keys: each key is a flag, a variable and a key of the TOML file.
+//!
+//! clap fills [`Options`] from flags and variables, and serde from the file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none};
+use crate::settings::Settings;
+
+/// Default listening address of the commands dialect: loopback, with the default port.
+pub(super) const LISTEN: &str = "127.0.0.1:12345";
+
+/// Default listening address of the line dialect.
+const LISTEN_LINE: &str = "127.0.0.1:8080";
+
+/// A chat server: people register a name, connect to each other in pairs, and exchange messages of one line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "switchboard-server",
+    version,
+    after_help = "Examples:\n  \
+        switchboard-server                                   for this machine only\n  \
+        switchboard-server --listen 0.0.0.0:12345            for the whole network\n  \
+        switchboard-server --config switchboard.toml --print-config\n\n\
+        Join with:  switchboard --name YOU   or   nc 127.0.0.1 12345\n\n\
+        Signals: TERM, INT and QUIT stop the server after it has written its unsent bytes, and so does HUP if it was \
+        started from a terminal. A second TERM, INT or QUIT ends it at once. Without a terminal, HUP reads the file \
+        again and applies its log-level.\n\n\
+        Exit codes: 0 stopped by a signal; 1 the server could not run; 2 a flag is invalid; \
+        3 the configuration is invalid; 130 a second signal ended the drain."
+)]
+pub struct Cli {
+    /// Read settings from this TOML file; its keys are the names of the flags below, without the leading dashes.
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Print the settings in effect as a TOML file, with the source of each as a comment, and exit.
+    #[arg(long)]
+    print_config: bool,
+
+    #[command(flatten)]
+    options: Options,
+}
+
+/// The settings of one source. A setting that the source does not have is `None`.
+#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Options {
+    /// Address to listen on for the commands dialect; `:PORT` for all addresses of this machine, or `none`; may be
+    /// repeated [default: 127.0.0.1:12345]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "SWITCHBOARD_LISTEN",
+        value_delimiter = ',',
+        value_parser = address_or_none
+    )]
+    pub(super) listen: Option<Vec<String>>,
+
+    /// Address to listen on for the line dialect; `:PORT` for all addresses of this machine, or `none`; may be
+    /// repeated [default: 127.0.0.1:8080]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "SWITCHBOARD_LISTEN_LINE",
+        value_delimiter = ',',
+        value_parser = address_or_none
+    )]
+    pub(super) listen_line: Option<Vec<String>>,
+
+    /// Maximum open sessions [default: 10000]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS", value_parser = number::<usize>)]
+    max_sessions: Option<usize>,
+
+    /// Maximum open sessions from one address; loopback is exempt [default: 100]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS_PER_ADDRESS", value_parser = number::<usize>)]
+    max_sessions_per_address: Option<usize>,
+
+    /// IPv6 prefix of a local network, such as `2001:db8:1::/64`, or `none`: each of its addresses counts by itself for
+    /// --max-sessions-per-address, as link-local and unique local addresses do. All other IPv6 addresses count by their
+    /// /64. May be repeated [default: none]
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        env = "SWITCHBOARD_ON_LINK_PREFIX",
+        value_delimiter = ',',
+        value_parser = prefix_or_none
+    )]
+    on_link_prefix: Option<Vec<String>>,
+
+    /// Time in which a session must register a name [default: 2m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_REGISTER_TIMEOUT")]
+    register_timeout: Option<TimeSpan>,
+
+    /// Maximum length of a line in bytes, including its end [default: 4096]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_LINE_BYTES", value_parser = number::<usize>)]
+    line_bytes: Option<usize>,
+
+    /// Maximum length of a message text in bytes [default: 3840]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_TEXT_BYTES", value_parser = number::<usize>)]
+    text_bytes: Option<usize>,
+
+    /// Unsent bytes to a reader above which the server delays the sessions that write to it [default: 262144]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_SOFT_BYTES", value_parser = number::<usize>)]
+    outbox_soft_bytes: Option<usize>,
+
+    /// Maximum unsent bytes to a reader; a reader with more is closed as a slow consumer [default: 2097152]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_OUTBOX_BYTES", value_parser = number::<usize>)]
+    outbox_bytes: Option<usize>,
+
+    /// Time without progress in sending, after which a reader is closed as a slow consumer [default: 30s]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_OUTBOX_TIMEOUT")]
+    outbox_timeout: Option<TimeSpan>,
+
+    /// The same time for a reader that has stopped reading, but whose system still answers [default: 10m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_ZERO_WINDOW_TIMEOUT")]
+    zero_window_timeout: Option<TimeSpan>,
+
+    /// Lines per second above which the server delays a session; 0 for no limit; loopback is exempt
+    /// [default: 100]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_LINES_PER_SECOND", value_parser = number::<u32>)]
+    lines_per_second: Option<u32>,
+
+    /// Apply the limits per address and per second to loopback, too [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "SWITCHBOARD_LIMIT_LOOPBACK",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = boolean
+    )]
+    limit_loopback: Option<bool>,
+
+    /// Maximum lines of one session in its turn, before other sessions have their turns [default: 256]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES", value_parser = number::<usize>)]
+    turn_lines: Option<usize>,
+
+    /// Silence on a connection after which TCP probes the peer [default: 1m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_KEEPALIVE")]
+    keepalive: Option<TimeSpan>,
+
+    /// Time without an acknowledgement, after which a peer counts as dead [default: 1m]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_USER_TIMEOUT")]
+    user_timeout: Option<TimeSpan>,
+
+    /// Maximum time to write unsent bytes after a signal to stop [default: 10s]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_DRAIN_TIMEOUT")]
+    drain_timeout: Option<TimeSpan>,
+
+    /// Number of threads; 0 for one per core [default: 0]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS", value_parser = number::<usize>)]
+    pub(super) threads: Option<usize>,
+
+    /// Format of the log [default: auto]
+    #[arg(long, value_name = "FORMAT", env = "SWITCHBOARD_LOG_FORMAT", value_enum)]
+    pub(super) log_format: Option<LogFormat>,
+
+    /// Level of the log: error, warn, info, debug, trace, or directives such as `switchboard=debug` [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SWITCHBOARD_LOG_LEVEL")]
+    pub(super) log_level: Option<String>,
+
+    /// Log the text of messages, not only their length [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "SWITCHBOARD_LOG_MESSAGES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = boolean
+    )]
+    log_messages: Option<bool>,
+}
+
+impl Options {
+    pub(super) fn defaults() -> Self {
+        let settings = Settings::default();
+        Self {
+            listen: Some(vec![LISTEN.to_owned()]),
+            listen_line: Some(vec![LISTEN_LINE.to_owned()]),
+            max_sessions: Some(settings.max_sessions),
+            max_sessions_per_address: Some(settings.max_sessions_per_address),
+            on_link_prefix: Some(vec![NONE.to_owned()]),
+            register_timeout: Some(TimeSpan(settings.register_timeout)),
+            line_bytes: Some(settings.line_bytes),
+            text_bytes: Some(settings.text_bytes),
+            outbox_soft_bytes: Some(settings.outbox_soft_bytes),
+            outbox_bytes: Some(settings.outbox_bytes),
+            outbox_timeout: Some(TimeSpan(settings.outbox_timeout)),
+            zero_window_timeout: Some(TimeSpan(settings.zero_window_timeout)),
+            lines_per_second: Some(settings.lines_per_second),
+            limit_loopback: Some(settings.limit_loopback),
+            turn_lines: Some(settings.turn_lines),
+            keepalive: Some(TimeSpan(settings.keepalive)),
+            user_timeout: Some(TimeSpan(settings.user_timeout)),
+            drain_timeout: Some(TimeSpan(settings.drain_timeout)),
+            threads: Some(0),
+            log_format: Some(LogFormat::Auto),
+            log_level: Some("info".to_owned()),
+            log_messages: Some(settings.log_messages),
+        }
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        let default = Settings::default();
+        let time = |given: Option<TimeSpan>, default| given.map_or(default, |time| time.0);
+        Settings {
+            max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
+            max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
+            on_link_prefixes: self.on_link_prefix.iter().flatten().filter_map(|prefix| prefix.parse().ok()).collect(),
+            register_timeout: time(self.register_timeout, default.register_timeout),
+            line_bytes: self.line_bytes.unwrap_or(default.line_bytes),
+            text_bytes: self.text_bytes.unwrap_or(default.text_bytes),
+            outbox_soft_bytes: self.outbox_soft_bytes.unwrap_or(default.outbox_soft_bytes),
+            outbox_bytes: self.outbox_bytes.unwrap_or(default.outbox_bytes),
+            outbox_timeout: time(self.outbox_timeout, default.outbox_timeout),
+            zero_window_timeout: time(self.zero_window_timeout, default.zero_window_timeout),
+            lines_per_second: self.lines_per_second.unwrap_or(default.lines_per_second),
+            limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
+            turn_lines: self.turn_lines.unwrap_or(default.turn_lines),
+            keepalive: time(self.keepalive, default.keepalive),
+            user_timeout: time(self.user_timeout, default.user_timeout),
+            drain_timeout: time(self.drain_timeout, default.drain_timeout),
+            log_messages: self.log_messages.unwrap_or(default.log_messages),
+        }
+    }
+}
+
+/// The format of the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Console on a terminal, text elsewhere.
+    Auto,
+    /// Lines in the format of the course servers, and a hint how to connect.
+    Console,
+    /// A line of text for each event.
+    Text,
+    /// A JSON object for each event.
+    Json,
+}

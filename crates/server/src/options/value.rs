@@ -1,0 +1,74 @@
+//! The syntax of values, which is the same in each source.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
+use crate::listener::ListenAddress;
+
+/// The value for "no address" and "no prefix". It turns a listener off.
+pub(super) const NONE: &str = "none";
+
+/// A length of time in the form `30s` or `1m 30s`. A number without a unit is a number of seconds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct TimeSpan(pub(super) Duration);
+
+impl FromStr for TimeSpan {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let time = match text.parse() {
+            Ok(seconds) if is_number => Duration::try_from_secs_f64(seconds).ok(),
+            _ => humantime::parse_duration(text).ok(),
+        };
+        time.map(Self).ok_or("give a time such as 30s or 2m, or a number of seconds")
+    }
+}
+
+impl TryFrom<String> for TimeSpan {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<TimeSpan> for String {
+    fn from(time: TimeSpan) -> Self {
+        humantime::format_duration(time.0).to_string()
+    }
+}
+
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "give a whole number, 0 or more")
+}
+
+pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
+    match &*text.to_ascii_lowercase() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("give true or false (or yes or no, 1 or 0)"),
+    }
+}
+
+/// Checks an address, and returns its text. The text `none` stands for no address.
+pub(super) fn address_or_none(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text != NONE {
+        text.parse::<ListenAddress>()?;
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks an IPv6 prefix, and returns its text. The text `none` stands for no prefix.
+pub(super) fn prefix_or_none(text: &str) -> Result<String, Ipv6PrefixError> {
+    let text = text.trim();
+    if text != NONE {
+        text.parse::<Ipv6Prefix>()?;
+    }
+    Ok(text.to_owned())
+}
