@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::builder::{IntoResettable, ValueParser};
+use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none};
@@ -51,24 +52,12 @@ pub struct Cli {
 pub struct Options {
     /// Address to listen on for the commands dialect; `:PORT` for all addresses of this machine, or `none`; may be
     /// repeated [default: 127.0.0.1:12345]
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "SWITCHBOARD_LISTEN",
-        value_delimiter = ',',
-        value_parser = address_or_none
-    )]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN", list_of(address_or_none))]
     pub(super) listen: Option<Vec<String>>,
 
     /// Address to listen on for the line dialect; `:PORT` for all addresses of this machine, or `none`; may be
     /// repeated [default: 127.0.0.1:8080]
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        env = "SWITCHBOARD_LISTEN_LINE",
-        value_delimiter = ',',
-        value_parser = address_or_none
-    )]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_LINE", list_of(address_or_none))]
     pub(super) listen_line: Option<Vec<String>>,
 
     /// Maximum open sessions [default: 10000]
@@ -82,13 +71,7 @@ pub struct Options {
     /// IPv6 prefix of a local network, such as `2001:db8:1::/64`, or `none`: each of its addresses counts by itself for
     /// --max-sessions-per-address, as link-local and unique local addresses do. All other IPv6 addresses count by their
     /// /64. May be repeated [default: none]
-    #[arg(
-        long,
-        value_name = "PREFIX",
-        env = "SWITCHBOARD_ON_LINK_PREFIX",
-        value_delimiter = ',',
-        value_parser = prefix_or_none
-    )]
+    #[arg(long, value_name = "PREFIX", env = "SWITCHBOARD_ON_LINK_PREFIX", list_of(prefix_or_none))]
     on_link_prefix: Option<Vec<String>>,
 
     /// Time in which a session must register a name [default: 2m]
@@ -125,15 +108,7 @@ pub struct Options {
     lines_per_second: Option<u32>,
 
     /// Apply the limits per address and per second to loopback, too [default: false]
-    #[arg(
-        long,
-        value_name = "BOOL",
-        env = "SWITCHBOARD_LIMIT_LOOPBACK",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = boolean
-    )]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_LIMIT_LOOPBACK", optional_value("true", boolean))]
     limit_loopback: Option<bool>,
 
     /// Maximum lines of one session in its turn, before other sessions have their turns [default: 256]
@@ -165,15 +140,7 @@ pub struct Options {
     pub(super) log_level: Option<String>,
 
     /// Log the text of messages, not only their length [default: false]
-    #[arg(
-        long,
-        value_name = "BOOL",
-        env = "SWITCHBOARD_LOG_MESSAGES",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = boolean
-    )]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_LOG_MESSAGES", optional_value("true", boolean))]
     log_messages: Option<bool>,
 }
 
@@ -243,4 +210,23 @@ pub enum LogFormat {
     Text,
     /// A JSON object for each event.
     Json,
+}
+
+/// The attributes that several keys share.
+trait SharedAttributes {
+    /// A flag whose value is a list, separated by commas. The flag may be repeated.
+    fn list_of(self, item: impl IntoResettable<ValueParser>) -> Self;
+
+    /// A flag that stands for `default`, unless it has a value after `=`.
+    fn optional_value(self, default: &'static str, value: impl IntoResettable<ValueParser>) -> Self;
+}
+
+impl SharedAttributes for Arg {
+    fn list_of(self, item: impl IntoResettable<ValueParser>) -> Self {
+        self.value_delimiter(',').value_parser(item)
+    }
+
+    fn optional_value(self, default: &'static str, value: impl IntoResettable<ValueParser>) -> Self {
+        self.num_args(0..=1).require_equals(true).default_missing_value(default).value_parser(value)
+    }
 }
