@@ -28,7 +28,7 @@ async fn congested_target_delays_no_line_to_another_target() {
     assert!(server.connections[0].is_some(), "lines to Elias are left");
     elias.unblock();
     server.run();
-    let to_elias = (0..lines).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    let to_elias = numbered_lines("[Noy]", lines);
     assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
     assert!(server.connections[0].is_none(), "all lines are handled, so the session has ended");
 }
@@ -36,7 +36,7 @@ async fn congested_target_delays_no_line_to_another_target() {
 #[tokio::test(start_paused = true)]
 async fn lines_to_a_target_that_ends_are_answered() {
     let (mut server, [noy, elias, _maya]) = with_blocked_target();
-    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    noy.send([numbered_lines("Elias:", 20)]);
     server.run();
     elias.half_close();
     server.run();
@@ -54,7 +54,7 @@ async fn lines_to_a_target_that_ends_are_answered() {
 #[tokio::test(start_paused = true)]
 async fn lines_to_a_target_that_ends_do_not_go_to_the_next_holder_of_its_name() {
     let (mut server, [noy, _elias, _maya]) = with_blocked_target();
-    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    noy.send([numbered_lines("Elias:", 20)]);
     server.run();
     let stranger = server.admit();
     server.run();
@@ -83,7 +83,7 @@ async fn lines_to_a_target_that_ends_do_not_go_to_the_next_holder_of_its_name() 
 #[tokio::test(start_paused = true)]
 async fn session_that_awaits_room_sleeps_after_the_pause_of_its_target() {
     let (mut server, [noy, elias, _maya]) = with_blocked_target();
-    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    noy.send([numbered_lines("Elias:", 20)]);
     server.run();
     noy.block();
     noy.send(["no message\n".repeat(1000)]);
@@ -98,7 +98,7 @@ async fn session_that_awaits_room_sleeps_after_the_pause_of_its_target() {
     noy.unblock();
     elias.unblock();
     server.run();
-    let to_elias = (0..20).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    let to_elias = numbered_lines("[Noy]", 20);
     assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
 }
 
@@ -106,7 +106,7 @@ async fn session_that_awaits_room_sleeps_after_the_pause_of_its_target() {
 #[tokio::test(start_paused = true)]
 async fn lines_of_a_reset_session_keep_their_pace() {
     let (mut server, [noy, elias, _maya]) = with_blocked_target();
-    noy.send([(0..20).map(|n| format!("Elias: {}\n", long_text(n))).collect::<Vec<_>>().concat()]);
+    noy.send([numbered_lines("Elias:", 20)]);
     server.run();
     let unsent_bytes = |server: &TestServer| {
         let outbox = &server.connections[1].as_ref().expect("the connection is open").outbox;
@@ -121,7 +121,7 @@ async fn lines_of_a_reset_session_keep_their_pace() {
     assert!(server.connections[0].is_some(), "lines to Elias are left");
     elias.unblock();
     server.run();
-    let to_elias = (0..20).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    let to_elias = numbered_lines("[Noy]", 20);
     assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
     assert!(server.connections[0].is_none(), "all lines are handled, so the session has ended");
 }
@@ -138,7 +138,7 @@ async fn session_is_paused_when_too_many_bytes_are_set_aside() {
     assert!(read_bytes < set_aside::BYTES_MAX + 4 * 4096, "{read_bytes} bytes were read");
     elias.unblock();
     server.run();
-    let to_elias = (0..lines).map(|n| format!("[Noy] {}\n", long_text(n))).collect::<Vec<_>>().concat();
+    let to_elias = numbered_lines("[Noy]", lines);
     assert_eq!(writes(&elias.take_calls()).concat(), to_elias, "the lines to Elias are in order");
     assert_eq!(writes(&maya.take_calls()), ["[Noy] hi\n"]);
 }
@@ -157,4 +157,9 @@ fn with_blocked_target() -> (TestServer, [MockSocket; 3]) {
     });
     sockets[1].block();
     (server, sockets)
+}
+
+/// Lines with numbered texts, each after `prefix`.
+fn numbered_lines(prefix: &str, count: usize) -> String {
+    (0..count).map(|n| format!("{prefix} {}\n", long_text(n))).collect::<Vec<_>>().concat()
 }
