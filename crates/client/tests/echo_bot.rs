@@ -5,9 +5,8 @@
 mod echo_bot;
 mod fake_server;
 
-use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
+use fake_server::{FakeServer, TEST_TIMEOUT};
 use switchboard_client::{ConnectionError, Error};
-use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
@@ -39,8 +38,7 @@ async fn the_bot_echoes_messages_until_the_server_closes() {
 async fn the_bot_echoes_twenty_thousand_messages_that_arrive_at_once() {
     const MESSAGES: usize = 20_000;
     let bot = async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.play("< WELCOME\n> REGISTER echo\n< REGISTER_OK echo\n< INCOMING_CONNECTION Noy").await;
             let messages: Vec<_> = (0..MESSAGES).map(|message| format!("FROM Noy: {message}\n")).collect();
             connection.send(messages.concat().as_bytes()).await;

@@ -7,17 +7,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
+use fake_server::{FakeServer, TEST_TIMEOUT, run_local};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::task::LocalSet;
 use tokio::time::timeout;
-
-/// Runs `test` and its fake server on one thread.
-async fn run_local<T>(test: impl Future<Output = T>) -> T {
-    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
-}
 
 fn start(args: &[&str]) -> Child {
     command(args).spawn().expect("the program starts")
@@ -223,8 +217,7 @@ async fn no_server_exits_with_3_and_tells_how_to_start_one() {
 async fn a_long_script_gets_all_replies() {
     const MESSAGES: usize = 20_000;
     run_local(async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.send(b"WELCOME\n").await;
             for message in 0..MESSAGES {
                 connection.expect_line(&format!("MSG {message}")).await;
@@ -323,8 +316,7 @@ async fn send_waits_for_a_busy_user_until_the_timeout() {
         .";
     assert_eq!(run_against(busy, &["send", "Elias", "hi", "--name", "Noy"], b"").await, finished(0, "", ""));
     run_local(async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy").await;
             while let Some(line) = connection.read_line().await {
                 let answer: &[u8] = if line == "DISCONNECT" { b"DISCONNECT_OK\n" } else { b"ERROR USER_BUSY\n" };
@@ -374,8 +366,7 @@ async fn send_reports_success_only_for_a_message_to_its_user() {
 #[tokio::test]
 async fn a_guest_whose_name_is_taken_draws_another() {
     run_local(async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.send(b"WELCOME\n").await;
             let first = connection.read_line().await.expect("a REGISTER");
             connection.send(b"ERROR NAME_TAKEN\n").await;
@@ -480,8 +471,7 @@ async fn listen_reconnects_with_its_name_and_counts_on() {
 #[tokio::test]
 async fn a_listener_that_has_its_messages_closes_without_a_reset() {
     run_local(async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
             connection.expect_eof().await;
             // More messages were on their way. A client that has closed its socket resets the connection, and a later
@@ -503,8 +493,7 @@ async fn a_listener_that_has_its_messages_closes_without_a_reset() {
 #[tokio::test]
 async fn an_interrupted_listener_closes_without_a_reset() {
     run_local(async {
-        let server = FakeServer::spawn(async |listener: TcpListener| {
-            let mut connection = FakeConnection::accept(&listener).await;
+        let server = FakeServer::spawn(async |mut connection| {
             connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
             connection.expect_eof().await;
             for _ in 0..20 {

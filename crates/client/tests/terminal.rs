@@ -12,14 +12,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
+use fake_server::{FakeServer, TEST_TIMEOUT, run_local};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
-use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::sleep;
 
 /// Opens a pseudoterminal. Returns the user's end and the program's end.
 fn open_terminal() -> (File, OwnedFd) {
@@ -106,8 +105,7 @@ async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
         let mut playing = JoinSet::new();
         for (args, answer, hint, error) in cases {
             playing.spawn_local(async move {
-                let server = FakeServer::spawn(async move |listener: TcpListener| {
-                    let mut connection = FakeConnection::accept(&listener).await;
+                let server = FakeServer::spawn(async move |mut connection| {
                     if let Some(answer) = answer {
                         connection.expect_line("Noy").await;
                         connection.send(answer.as_bytes()).await;
@@ -133,7 +131,7 @@ async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
             played.expect("no panic");
         }
     };
-    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
+    run_local(playing).await;
 }
 
 #[tokio::test]
@@ -178,6 +176,6 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
             assert!(history.lines().any(|line| line == "PING"), "{history:?}");
             server.finish().await;
         };
-        timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(playing)).await.expect("a test ends in time");
+        run_local(playing).await;
     }
 }

@@ -208,11 +208,10 @@ fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use switchboard_client::low_level::connect_tcp;
-    use tokio::net::TcpListener;
     use tokio::task::LocalSet;
 
     use super::*;
-    use crate::fake_server::{FakeConnection, FakeServer, TEST_TIMEOUT};
+    use crate::fake_server::{FakeServer, TEST_TIMEOUT};
     use crate::program::terminal::ScreenItem;
     use crate::program::typed_text::TypedText;
 
@@ -266,8 +265,7 @@ mod tests {
     #[tokio::test]
     async fn the_user_can_leave_while_the_server_does_not_read() {
         let playing = async {
-            let server = FakeServer::spawn(async |listener: TcpListener| {
-                let connection = FakeConnection::accept(&listener).await;
+            let server = FakeServer::spawn(async |connection| {
                 sleep(TEST_TIMEOUT).await;
                 drop(connection);
             })

@@ -16,11 +16,16 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::timeout;
 
 /// The time limit for each step of a test.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Runs `test` and its fake server on one thread.
+pub(crate) async fn run_local<T>(test: impl Future<Output = T>) -> T {
+    timeout(2 * TEST_TIMEOUT, LocalSet::new().run_until(test)).await.expect("a test ends in time")
+}
 
 pub(crate) struct FakeServer {
     pub(crate) addr: SocketAddr,
@@ -30,7 +35,7 @@ pub(crate) struct FakeServer {
 impl FakeServer {
     /// Plays the dialogues in order, one for each connection.
     pub(crate) async fn play<const N: usize>(dialogues: [&'static str; N]) -> Self {
-        Self::spawn(async move |listener| {
+        Self::listen(async move |listener| {
             for dialogue in dialogues {
                 FakeConnection::accept(&listener).await.play(dialogue).await;
             }
@@ -38,8 +43,13 @@ impl FakeServer {
         .await
     }
 
+    /// Runs `server` in a task, on the first connection.
+    pub(crate) async fn spawn(server: impl AsyncFnOnce(FakeConnection) + 'static) -> Self {
+        Self::listen(async move |listener| server(FakeConnection::accept(&listener).await).await).await
+    }
+
     /// Runs `server` in a task, on a new listener.
-    pub(crate) async fn spawn(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
+    async fn listen(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback is free");
         let addr = listener.local_addr().expect("the listener is bound");
         Self { addr, task: tokio::task::spawn_local(async move { server(listener).await }) }
@@ -60,7 +70,7 @@ pub(crate) struct FakeConnection {
 }
 
 impl FakeConnection {
-    pub(crate) async fn accept(listener: &TcpListener) -> Self {
+    async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = timeout(TEST_TIMEOUT, listener.accept())
             .await
             .expect("a client connects in time")
