@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::fake_server::{FakeServer, run_local};
-use crate::run::{finish, finished, run, run_against, start};
+use crate::run::{finish, finished, run_against, run_against_server, start};
 
 #[tokio::test]
 async fn listen_prints_messages() {
@@ -41,83 +41,57 @@ async fn listening_ends_with_the_connection() {
 
 #[tokio::test]
 async fn listen_reconnects_with_its_name_and_counts_on() {
-    run_local(async {
-        let server = FakeServer::play([
-            "
-            < WELCOME
-            > REGISTER Noy
-            < REGISTER_OK Noy
-            < FROM Elias: one
-            < ERROR SERVER_SHUTDOWN",
-            // The server still holds the name for the lost connection.
-            "
-            < WELCOME
-            > REGISTER Noy
-            < ERROR NAME_TAKEN
-            .",
-            "< ERROR SERVER_FULL",
-            // A code that this version does not know.
-            "< ERROR MAINTENANCE back soon",
-            "
-            < WELCOME
-            > REGISTER Noy
-            < REGISTER_OK Noy
-            < FROM Elias: two
-            .",
-        ])
-        .await;
-        let output = run(&["listen", &server.addr.to_string(), "--name", "Noy", "--count", "2"], b"").await;
-        assert_eq!((output.code, &*output.out), (0, "Elias: one\nElias: two\n"), "{}", output.err);
-        let notices: Vec<_> =
-            output.err.lines().map(|line| line.split_once("; reconnecting in ").unwrap_or((line, "")).0).collect();
-        let expected = [
-            "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
-             The server is shutting down: connect again later.",
-            "switchboard: the server still has a user Noy, perhaps the lost connection",
-            "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.",
-            "switchboard: MAINTENANCE: back soon",
-            "switchboard: reconnected as Noy",
-        ];
-        assert_eq!(notices, expected);
-        server.finish().await;
-    })
-    .await;
+    let server = FakeServer::play([
+        "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        < FROM Elias: one
+        < ERROR SERVER_SHUTDOWN",
+        // The server still holds the name for the lost connection.
+        "
+        < WELCOME
+        > REGISTER Noy
+        < ERROR NAME_TAKEN
+        .",
+        "< ERROR SERVER_FULL",
+        // A code that this version does not know.
+        "< ERROR MAINTENANCE back soon",
+        "
+        < WELCOME
+        > REGISTER Noy
+        < REGISTER_OK Noy
+        < FROM Elias: two
+        .",
+    ]);
+    let output = run_against_server(server, &["listen", "ADDR", "--name", "Noy", "--count", "2"], b"").await;
+    assert_eq!((output.code, &*output.out), (0, "Elias: one\nElias: two\n"), "{}", output.err);
+    let notices: Vec<_> =
+        output.err.lines().map(|line| line.split_once("; reconnecting in ").unwrap_or((line, "")).0).collect();
+    let expected = [
+        "switchboard: the server closed the connection: SERVER_SHUTDOWN: \
+         The server is shutting down: connect again later.",
+        "switchboard: the server still has a user Noy, perhaps the lost connection",
+        "switchboard: the server closed the connection: SERVER_FULL: The server is full: try again later.",
+        "switchboard: MAINTENANCE: back soon",
+        "switchboard: reconnected as Noy",
+    ];
+    assert_eq!(notices, expected);
 }
 
 #[tokio::test]
 async fn a_listener_that_has_its_messages_closes_without_a_reset() {
-    run_local(async {
-        let server = FakeServer::spawn(async |mut connection| {
-            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
-            connection.expect_eof().await;
-            // More messages were on their way. A client that has closed its socket resets the connection, and a later
-            // message then fails.
-            for _ in 0..20 {
-                connection.send(&b"FROM Elias: more\n".repeat(100)).await;
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
-        let output = run(&["listen", &server.addr.to_string(), "--name", "Noy", "--count", "1"], b"").await;
-        assert_eq!(output, finished(0, "Elias: one\n", ""));
-        server.finish().await;
-    })
-    .await;
+    let output =
+        run_against_server(server_with_late_messages(100), &["listen", "ADDR", "--name", "Noy", "--count", "1"], b"")
+            .await;
+    assert_eq!(output, finished(0, "Elias: one\n", ""));
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupted_listener_closes_without_a_reset() {
     run_local(async {
-        let server = FakeServer::spawn(async |mut connection| {
-            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
-            connection.expect_eof().await;
-            for _ in 0..20 {
-                connection.send(b"FROM Elias: more\n").await;
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
+        let server = server_with_late_messages(1).await;
         let mut child = start(&["listen", &server.addr.to_string(), "--name", "Noy"]);
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("standard output is piped"));
@@ -128,4 +102,18 @@ async fn an_interrupted_listener_closes_without_a_reset() {
         server.finish().await;
     })
     .await;
+}
+
+/// A server that still has messages on their way when the client closes its sending direction. It sends 20 times
+/// `messages` of them. A client that has closed its socket resets the connection, and a later message then fails.
+async fn server_with_late_messages(messages: usize) -> FakeServer {
+    FakeServer::spawn(async move |mut connection| {
+        connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n< FROM Elias: one").await;
+        connection.expect_eof().await;
+        for _ in 0..20 {
+            connection.send(&b"FROM Elias: more\n".repeat(messages)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
 }

@@ -1,7 +1,7 @@
 //! Tests of the subcommands `ping`, `who` and `send`.
 
 use crate::fake_server::{FakeServer, run_local};
-use crate::run::{finish, finished, run, run_against, start};
+use crate::run::{finish, finished, run_against, run_against_server, start};
 
 #[tokio::test]
 async fn ping_prints_the_round_trip_time() {
@@ -99,22 +99,17 @@ async fn send_waits_for_a_busy_user_until_the_timeout() {
         < DISCONNECT_OK
         .";
     assert_eq!(run_against(busy, &["send", "Elias", "hi", "--name", "Noy"], b"").await, finished(0, "", ""));
-    run_local(async {
-        let server = FakeServer::spawn(async |mut connection| {
-            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy").await;
-            while let Some(line) = connection.read_line().await {
-                let answer: &[u8] = if line == "DISCONNECT" { b"DISCONNECT_OK\n" } else { b"ERROR USER_BUSY\n" };
-                connection.send(answer).await;
-            }
-        })
-        .await;
-        let addr = server.addr.to_string();
-        let output = run(&["send", &addr, "Elias", "hi", "--name", "Noy", "--timeout", "2s"], b"").await;
-        let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
-        assert_eq!(output, finished(1, "", err));
-        server.finish().await;
-    })
-    .await;
+    let server = FakeServer::spawn(async |mut connection| {
+        connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy").await;
+        while let Some(line) = connection.read_line().await {
+            let answer: &[u8] = if line == "DISCONNECT" { b"DISCONNECT_OK\n" } else { b"ERROR USER_BUSY\n" };
+            connection.send(answer).await;
+        }
+    });
+    let output =
+        run_against_server(server, &["send", "ADDR", "Elias", "hi", "--name", "Noy", "--timeout", "2s"], b"").await;
+    let err = "switchboard: USER_BUSY: One of you is in a chat already: DISCONNECT first, or try again later.\n";
+    assert_eq!(output, finished(1, "", err));
 }
 
 #[tokio::test]
@@ -149,28 +144,23 @@ async fn send_reports_success_only_for_a_message_to_its_user() {
 
 #[tokio::test]
 async fn a_guest_whose_name_is_taken_draws_another() {
-    run_local(async {
-        let server = FakeServer::spawn(async |mut connection| {
-            connection.send(b"WELCOME\n").await;
-            let first = connection.read_line().await.expect("a REGISTER");
-            connection.send(b"ERROR NAME_TAKEN\n").await;
-            let second = connection.read_line().await.expect("a REGISTER");
-            assert!(first != second && second.starts_with("REGISTER guest-"), "{first}, {second}");
-            let dialogue = "
-                < REGISTER_OK guest
-                > CONNECT Elias
-                < CONNECT_OK Elias
-                > MSG hi
-                < MSG_SENT
-                > DISCONNECT
-                < DISCONNECT_OK
-                .";
-            connection.play(dialogue).await;
-        })
-        .await;
-        let output = run(&["send", &server.addr.to_string(), "Elias", "hi"], b"").await;
-        assert_eq!(output, finished(0, "", ""));
-        server.finish().await;
-    })
-    .await;
+    let server = FakeServer::spawn(async |mut connection| {
+        connection.send(b"WELCOME\n").await;
+        let first = connection.read_line().await.expect("a REGISTER");
+        connection.send(b"ERROR NAME_TAKEN\n").await;
+        let second = connection.read_line().await.expect("a REGISTER");
+        assert!(first != second && second.starts_with("REGISTER guest-"), "{first}, {second}");
+        let dialogue = "
+            < REGISTER_OK guest
+            > CONNECT Elias
+            < CONNECT_OK Elias
+            > MSG hi
+            < MSG_SENT
+            > DISCONNECT
+            < DISCONNECT_OK
+            .";
+        connection.play(dialogue).await;
+    });
+    let output = run_against_server(server, &["send", "ADDR", "Elias", "hi"], b"").await;
+    assert_eq!(output, finished(0, "", ""));
 }

@@ -8,12 +8,27 @@ use tokio::time::timeout;
 
 use crate::fake_server::{FakeServer, TEST_TIMEOUT, run_local};
 
-/// Runs the program against a server that plays `dialogue`. The server's address precedes `args`.
+/// Runs the program against a server that plays `dialogue`. The server's address replaces `ADDR` in `args`. If `args`
+/// has no `ADDR`, the address precedes them. In the output, `ADDR` replaces the address.
 pub(crate) async fn run_against(dialogue: &'static str, args: &[&str], input: &[u8]) -> Finished {
+    run_against_server(FakeServer::play([dialogue]), args, input).await
+}
+
+/// Like [`run_against`], with any server.
+pub(crate) async fn run_against_server(
+    server: impl Future<Output = FakeServer>,
+    args: &[&str],
+    input: &[u8],
+) -> Finished {
     run_local(async {
-        let server = FakeServer::play([dialogue]).await;
+        let server = server.await;
         let addr = server.addr.to_string();
-        let output = run(&[&[&*addr], args].concat(), input).await;
+        let args: Vec<_> = if args.contains(&"ADDR") {
+            args.iter().map(|arg| if *arg == "ADDR" { &addr } else { *arg }).collect()
+        } else {
+            [&[&*addr], args].concat()
+        };
+        let output = run(&args, input).await;
         server.finish().await;
         Finished { err: output.err.replace(&addr, "ADDR"), out: output.out.replace(&addr, "ADDR"), ..output }
     })

@@ -1,7 +1,7 @@
 //! Tests of scripts: lines from standard input, and replies to standard output.
 
-use crate::fake_server::{FakeServer, run_local};
-use crate::run::{finished, run, run_against};
+use crate::fake_server::FakeServer;
+use crate::run::{finished, run_against, run_against_server};
 
 #[tokio::test]
 async fn a_script_is_sent_unchanged_and_each_reply_is_printed() {
@@ -125,22 +125,17 @@ async fn a_missing_reply_exits_with_4() {
 #[tokio::test]
 async fn a_long_script_gets_all_replies() {
     const MESSAGES: usize = 20_000;
-    run_local(async {
-        let server = FakeServer::spawn(async |mut connection| {
-            connection.send(b"WELCOME\n").await;
-            for message in 0..MESSAGES {
-                connection.expect_line(&format!("MSG {message}")).await;
-            }
-            connection.send(&b"MSG_SENT\n".repeat(MESSAGES)).await;
-            connection.expect_eof().await;
-        })
-        .await;
-        let script: String =
-            (0..MESSAGES).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
-        let output = run(&[&server.addr.to_string()], script.as_bytes()).await;
-        // `WELCOME` and the replies.
-        assert_eq!((output.code, output.out.lines().count(), &*output.err), (0, 1 + MESSAGES, ""));
-        server.finish().await;
-    })
-    .await;
+    let server = FakeServer::spawn(async |mut connection| {
+        connection.send(b"WELCOME\n").await;
+        for message in 0..MESSAGES {
+            connection.expect_line(&format!("MSG {message}")).await;
+        }
+        connection.send(&b"MSG_SENT\n".repeat(MESSAGES)).await;
+        connection.expect_eof().await;
+    });
+    let script: String =
+        (0..MESSAGES).flat_map(|message| ["MSG ".to_owned(), message.to_string(), "\n".to_owned()]).collect();
+    let output = run_against_server(server, &[], script.as_bytes()).await;
+    // `WELCOME` and the replies.
+    assert_eq!((output.code, output.out.lines().count(), &*output.err), (0, 1 + MESSAGES, ""));
 }
