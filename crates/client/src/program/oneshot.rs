@@ -69,7 +69,8 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     }
     let (client, mut events) = connect(addr, options).await?;
     register(&client, options).await?;
-    send_when_free(&client, &mut events, options, user, text).await?;
+    let mut message = OutgoingMessage { client: &client, events: &mut events, options, user, text };
+    message.send_when_free().await?;
     if options.json {
         stdout::print_json(&Reply::MsgSent)?;
     }
@@ -80,63 +81,64 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
     Ok(())
 }
 
-/// Sends `text` to `user`. If one of the two is in another chat, or if `user` leaves before the message is sent, tries
-/// again until the time limit.
-async fn send_when_free(
-    client: &Client,
-    events: &mut Events,
-    options: &Options,
-    user: &str,
-    text: &str,
-) -> Result<(), CliError> {
-    let deadline = Instant::now() + options.timeout;
-    let mut backoff = Backoff::new(FIRST_BUSY_DELAY_MAX, BUSY_DELAY_MAX, fastrand::u64(..));
-    loop {
-        let failure = match try_send(client, events, options, user, text).await {
-            Err(error) if matches!(error, CliError::UserLeft { .. }) || is_refused(&error, ErrorCode::UserBusy) => {
-                error
-            }
-            result => return result,
-        };
-        let delay = backoff.next_delay();
-        if Instant::now() + delay > deadline {
-            return Err(failure);
-        }
-        // Another user may have opened a chat with this session.
-        with_timeout(options.timeout, client.disconnect()).await?;
-        sleep(delay).await;
-    }
+/// A message to a user, and the session that sends it.
+struct OutgoingMessage<'a> {
+    client: &'a Client,
+    events: &'a mut Events,
+    options: &'a Options,
+    user: &'a str,
+    text: &'a str,
 }
 
-/// Opens a chat with `user` and sends `text`. Fails if another user may have received it.
-async fn try_send(
-    client: &Client,
-    events: &mut Events,
-    options: &Options,
-    user: &str,
-    text: &str,
-) -> Result<(), CliError> {
-    let user_left = || CliError::UserLeft { user: sanitize(user).into_owned() };
-    // These events are from an earlier chat.
-    take_chat_changes(events).await;
-    with_timeout(options.timeout, client.connect_to(user)).await?;
-    if !take_chat_changes(events).await.is_empty() {
-        return Err(user_left());
-    }
-    match with_timeout(options.timeout, client.send(text)).await {
-        Err(error) if is_refused(&error, ErrorCode::NotConnected) => return Err(user_left()),
-        result => result?,
-    }
-    // The user may have left after the message. Only a new chat can have taken the message.
-    let changes = take_chat_changes(events).await;
-    match changes.into_iter().find_map(|change| match change {
-        Event::IncomingConnection { name } => Some(name),
-        _ => None,
-    }) {
-        Some(other) => {
-            Err(CliError::OtherPeer { user: sanitize(user).into_owned(), other: sanitize(&other).into_owned() })
+impl OutgoingMessage<'_> {
+    /// Sends the message. If one of the two users is in another chat, or if the receiver leaves before the message is
+    /// sent, tries again until the time limit.
+    async fn send_when_free(&mut self) -> Result<(), CliError> {
+        let limit = self.options.timeout;
+        let deadline = Instant::now() + limit;
+        let mut backoff = Backoff::new(FIRST_BUSY_DELAY_MAX, BUSY_DELAY_MAX, fastrand::u64(..));
+        loop {
+            let failure = match self.try_send().await {
+                Err(error) if matches!(error, CliError::UserLeft { .. }) || is_refused(&error, ErrorCode::UserBusy) => {
+                    error
+                }
+                result => return result,
+            };
+            let delay = backoff.next_delay();
+            if Instant::now() + delay > deadline {
+                return Err(failure);
+            }
+            // Another user may have opened a chat with this session.
+            with_timeout(limit, self.client.disconnect()).await?;
+            sleep(delay).await;
         }
-        None => Ok(()),
+    }
+
+    /// Opens a chat with the user and sends the text. Fails if another user may have received it.
+    async fn try_send(&mut self) -> Result<(), CliError> {
+        let limit = self.options.timeout;
+        let user = || sanitize(self.user).into_owned();
+        // These events are from an earlier chat.
+        take_chat_changes(self.events).await;
+        with_timeout(limit, self.client.connect_to(self.user)).await?;
+        if !take_chat_changes(self.events).await.is_empty() {
+            return Err(CliError::UserLeft { user: user() });
+        }
+        match with_timeout(limit, self.client.send(self.text)).await {
+            Err(error) if is_refused(&error, ErrorCode::NotConnected) => {
+                return Err(CliError::UserLeft { user: user() });
+            }
+            result => result?,
+        }
+        // The user may have left after the message. Only a new chat can have taken the message.
+        let changes = take_chat_changes(self.events).await;
+        match changes.into_iter().find_map(|change| match change {
+            Event::IncomingConnection { name } => Some(name),
+            _ => None,
+        }) {
+            Some(other) => Err(CliError::OtherPeer { user: user(), other: sanitize(&other).into_owned() }),
+            None => Ok(()),
+        }
     }
 }
 
