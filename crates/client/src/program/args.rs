@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use switchboard_client::Liveness;
 use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
@@ -282,7 +283,11 @@ impl<'a> SendWords<'a> {
 impl Cli {
     /// Parses `args`. `--name` and `--dialect` may stand before or after the subcommand; the later one is used.
     pub(crate) fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut cli = Self::try_parse_from(args)?;
+        let matches = Self::command().try_get_matches_from(args)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        // An empty variable counts as unset. An empty argument is a mistake.
+        let is_from_variable = matches.value_source("addr") == Some(ValueSource::EnvVariable);
+        cli.addr.take_if(|addr| addr.is_empty() && is_from_variable);
         if let Some(Action::Send { name_arg, .. } | Action::Listen { name_arg, .. }) = &mut cli.action
             && name_arg.name.is_some()
         {
@@ -385,8 +390,6 @@ pub(super) fn dialect_parser() -> impl clap::builder::TypedValueParser<Value = D
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

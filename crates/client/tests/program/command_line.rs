@@ -106,6 +106,17 @@ async fn an_impossible_load_is_an_error_with_its_reason() {
     }
 }
 
+#[tokio::test]
+async fn an_empty_variable_counts_as_unset_but_an_empty_argument_is_a_mistake() {
+    // A command that connects to no server still checks the address.
+    for (args, code) in [(&["completions", "bash"][..], 0), (&["", "completions", "bash"], 2)] {
+        let mut command = command(args);
+        let child = command.env("SWITCHBOARD_ADDR", "").spawn().expect("the program starts");
+        let output = finish(child).await;
+        assert_eq!(output.code, code, "given {args:?}: {}", output.err);
+    }
+}
+
 /// Compares `actual` with a file in `tests/help`. If `UPDATE_EXPECTED` is set, it writes the file first.
 fn check_help_file(file: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(file);
