@@ -51,7 +51,9 @@ impl ParsedLine<'_> {
             Self::Error(_, line) => String::from_utf8_lossy(line),
             Self::Command(_) | Self::Blank | Self::Foreign(_) => return String::new(),
         };
-        let before_colon = line.find(':').map_or(&*line, |colon| &line[..=colon]);
+        // White space around a line is no part of it, nor is the CR before its LF.
+        let line = line.trim();
+        let before_colon = line.find(':').map_or(line, |colon| &line[..=colon]);
         let name: String = before_colon.chars().take(USERNAME_MAX_CHARS).collect();
         let ellipsis = if name.len() < line.len() { "…" } else { "" };
         format!("{}{ellipsis}", sanitize(&name))
@@ -112,6 +114,24 @@ mod tests {
             let mut received = ReceivedBytes::new(line.as_bytes());
             let parsed = speaker.next(&mut received, true, 3840).expect("a whole line");
             assert_eq!(parsed.work(), work, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_requested_name_has_no_end_of_line_and_no_text_of_a_message() {
+        let mut ids = slotmap::SlotMap::with_key();
+        let id: SessionId = ids.insert(());
+        for (line, expected) in [
+            ("Noy\r\n", "Noy"),
+            ("two words\r\n", "two words"),
+            (" \u{1b}[2J \n", r"\u{1b}[2J"),
+            ("User1: hi\r\n", "User1:…"),
+            ("User1:\r\n", "User1:"),
+        ] {
+            let mut speaker = Speaker::new(id, Dialect::Line, 4096);
+            let mut received = ReceivedBytes::new(line.as_bytes());
+            let parsed = speaker.next(&mut received, false, 3840).expect("a whole line");
+            assert_eq!(parsed.requested_name(), expected, "{line:?}");
         }
     }
 }
