@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -177,7 +177,15 @@ fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     if host.is_unspecified() {
         host = own_address().unwrap_or(Ipv4Addr::LOCALHOST).into();
     }
-    let client = SocketAddr::new(host, port);
+    let (host, client) = match host {
+        // A client has to name its own interface (RFC 4007 §11).
+        IpAddr::V6(link_local) if link_local.is_unicast_link_local() => {
+            let host = format!("{host}%INTERFACE");
+            let client = format!("[{host}]:{port}");
+            (host, client)
+        }
+        _ => (host.to_string(), SocketAddr::new(host, port).to_string()),
+    };
     match fields.get("dialect") {
         "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
         _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),
@@ -230,6 +238,22 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hint_how_to_connect_fits_the_address() {
+        let cases = [
+            ("192.0.2.1:12345", "192.0.2.1:12345   or   nc 192.0.2.1 12345"),
+            ("[2001:db8::1]:12345", "[2001:db8::1]:12345   or   nc 2001:db8::1 12345"),
+            // The number of the server's interface means nothing on the machine of a client.
+            ("[fe80::1%2]:12345", "[fe80::1%INTERFACE]:12345   or   nc fe80::1%INTERFACE 12345"),
+        ];
+        for (address, expected) in cases {
+            let mut text = String::new();
+            write_listening(&mut Writer::new(&mut text), &Fields(vec![("address", address.to_owned())]))
+                .expect("a string takes any text");
+            assert_eq!(text.lines().last(), Some(&*format!("    Join with:  switchboard --name YOU {expected}")));
+        }
+    }
 
     #[test]
     fn misspelt_level_is_refused() {
