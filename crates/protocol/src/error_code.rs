@@ -76,6 +76,61 @@ codes! {
     TooManySessions = "TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first.";
     /// The server is shutting down. It closes the session.
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
+    /// Version 2: the tags before the verb are invalid.
+    InvalidTag = "INVALID_TAG", "The tags before the command are not valid: write @n= and a number, then a space.";
+    /// Version 2: an argument is not as the verb needs it.
+    InvalidArgument = "INVALID_ARGUMENT", "That command does not take such an argument: look at its form.";
+    /// Version 2: the name violates the rules of names of rooms.
+    InvalidRoom = "INVALID_ROOM", "That cannot be a room's name: use '#' and 1 to 31 letters, digits, '_', '-' or '.'.";
+    /// Version 2: the request needs an account.
+    NotLoggedIn = "NOT_LOGGED_IN", "That needs an account: LOGIN to yours, or CLAIM your name.";
+    /// Version 2: the session has an account already.
+    AlreadyLoggedIn = "ALREADY_LOGGED_IN",
+        "You are logged in already: open another session for another account or device.";
+    /// Version 2: the secret is wrong, or nobody has the account. The two cases look the same.
+    LoginFailed = "LOGIN_FAILED", "The name or its proof is wrong: check both, and try again.";
+    /// Version 2: a secret may not travel over this connection.
+    NotSecure = "NOT_SECURE", "This connection is not encrypted, so it takes no secrets: connect over TLS.";
+    /// Version 2: the same device has logged in elsewhere. The server closes the session.
+    Displaced = "DISPLACED", "This device has logged in elsewhere: give each device its own name.";
+    /// Version 2: the device or its account has been removed. The server closes the session.
+    Revoked = "REVOKED", "This device is no longer part of the account: LOGIN again.";
+    /// Version 2: the account has no such device.
+    DeviceNotFound = "DEVICE_NOT_FOUND", "Your account has no device of that name: DEVICES lists them.";
+    /// Version 2: there is no such room, or the client may not know of it.
+    RoomNotFound = "ROOM_NOT_FOUND", "There is no such room: ROOMS lists the rooms, and JOIN makes one.";
+    /// Version 2: the request is for members only.
+    NotAMember = "NOT_A_MEMBER", "You are no member of that room: JOIN it first.";
+    /// Version 2: the settings of the room or the client's standing do not allow it.
+    NotAllowed = "NOT_ALLOWED", "You may not do that there: ask the owner or a moderator.";
+    /// Version 2: the conversation is not open in this session.
+    NotOpen = "NOT_OPEN", "That conversation is not open here: OPEN it first.";
+    /// Version 2: the conversation has no such record.
+    RecordNotFound = "RECORD_NOT_FOUND", "That conversation has no record of this number: HISTORY lists them.";
+    /// Version 2: the number `n` is too old or was skipped, so that nobody knows whether the message was stored.
+    Stale = "STALE", "That number is too old, or it was skipped: send the message with a new one.";
+    /// Version 2: the store failed, so the outcome is unknown.
+    Unavailable = "UNAVAILABLE", "The server cannot store that now: send it again with the same number.";
+    /// Version 2: the disk is full.
+    StoreFull = "STORE_FULL", "The server has no room to store that: try again later.";
+    /// Version 2: the account or guest may not store more.
+    QuotaFull = "QUOTA_FULL", "You have stored as much as you may: try again later, or ask the operator.";
+    /// Version 2: the server has as many accounts as it may.
+    TooManyAccounts = "TOO_MANY_ACCOUNTS", "The server takes no more accounts: ask the operator.";
+    /// Version 2: the account has as many devices as it may.
+    TooManyDevices = "TOO_MANY_DEVICES", "Your account has too many devices: REVOKE one first.";
+    /// Version 2: the server or the account has as many rooms as it may.
+    TooManyRooms = "TOO_MANY_ROOMS", "There are too many rooms: LEAVE one first, or ask the operator.";
+    /// Version 2: the room has as many members as it may.
+    RoomFull = "ROOM_FULL", "That room takes no more members: try again later.";
+    /// Version 2: the session has as many open conversations as it may.
+    TooManyOpen = "TOO_MANY_OPEN", "You have too many conversations open: CLOSE one first.";
+    /// Version 2: the server has as many watching sessions as it may.
+    TooManyWatchers = "TOO_MANY_WATCHERS", "Too many sessions watch who comes and goes: try again later.";
+    /// Version 2: the account has blocked as many others as it may.
+    TooManyBlocked = "TOO_MANY_BLOCKED", "You have blocked too many people: UNBLOCK one first.";
+    /// Version 2: this server does not offer the request.
+    NotSupported = "NOT_SUPPORTED", "This server does not offer that: HELLO_OK lists what it offers.";
 }
 
 impl ErrorCode {
@@ -90,6 +145,8 @@ impl ErrorCode {
                 | Self::ServerFull
                 | Self::TooManySessions
                 | Self::ServerShutdown
+                | Self::Displaced
+                | Self::Revoked
         )
     }
 }
@@ -126,10 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn five_codes_end_a_session() {
+    fn seven_codes_end_a_session() {
         let ending: Vec<_> =
             ErrorCode::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
-        let expected = ["WRONG_PROTOCOL", "REGISTER_TIMEOUT", "SERVER_FULL", "TOO_MANY_SESSIONS", "SERVER_SHUTDOWN"];
+        let expected = [
+            "WRONG_PROTOCOL",
+            "REGISTER_TIMEOUT",
+            "SERVER_FULL",
+            "TOO_MANY_SESSIONS",
+            "SERVER_SHUTDOWN",
+            "DISPLACED",
+            "REVOKED",
+        ];
         assert_eq!(ending, expected);
     }
 }

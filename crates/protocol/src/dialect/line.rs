@@ -107,7 +107,34 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::RegisterTimeout
         | ErrorCode::ServerFull
         | ErrorCode::TooManySessions
-        | ErrorCode::ServerShutdown => code.sentence(),
+        | ErrorCode::ServerShutdown
+        | ErrorCode::InvalidTag
+        | ErrorCode::InvalidArgument
+        | ErrorCode::InvalidRoom
+        | ErrorCode::NotLoggedIn
+        | ErrorCode::AlreadyLoggedIn
+        | ErrorCode::LoginFailed
+        | ErrorCode::NotSecure
+        | ErrorCode::Displaced
+        | ErrorCode::Revoked
+        | ErrorCode::DeviceNotFound
+        | ErrorCode::RoomNotFound
+        | ErrorCode::NotAMember
+        | ErrorCode::NotAllowed
+        | ErrorCode::NotOpen
+        | ErrorCode::RecordNotFound
+        | ErrorCode::Stale
+        | ErrorCode::Unavailable
+        | ErrorCode::StoreFull
+        | ErrorCode::QuotaFull
+        | ErrorCode::TooManyAccounts
+        | ErrorCode::TooManyDevices
+        | ErrorCode::TooManyRooms
+        | ErrorCode::RoomFull
+        | ErrorCode::TooManyOpen
+        | ErrorCode::TooManyWatchers
+        | ErrorCode::TooManyBlocked
+        | ErrorCode::NotSupported => code.sentence(),
     };
     append_line(out, &[detail.unwrap_or(sentence)]);
     AfterReply::KeepOpen
