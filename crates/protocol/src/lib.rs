@@ -1,7 +1,8 @@
 //! The Switchboard protocol: its commands, replies, names and limits.
 //!
 //! A client sends [`Command`]s and a server sends [`Reply`]s. Two dialects encode them: [`commands`] (`REGISTER`,
-//! `CONNECT`, `MSG`, …) and [`mod@line`] (`User2: hello`). `docs/protocol.md` is the specification; the module docs
+//! `CONNECT`, `MSG`, …) and [`mod@line`] (`User2: hello`). [`version2`] extends the commands dialect by accounts and
+//! conversations that last, for sessions that ask for it. `docs/protocol.md` is the specification; the module docs
 //! name the section that they implement.
 //!
 //! ```text
@@ -24,6 +25,7 @@ mod reply;
 mod sanitize;
 mod text;
 mod username;
+pub mod version2;
 
 pub use command::Command;
 pub use dialect::{AfterReply, Dialect, commands, line};

@@ -36,8 +36,23 @@ pub const fn users_line_max_bytes(users: usize) -> usize {
 /// The bytes that the commands dialect adds to name and text in a message line. The line dialect adds fewer.
 pub const FROM_OVERHEAD_BYTES: usize = "FROM : \n".len();
 
+/// The most bytes that version 2 adds to conversation, author and text in the line of a record, with the number of its
+/// sender.
+pub const RECORD_OVERHEAD_BYTES: usize = "@n=".len()
+    + ";in=;seq=;at=2026-11-28T22:10:37.123Z;by=;past=1;redacted= UNBANNED : \n".len()
+    + 4 * NUMBER_MAX_DIGITS;
+
+/// The most digits of a number in a line of version 2.
+pub const NUMBER_MAX_DIGITS: usize = 19;
+
+/// The bytes of a line that version 2 leaves for tags, verb and target, if its text has the maximum length.
+pub const PREFIX_MAX_BYTES: usize = LINE_MAX_BYTES - TEXT_MAX_BYTES;
+
 // A text of maximum length must fit in one line both with the author's name (`FROM`) and with the verb (`MSG`).
 const _: () = assert!(FROM_OVERHEAD_BYTES + USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!("MSG \r\n".len() + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!(LINE_MAX_BYTES <= LINE_CEILING_BYTES);
+const _: () =
+    assert!("@n= SAY  \r\n".len() + NUMBER_MAX_DIGITS + USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
+const _: () = assert!(RECORD_OVERHEAD_BYTES + 2 * USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_CEILING_BYTES);
 const _: () = assert!("REGISTER \r\n".len() + USERNAME_MAX_BYTES <= LINE_MAX_BYTES);

@@ -79,7 +79,7 @@ impl Reply<'_> {
             Reply::DisconnectOk => Reply::DisconnectOk,
             Reply::PeerDisconnected => Reply::PeerDisconnected,
             Reply::Pong => Reply::Pong,
-            Reply::Users { names } => Reply::Users { names: Users(owned(names.0)) },
+            Reply::Users { names } => Reply::Users { names: names.into_owned() },
             Reply::Error { code, detail } => Reply::Error { code, detail: detail.map(owned) },
         }
     }
@@ -101,6 +101,12 @@ impl<'a> Users<'a> {
     #[must_use]
     pub fn as_comma_separated(&self) -> &str {
         &self.0
+    }
+
+    /// Copies the borrowed text.
+    #[must_use]
+    pub fn into_owned(self) -> Users<'static> {
+        Users(Cow::Owned(self.0.into_owned()))
     }
 
     /// Iterates over the names, skipping empty ones.

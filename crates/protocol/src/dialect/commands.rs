@@ -51,7 +51,12 @@ pub const VERBS: [Verb; 6] = [
 /// assert_eq!(commands::parse(b"ping\r", 3840), Ok(Some(Command::Ping)));
 /// ```
 pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<Option<Command<'a>>, ParseError> {
-    let line = checked_line(line.into())?;
+    parse_checked(checked_line(line.into())?, text_max_bytes)
+}
+
+/// Parses a line without its LF and without white space around it, whose characters are checked.
+#[inline]
+pub(crate) fn parse_checked(line: &str, text_max_bytes: usize) -> Result<Option<Command<'_>>, ParseError> {
     // Fast path: most lines are messages. `| 0x20` turns a letter into lower case and leaves a space unchanged.
     if let Some(verb) = line.as_bytes().first_chunk::<4>()
         && verb.map(|byte| byte | 0x20) == *b"msg "

@@ -1,0 +1,342 @@
+//! Parses the lines of a client in version 2. (`protocol.md` §13.4)
+
+use std::borrow::Cow;
+
+use super::{Command, Credential, Position, Proof, Redaction, Request, Target};
+use crate::dialect::commands;
+use crate::error_code::ErrorCode;
+use crate::parse_error::ParseError;
+use crate::received_bytes::RawLine;
+use crate::text::{Text, TextError, checked_line};
+use crate::username::UsernameError;
+use crate::version2::device_name::DeviceName;
+use crate::version2::number::parse_number;
+use crate::version2::secret::{SECRET_MAX_BYTES, Secret};
+use crate::version2::tags::{InvalidTag, request_number, split_tags};
+use crate::version2::verbs::find_verb;
+
+/// The request for a version above 1. It is the first line of a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Hello {
+    /// The highest version that the client speaks: 2 or higher. The server answers with the highest that both speak.
+    pub version: u64,
+}
+
+/// Recognizes `HELLO` and a version above 1, on the first line of a session. Ignores words that follow the version.
+/// Everything else belongs to version 1, in which `HELLO` is an unknown command.
+#[must_use]
+pub fn hello<'a>(line: impl Into<RawLine<'a>>) -> Option<Hello> {
+    let line = checked_line(line.into()).ok()?;
+    let (word, rest) = line.split_once(' ')?;
+    let version = rest.split(' ').next()?;
+    let version = parse_number(version).filter(|&version| version > 1)?;
+    word.eq_ignore_ascii_case("HELLO").then_some(Hello { version })
+}
+
+/// Why a line is not a valid request, and what its `ERROR` line repeats. The session goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{reason}")]
+pub struct RequestError<'a> {
+    /// The number of the request.
+    pub n: Option<u64>,
+    /// The target of the request, as the client wrote it.
+    pub target: Option<&'a str>,
+    /// The reason.
+    pub reason: InvalidRequest,
+}
+
+/// Why a line is not a valid request. The message is for the user who wrote the line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidRequest {
+    /// For a reason that version 1 has, too. [`ParseError::UnknownCommand`] is not among them.
+    #[error(transparent)]
+    Version1(ParseError),
+    /// The first word is not a verb, or a verb of version 1 that takes no argument has one.
+    #[error("no such command: WHO, ROOMS and CONVERSATIONS show what is here")]
+    UnknownCommand,
+    /// The tags are invalid.
+    #[error(transparent)]
+    Tag(#[from] InvalidTag),
+    /// An argument is not as the verb needs it, or there is one too many.
+    #[error("{verb} needs {needs}")]
+    Argument {
+        /// The verb in capitals.
+        verb: &'static str,
+        /// A description of the valid argument, such as `a number`.
+        needs: &'static str,
+    },
+    /// The secret is too long.
+    #[error("a secret has at most {SECRET_MAX_BYTES} bytes")]
+    SecretTooLong,
+}
+
+impl InvalidRequest {
+    /// The code of the `ERROR` line that reports this error.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Version1(error) => error.code(),
+            Self::UnknownCommand => ErrorCode::UnknownCommand,
+            Self::Tag(_) => ErrorCode::InvalidTag,
+            Self::Argument { .. } => ErrorCode::InvalidArgument,
+            Self::SecretTooLong => ErrorCode::TextTooLong,
+        }
+    }
+}
+
+impl From<ParseError> for InvalidRequest {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::UnknownCommand => Self::UnknownCommand,
+            other => Self::Version1(other),
+        }
+    }
+}
+
+impl From<TextError> for InvalidRequest {
+    fn from(error: TextError) -> Self {
+        Self::Version1(error.into())
+    }
+}
+
+impl From<UsernameError> for InvalidRequest {
+    fn from(error: UsernameError) -> Self {
+        Self::Version1(error.into())
+    }
+}
+
+/// Parses one line without its LF. A blank line gives `Ok(None)`.
+///
+/// ```
+/// use switchboard_protocol::Text;
+/// use switchboard_protocol::version2::{Command, Request, Target, parse};
+///
+/// let say = Command::Say { target: Target::Room("#lab".into()), text: Text::new("hello", 3840)? };
+/// assert_eq!(parse(b"@n=41 SAY #lab hello", 3840), Ok(Some(Request { n: Some(41), command: say })));
+/// # Ok::<(), switchboard_protocol::TextError>(())
+/// ```
+pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<Option<Request<'a>>, RequestError<'a>> {
+    let raw = line.into();
+    let line = checked_line(raw).map_err(|error| {
+        // The client needs the number for its answer, so look for it in the valid part of the line.
+        let (n, line) = split_number(valid_start(raw.as_bytes())).unwrap_or((None, ""));
+        RequestError { n, target: target_word(line), reason: error.into() }
+    })?;
+    let (n, line) = split_number(line).map_err(|error| {
+        let (_, line) = split_tags(line);
+        RequestError { n: None, target: target_word(line), reason: error.into() }
+    })?;
+    match parse_command(line, text_max_bytes) {
+        Ok(None) if n.is_none() => Ok(None),
+        Ok(Some(command)) => Ok(Some(Request { n, command })),
+        // Tags without a command.
+        Ok(None) => Err(RequestError { n, target: None, reason: InvalidRequest::UnknownCommand }),
+        Err(reason) => Err(RequestError { n, target: target_word(line), reason }),
+    }
+}
+
+/// Splits a line into its number and the rest after the tags.
+#[inline]
+fn split_number(line: &str) -> Result<(Option<u64>, &str), InvalidTag> {
+    match split_tags(line) {
+        (None, line) => Ok((None, line)),
+        (Some(tags), line) => Ok((request_number(tags)?, line)),
+    }
+}
+
+/// The start of a line that is valid text, without white space before it.
+fn valid_start(line: &[u8]) -> &str {
+    let utf8 = match std::str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let text = utf8.trim_start();
+    text.split(|c: char| c.is_control() && c != '\t').next().unwrap_or_default()
+}
+
+/// The target in a line without tags, if its verb has one and a space ends it.
+fn target_word(line: &str) -> Option<&str> {
+    let (word, rest) = line.split_once(' ')?;
+    let has_target = find_verb(word)?.has_target() && !word.eq_ignore_ascii_case("CONNECT");
+    let target = rest.trim_start_matches(' ').split(' ').next()?;
+    (has_target && !target.is_empty()).then_some(target)
+}
+
+/// Parses a line without tags.
+fn parse_command(line: &str, text_max_bytes: usize) -> Result<Option<Command<'_>>, InvalidRequest> {
+    // Fast path: most lines are messages. `| 0x20` turns a letter into lower case and leaves a space unchanged.
+    if let Some(verb) = line.as_bytes().first_chunk::<4>()
+        && verb.map(|byte| byte | 0x20) == *b"say "
+    {
+        return parse_say(&line[verb.len()..], text_max_bytes).map(Some);
+    }
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let Some(verb) = find_verb(word) else {
+        // Version 1 knows no other verbs, but it knows blank lines.
+        return if line.is_empty() { Ok(None) } else { Err(InvalidRequest::UnknownCommand) };
+    };
+    let mut arguments = Arguments { verb: verb.word, rest };
+    let arguments = &mut arguments;
+    let command = match verb.word {
+        "SAY" => return parse_say(rest, text_max_bytes).map(Some),
+        "CLAIM" => Command::Claim { credential: arguments.credential()? },
+        "LOGIN" => Command::Login {
+            name: arguments.word("a name")?.into(),
+            device: DeviceName::new(arguments.word("the name of a device")?)?,
+            proof: arguments.proof()?,
+        },
+        "PROVE" => Command::Prove { signature: arguments.word("a signature")?.into() },
+        "TOKEN" => Command::Token,
+        "PASSWD" => Command::Passwd { credential: arguments.credential()? },
+        "DEVICES" => Command::Devices,
+        "REVOKE" => Command::Revoke { device: arguments.word("the name of a device")?.into() },
+        "UNCLAIM" => Command::Unclaim,
+        "JOIN" => Command::Join { target: arguments.target()? },
+        "LEAVE" => Command::Leave { target: arguments.target()? },
+        "TOPIC" => Command::Topic { target: arguments.target()?, text: arguments.text(text_max_bytes)? },
+        "INVITE" => Command::Invite { target: arguments.target()?, who: arguments.person()? },
+        "KICK" => Command::Kick { target: arguments.target()?, who: arguments.person()? },
+        "BAN" => Command::Ban { target: arguments.target()?, who: arguments.person()? },
+        "UNBAN" => Command::Unban { target: arguments.target()?, who: arguments.person()? },
+        "REDACT" => Command::Redact { target: arguments.target()?, what: arguments.redaction()? },
+        "OPEN" => Command::Open { target: arguments.target()?, position: arguments.position()? },
+        "CLOSE" => Command::Close { target: arguments.target()? },
+        "HISTORY" => {
+            Command::History { target: arguments.target()?, before: arguments.number()?, count: arguments.number()? }
+        }
+        "CONVERSATIONS" => Command::Conversations,
+        "READ" => Command::Read { target: arguments.target()?, seq: arguments.number()? },
+        "READERS" => Command::Readers { target: arguments.target()?, seq: arguments.number()? },
+        "SEARCH" => Command::Search {
+            target: match arguments.word("a conversation or *")? {
+                "*" => None,
+                word => Some(Target::new(word)),
+            },
+            words: arguments.required_text("words", text_max_bytes)?,
+        },
+        "ROOMS" => Command::Rooms,
+        "MEMBERS" => Command::Members { target: arguments.target()? },
+        "ROOM" => Command::Room {
+            target: arguments.target()?,
+            setting: arguments.word("a setting")?.into(),
+            value: arguments.required_text("a value", text_max_bytes)?,
+        },
+        "BLOCK" => Command::Block { who: arguments.person()? },
+        "UNBLOCK" => Command::Unblock { who: arguments.person()? },
+        "WATCH" => Command::Watch,
+        "UNWATCH" => Command::Unwatch,
+        "WIRE" => Command::Wire,
+        _ => return Ok(commands::parse_checked(line, text_max_bytes)?.map(Command::Version1)),
+    };
+    if arguments.rest.is_empty() {
+        Ok(Some(command))
+    } else {
+        Err(InvalidRequest::Argument { verb: verb.word, needs: "no further argument" })
+    }
+}
+
+/// Parses the arguments of `SAY`.
+#[inline]
+fn parse_say(arguments: &str, text_max_bytes: usize) -> Result<Command<'_>, InvalidRequest> {
+    let mut arguments = Arguments { verb: "SAY", rest: arguments };
+    Ok(Command::Say { target: arguments.target()?, text: arguments.required_text("a text", text_max_bytes)? })
+}
+
+/// The part of a line that is not parsed yet.
+struct Arguments<'a> {
+    verb: &'static str,
+    rest: &'a str,
+}
+
+impl<'a> Arguments<'a> {
+    /// Takes the next word and the space after it. More spaces may precede it.
+    #[inline]
+    fn word(&mut self, needs: &'static str) -> Result<&'a str, InvalidRequest> {
+        let rest = self.rest.trim_start_matches(' ');
+        // A word is short, so a byte loop is faster than memchr, which takes longer to start.
+        let (word, rest) = match rest.bytes().position(|byte| byte == b' ') {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => (rest, ""),
+        };
+        self.rest = rest;
+        if word.is_empty() { Err(self.missing(needs)) } else { Ok(word) }
+    }
+
+    fn missing(&self, needs: &'static str) -> InvalidRequest {
+        InvalidRequest::Version1(ParseError::MissingArgument { verb: self.verb, needs })
+    }
+
+    fn target(&mut self) -> Result<Target<'a>, InvalidRequest> {
+        Ok(Target::new(self.word("a conversation")?))
+    }
+
+    fn person(&mut self) -> Result<Target<'a>, InvalidRequest> {
+        Ok(Target::new(self.word("a name")?))
+    }
+
+    fn number(&mut self) -> Result<u64, InvalidRequest> {
+        let word = self.word("a number")?;
+        parse_number(word).ok_or(InvalidRequest::Argument { verb: self.verb, needs: "a number" })
+    }
+
+    /// Takes the rest of the line as a text, which may be empty.
+    fn text(&mut self, max_bytes: usize) -> Result<Text<'a>, InvalidRequest> {
+        Ok(Text::from_checked(std::mem::take(&mut self.rest), max_bytes)?)
+    }
+
+    #[inline]
+    fn required_text(&mut self, needs: &'static str, max_bytes: usize) -> Result<Text<'a>, InvalidRequest> {
+        if self.rest.is_empty() { Err(self.missing(needs)) } else { self.text(max_bytes) }
+    }
+
+    fn secret(&mut self, needs: &'static str) -> Result<Secret, InvalidRequest> {
+        match std::mem::take(&mut self.rest) {
+            "" => Err(self.missing(needs)),
+            secret if secret.len() > SECRET_MAX_BYTES => Err(InvalidRequest::SecretTooLong),
+            secret => Ok(Secret::new(secret)),
+        }
+    }
+
+    /// Takes a public key as it is in a `.pub` file: its type, its Base64, and a comment, which is ignored.
+    fn public_key(&mut self) -> Result<Cow<'a, str>, InvalidRequest> {
+        if self.word("'ssh-ed25519' and a public key")? != "ssh-ed25519" {
+            return Err(InvalidRequest::Argument { verb: self.verb, needs: "a key of the type ssh-ed25519" });
+        }
+        let key = self.word("the public key in Base64")?;
+        self.rest = "";
+        Ok(key.into())
+    }
+
+    fn credential(&mut self) -> Result<Credential<'a>, InvalidRequest> {
+        match self.word("'password' and a password, or 'key' and a public key")? {
+            kind if kind.eq_ignore_ascii_case("password") => Ok(Credential::Password(self.secret("a password")?)),
+            kind if kind.eq_ignore_ascii_case("key") => Ok(Credential::Key(self.public_key()?)),
+            _ => Err(InvalidRequest::Argument { verb: self.verb, needs: "the word 'password' or 'key'" }),
+        }
+    }
+
+    fn proof(&mut self) -> Result<Proof<'a>, InvalidRequest> {
+        match self.word("'password', 'token' or 'key', and what belongs to it")? {
+            kind if kind.eq_ignore_ascii_case("password") => Ok(Proof::Password(self.secret("a password")?)),
+            kind if kind.eq_ignore_ascii_case("token") => Ok(Proof::Token(self.secret("a token")?)),
+            kind if kind.eq_ignore_ascii_case("key") => Ok(Proof::Key(self.public_key()?)),
+            _ => Err(InvalidRequest::Argument { verb: self.verb, needs: "the word 'password', 'token' or 'key'" }),
+        }
+    }
+
+    fn position(&mut self) -> Result<Option<Position<'a>>, InvalidRequest> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let epoch = self.word("an epoch")?;
+        Ok(Some(Position { epoch: epoch.into(), after: self.number()? }))
+    }
+
+    fn redaction(&mut self) -> Result<Redaction<'a>, InvalidRequest> {
+        let word = self.word("the number of a record, or a name")?;
+        Ok(match parse_number(word) {
+            Some(seq) => Redaction::Record(seq),
+            None => Redaction::Author(Target::new(word)),
+        })
+    }
+}
