@@ -177,9 +177,11 @@ impl Hub {
         });
     }
 
-    /// All sessions whose connections exist.
-    pub(crate) fn session_ids(&self) -> Vec<SessionId> {
-        self.lock().outboxes.keys().collect()
+    /// The next sessions after `last` whose connections exist, in the order of their ids, and at most `max` of them.
+    /// Without a `last`, the first sessions.
+    pub(crate) fn sessions_after(&self, last: Option<SessionId>, max: usize) -> Vec<SessionId> {
+        // Both the ids and the table are in the order of the slots.
+        self.lock().outboxes.keys().filter(|&id| last.is_none_or(|last| last < id)).take(max).collect()
     }
 
     /// The outbox of a session, unless its connection is gone.
@@ -491,6 +493,31 @@ mod tests {
         };
         catch_unwind(AssertUnwindSafe(turn)).expect_err("the turn panics");
         assert!(woken.0.load(Ordering::Relaxed), "the task is woken");
+    }
+
+    #[test]
+    fn lists_of_sessions_contain_each_session_once() {
+        let hub = Hub::new(Settings::default());
+        let admit = || hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now()).0;
+        let mut sessions: Vec<_> = (0..10).map(|_| admit()).collect();
+        // A later session reuses the slot of a removed session.
+        for slot in [7, 2, 4] {
+            hub.remove(sessions[slot]);
+        }
+        (sessions[4], sessions[2]) = (admit(), admit());
+        sessions.remove(7);
+        for max in 1..=sessions.len() {
+            let (mut listed, mut last) = (Vec::new(), None);
+            loop {
+                let next = hub.sessions_after(last, max);
+                assert!(next.len() <= max);
+                let Some(&last_listed) = next.last() else { break };
+                last = Some(last_listed);
+                listed.extend(next);
+            }
+            sessions.sort_unstable();
+            assert_eq!(listed, sessions, "lists of {max}");
+        }
     }
 
     #[test]
