@@ -85,7 +85,7 @@ impl Directory {
         let order = self.next_order;
         self.next_order += 1;
         self.roster = None;
-        sessions[id].registration = Some(Registration { name, order, folded_hash: hashes.folded });
+        sessions[id].registration = Some(Box::new(Registration { name, order, folded_hash: hashes.folded }));
         Ok(())
     }
 
