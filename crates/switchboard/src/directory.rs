@@ -13,12 +13,13 @@ use crate::session::{Registration, SessionId, Sessions};
 /// registration.
 ///
 /// The sessions store the names. The directory stores only an id of eight bytes for each name, and a hash of eight
-/// bytes for each key (see [`lookalike`](crate::lookalike)) that differs from the folded form of its name.
+/// bytes for each key (see [`lookalike`](crate::lookalike)) that differs from the index form of its name.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
+    /// By the hash of the index form.
     by_name: HashTable<SessionId>,
-    /// Hashes of keys. The hasher has a random seed, so the hashes stand for the keys: two keys with the same hash are
-    /// too rare to matter, and cannot be constructed.
+    /// Hashes of keys that differ from the index form of their name. The hasher has a random seed, so the hashes stand
+    /// for the keys: two keys with the same hash are too rare to matter, and cannot be constructed.
     key_hashes: HashTable<u64>,
     next_order: u64,
     hasher: RandomState,
@@ -26,15 +27,15 @@ pub(crate) struct Directory {
     roster: Option<String>,
     /// Buffer for the folded form of the name that `find` looks up.
     folded: String,
-    /// Buffers for the keys of the name that `register` checks.
+    /// Buffers for the index form and the keys of a name.
     keys: Keys,
 }
 
-/// Hashes of the folded form and the keys of a name.
+/// Hashes of the index form and the keys of a name.
 #[derive(Clone, Copy, Debug)]
 struct NameHashes {
-    folded: u64,
-    /// Equal to `folded` for a key that is the folded form.
+    index: u64,
+    /// Equal to `index` for a key that is the index form.
     keys: [u64; 2],
 }
 
@@ -42,7 +43,7 @@ impl NameHashes {
     /// The hashes that `Directory::key_hashes` stores.
     fn stored_keys(self) -> impl Iterator<Item = u64> {
         let [first, second] = self.keys;
-        let is_stored = |key: &u64| *key != self.folded;
+        let is_stored = |key: &u64| *key != self.index;
         Some(first).filter(is_stored).into_iter().chain(Some(second).filter(|key| *key != first).filter(is_stored))
     }
 }
@@ -57,25 +58,27 @@ impl Directory {
     pub(crate) fn find(&mut self, name: &str, sessions: &Sessions) -> Option<SessionId> {
         self.folded.clear();
         Username::fold_into(name, &mut self.folded).ok()?;
-        let hash = hash(&self.hasher, self.folded.as_bytes());
+        let hash = hash(&self.hasher, self.keys.index_form(&self.folded));
         self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
     }
 
     /// Registers `name` for the session `id`, unless a session has a name that is equal or looks like it.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
-        let hashes = self.hashes(&name, hash(&self.hasher, name.folded().as_bytes()));
+        let index = hash(&self.hasher, self.keys.index_form(name.folded()));
+        let hashes = self.hashes(&name, index);
         let has_key = |key: u64| self.key_hashes.find(key, |&other| other == key).is_some();
-        // The folded form of a plain name is its key.
-        let is_folded_name = |key: u64| self.by_name.find(key, |&other| folded_hash(other, sessions) == key).is_some();
-        let looks_taken = |key: u64| has_key(key) || (key != hashes.folded && is_folded_name(key));
+        // The index form of most names is their only key.
+        let is_index_form = |key: u64| self.by_name.find(key, |&other| index_hash(other, sessions) == key).is_some();
+        let looks_taken = |key: u64| has_key(key) || (key != hashes.index && is_index_form(key));
         let [first, second] = hashes.keys;
         if looks_taken(first) || (second != first && looks_taken(second)) {
             return Err(NameTaken);
         }
+        // Equal names have the same index form, and names with the same index form look alike.
         let entry = self.by_name.entry(
-            hashes.folded,
-            |&other| folded_name(other, sessions) == name.folded(),
-            |&other| folded_hash(other, sessions),
+            hashes.index,
+            |&other| index_hash(other, sessions) == hashes.index,
+            |&other| index_hash(other, sessions),
         );
         let Entry::Vacant(vacant) = entry else { return Err(NameTaken) };
         vacant.insert(id);
@@ -85,18 +88,18 @@ impl Directory {
         let order = self.next_order;
         self.next_order += 1;
         self.roster = None;
-        sessions[id].registration = Some(Box::new(Registration { name, order, folded_hash: hashes.folded }));
+        sessions[id].registration = Some(Box::new(Registration { name, order, index_hash: hashes.index }));
         Ok(())
     }
 
     /// Frees the name of the session `id`, which the caller has removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
-        let folded = registration.folded_hash;
-        if let Ok(entry) = self.by_name.find_entry(folded, |&other| other == id) {
+        let index = registration.index_hash;
+        if let Ok(entry) = self.by_name.find_entry(index, |&other| other == id) {
             entry.remove();
         }
         // The keys are computed again, because storing their hashes would cost each session 16 bytes.
-        for key in self.hashes(&registration.name, folded).stored_keys() {
+        for key in self.hashes(&registration.name, index).stored_keys() {
             if let Ok(entry) = self.key_hashes.find_entry(key, |&other| other == key) {
                 entry.remove();
             }
@@ -104,14 +107,14 @@ impl Directory {
         self.roster = None;
     }
 
-    /// The hashes of `name`, whose folded form has the hash `folded`.
-    fn hashes(&mut self, name: &Username, folded: u64) -> NameHashes {
+    /// The hashes of `name`, whose index form has the hash `index`.
+    fn hashes(&mut self, name: &Username, index: u64) -> NameHashes {
         let Some([of_spelling, of_folded]) = self.keys.set(name) else {
-            return NameHashes { folded, keys: [folded; 2] };
+            return NameHashes { index, keys: [index; 2] };
         };
         let first = hash(&self.hasher, of_spelling);
         let second = if of_folded == of_spelling { first } else { hash(&self.hasher, of_folded) };
-        NameHashes { folded, keys: [first, second] }
+        NameHashes { index, keys: [first, second] }
     }
 
     /// All names in order of registration, separated by commas.
@@ -136,7 +139,7 @@ impl Directory {
 #[derive(Debug)]
 pub(crate) struct NameTaken;
 
-/// The hash of a folded name or a key, which are equal for most names.
+/// The hash of an index form or a key, which are equal for most names.
 fn hash(state: &RandomState, name: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
     hasher.write(name);
@@ -151,10 +154,7 @@ fn folded_name(id: SessionId, sessions: &Sessions) -> &str {
         .map_or("", |registration| registration.name.folded())
 }
 
-/// The hash of the folded name of a session, or 0 if it has no name.
-fn folded_hash(id: SessionId, sessions: &Sessions) -> u64 {
-    sessions
-        .get(id)
-        .and_then(|session| session.registration.as_ref())
-        .map_or(0, |registration| registration.folded_hash)
+/// The hash of the index form of a session's name, or 0 if it has no name.
+fn index_hash(id: SessionId, sessions: &Sessions) -> u64 {
+    sessions.get(id).and_then(|session| session.registration.as_ref()).map_or(0, |registration| registration.index_hash)
 }

@@ -7,6 +7,10 @@
 //! - `N0Y`, `Nοy` with a Greek omicron, and the Greek `ΝΟΥ` have the same key as `Noy`.
 //! - By the keys of their spellings, `paypaI` with a capital `I` looks like `paypal`.
 //! - By the keys of their folded forms, a Cyrillic name in lower case looks like one that begins with a capital.
+//!
+//! The directory finds a name by its *index form*, which depends only on the folded form: its key, if that is quick to
+//! compute, or else the folded form itself. So one entry of the directory serves to find most names and to keep
+//! look-alikes away from them.
 
 use switchboard_protocol::Username;
 use unicode_security::skeleton;
@@ -19,21 +23,36 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Replaces the keys by those of `name`. `None` if both keys are the folded form, as for most names.
+    /// Replaces the keys by those of `name`. `None` if both keys are the index form, as for most names.
     #[inline]
     pub(crate) fn set(&mut self, name: &Username) -> Option<[&[u8]; 2]> {
-        let kinds = name.as_str().bytes().fold(0, |kinds, byte| kinds | KIND[usize::from(byte)]);
-        if kinds == PLAIN {
+        let kinds = kinds(name.as_str());
+        // The case of an ASCII character changes its key only if it is an `I`.
+        if kinds & (CAPITAL_I | OTHER) == 0 {
             return None;
         }
         set_key(&mut self.of_spelling, name.as_str(), kinds);
-        // The case of an ASCII character changes its key only if it is an `I`.
-        if kinds & (CAPITAL_I | OTHER) == 0 {
-            return Some([&self.of_spelling; 2]);
-        }
         set_key(&mut self.of_folded, name.folded(), kinds);
         Some([&self.of_spelling, &self.of_folded])
     }
+
+    /// The index form of a name with the folded form `folded`. May replace the keys.
+    #[inline]
+    pub(crate) fn index_form<'a>(&'a mut self, folded: &'a str) -> &'a [u8] {
+        let kinds = kinds(folded);
+        // The key of a plain name is its folded form.
+        if kinds == PLAIN || kinds & OTHER != 0 {
+            return folded.as_bytes();
+        }
+        set_key(&mut self.of_folded, folded, kinds);
+        &self.of_folded
+    }
+}
+
+/// The kinds of all bytes of `text`.
+#[inline]
+fn kinds(text: &str) -> u8 {
+    text.bytes().fold(0, |kinds, byte| kinds | KIND[usize::from(byte)])
 }
 
 // The kinds of bytes, as bits.
@@ -124,9 +143,10 @@ mod tests {
 
     fn keys(name: &Username) -> [String; 2] {
         let text = |key: &[u8]| String::from_utf8(key.to_vec()).expect("a key is UTF-8");
+        let index_form = text(Keys::default().index_form(name.folded()));
         match Keys::default().set(name) {
             Some(keys) => keys.map(text),
-            None => [name.folded(); 2].map(str::to_owned),
+            None => [index_form.clone(), index_form],
         }
     }
 

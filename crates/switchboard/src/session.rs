@@ -34,8 +34,8 @@ pub(crate) struct Registration {
     pub(crate) name: Username,
     /// Position in the order of all registrations so far.
     pub(crate) order: u64,
-    /// Hash of the folded form. It is stored, because hashing is most of the work of releasing a name.
-    pub(crate) folded_hash: u64,
+    /// Hash of the index form. It is stored, because hashing is most of the work of releasing a name.
+    pub(crate) index_hash: u64,
 }
 
 impl Session {
