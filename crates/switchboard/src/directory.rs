@@ -98,13 +98,16 @@ impl Directory {
         if let Ok(entry) = self.by_name.find_entry(index, |&other| other == id) {
             entry.remove();
         }
+        self.roster = None;
+        if self.key_hashes.is_empty() {
+            return;
+        }
         // The keys are computed again, because storing their hashes would cost each session 16 bytes.
         for key in self.hashes(&registration.name, index).stored_keys() {
             if let Ok(entry) = self.key_hashes.find_entry(key, |&other| other == key) {
                 entry.remove();
             }
         }
-        self.roster = None;
     }
 
     /// The hashes of `name`, whose index form has the hash `index`.
