@@ -1,0 +1,276 @@
+//! A store in memory: it begins empty, and keeps the newest records within bounds.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use switchboard_core::change::{Change, ConversationId, LastSent, Record, RecordKind, RedactTarget, Snapshot};
+
+use crate::error::StoreError;
+use crate::ledger::Ledger;
+use crate::store::{Found, Page, PageSize, ReadLimit, Reader, Store, Trimmed, walk_sent};
+use crate::words::{contain_all, phrases, words};
+
+/// The bounds of a [`MemoryStore`]. When one is reached, the oldest records go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct MemoryLimits {
+    /// Maximum memory of all records, in bytes.
+    pub bytes: usize,
+    /// Maximum number of records of a conversation.
+    pub records_per_conversation: usize,
+}
+
+/// Maximum number of records that one search reads. Reading them takes some tens of milliseconds.
+const SEARCHED_MAX: usize = 100_000;
+
+/// A store in memory.
+///
+/// A commit that does not fit leaves an unknown part of its batch. Then [`reopen`](Store::reopen) empties the store, as
+/// a restart of the server would.
+#[derive(Debug)]
+pub struct MemoryStore {
+    contents: Arc<Mutex<Contents>>,
+}
+
+impl MemoryStore {
+    /// An empty store with these bounds.
+    #[must_use]
+    pub fn new(limits: MemoryLimits) -> Self {
+        Self { contents: Arc::new(Mutex::new(Contents::new(limits, Ledger::default()))) }
+    }
+}
+
+impl Store for MemoryStore {
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        Ok(lock(&self.contents).ledger.snapshot())
+    }
+
+    fn commit(&mut self, batch: &[Change]) -> Result<Vec<Trimmed>, StoreError> {
+        let mut contents = lock(&self.contents);
+        for change in batch {
+            if let Err(error) = contents.apply(change) {
+                contents.is_broken = true;
+                return Err(error);
+            }
+        }
+        Ok(contents.trim())
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(MemoryReader { contents: Arc::clone(&self.contents) }))
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        let mut contents = lock(&self.contents);
+        if contents.is_broken {
+            let next_ids = contents.ledger.next_ids();
+            *contents = Contents::new(contents.limits, Ledger::with_next_ids(next_ids));
+        }
+        Ok(())
+    }
+
+    fn check_writable(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn maintain(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+#[derive(Debug)]
+struct Contents {
+    limits: MemoryLimits,
+    ledger: Ledger,
+    /// The records of each conversation without gaps. The last one is the last of the conversation.
+    logs: HashMap<ConversationId, VecDeque<Arc<Record>>>,
+    /// All records in the order in which they came. It also names records that are gone.
+    order: VecDeque<(ConversationId, u64)>,
+    /// The number of all records in `logs`.
+    records: usize,
+    /// The memory of all records in `logs`.
+    bytes: usize,
+    /// Conversations whose first records went because of the bounds, since the last commit.
+    trimmed: Vec<Trimmed>,
+    /// Whether a batch was applied in part.
+    is_broken: bool,
+}
+
+impl Contents {
+    fn new(limits: MemoryLimits, ledger: Ledger) -> Self {
+        Self {
+            limits,
+            ledger,
+            logs: HashMap::new(),
+            order: VecDeque::new(),
+            records: 0,
+            bytes: 0,
+            trimmed: Vec::new(),
+            is_broken: false,
+        }
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.ledger.apply(change)?;
+        match change {
+            Change::RecordAppended(record) => {
+                self.bytes += memory(record);
+                self.records += 1;
+                self.order.push_back((record.conversation, record.seq));
+                let log = self.logs.entry(record.conversation).or_default();
+                log.push_back(Arc::clone(record));
+                if log.len() > self.limits.records_per_conversation {
+                    let first = record.seq + 1 - self.limits.records_per_conversation as u64;
+                    self.trim_to(record.conversation, first);
+                }
+            }
+            Change::Redacted { conversation, target, by } => self.redact(*conversation, target, *by),
+            Change::Expired { conversation, first } => self.drop_below(*conversation, *first),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn redact(&mut self, conversation: ConversationId, target: &RedactTarget, by: u64) {
+        let Some(log) = self.logs.get_mut(&conversation) else { return };
+        for record in log.iter_mut().filter(|record| record.seq < by && is_target(record, target)) {
+            let record = Arc::make_mut(record);
+            self.bytes -= record.text.len();
+            record.text = String::new().into();
+            record.redacted_by = Some(record.redacted_by.map_or(by, |earlier| earlier.min(by)));
+        }
+    }
+
+    fn drop_below(&mut self, conversation: ConversationId, first: u64) {
+        let Some(log) = self.logs.get_mut(&conversation) else { return };
+        while let Some(record) = log.pop_front_if(|record| record.seq < first) {
+            self.bytes -= memory(&record);
+            self.records -= 1;
+        }
+    }
+
+    fn trim_to(&mut self, conversation: ConversationId, first: u64) {
+        self.drop_below(conversation, first);
+        self.ledger.set_first(conversation, first);
+        self.trimmed.push(Trimmed { conversation, first });
+    }
+
+    /// Drops the oldest records above the bound in bytes, and returns the conversations that lost some since last time.
+    fn trim(&mut self) -> Vec<Trimmed> {
+        while self.bytes > self.limits.bytes {
+            let Some((conversation, seq)) = self.order.pop_front() else { break };
+            if self.ledger.first(conversation).is_some_and(|first| first <= seq) {
+                self.trim_to(conversation, seq + 1);
+            }
+        }
+        // Entries of records that went for another reason must not take memory for ever.
+        if self.order.len() > 2 * self.records + 1024 {
+            let ledger = &self.ledger;
+            self.order.retain(|&(conversation, seq)| ledger.first(conversation).is_some_and(|first| first <= seq));
+        }
+        // Only the last entry of each conversation counts.
+        let mut seen = HashSet::new();
+        let mut trimmed = std::mem::take(&mut self.trimmed);
+        trimmed.reverse();
+        trimmed.retain(|trimmed| seen.insert(trimmed.conversation));
+        trimmed
+    }
+
+    /// The records of a conversation below `before`.
+    fn below(&self, conversation: ConversationId, before: u64) -> impl DoubleEndedIterator<Item = &Arc<Record>> {
+        self.logs.get(&conversation).into_iter().flat_map(move |log| {
+            let first = log.front().map_or(before, |record| record.seq);
+            let count = usize::try_from(before.saturating_sub(first)).unwrap_or(usize::MAX);
+            log.range(..count.min(log.len()))
+        })
+    }
+
+    fn record(&self, conversation: ConversationId, seq: u64) -> Option<&Arc<Record>> {
+        let log = self.logs.get(&conversation)?;
+        let place = seq.checked_sub(log.front()?.seq)?;
+        log.get(usize::try_from(place).ok()?)
+    }
+}
+
+/// Whether a redaction is about this record.
+fn is_target(record: &Record, target: &RedactTarget) -> bool {
+    match target {
+        RedactTarget::Record(seq) => record.seq == *seq,
+        RedactTarget::Account(account) => record.kind == RecordKind::Message && record.account == Some(*account),
+        RedactTarget::Guest(name) => {
+            record.kind == RecordKind::Message && record.account.is_none() && *record.author == **name
+        }
+    }
+}
+
+/// The memory that a record takes here, in bytes. Its author's name is counted although records share it.
+fn memory(record: &Record) -> usize {
+    /// The counters of an `Arc`, the pointers to it, and the entry in the order.
+    const OVERHEAD: usize = 16 + size_of::<usize>() + size_of::<(ConversationId, u64)>();
+    OVERHEAD + size_of::<Record>() + record.author.len() + record.text.len()
+}
+
+fn lock(contents: &Mutex<Contents>) -> MutexGuard<'_, Contents> {
+    contents.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct MemoryReader {
+    contents: Arc<Mutex<Contents>>,
+}
+
+impl Reader for MemoryReader {
+    fn records(
+        &mut self,
+        conversation: ConversationId,
+        range: RangeInclusive<u64>,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError> {
+        let contents = lock(&self.contents);
+        let first = contents.ledger.first(conversation).unwrap_or(1);
+        let mut size = PageSize::new(limit);
+        let from = (*range.start()).max(first);
+        let numbers = (from..=*range.end()).map_while(|seq| contents.record(conversation, seq));
+        let records = numbers.take_while(|record| size.add(record.text.len()));
+        Ok(Page { first, records: records.map(|record| Record::clone(record)).collect() })
+    }
+
+    fn records_before(
+        &mut self,
+        conversation: ConversationId,
+        before: u64,
+        limit: ReadLimit,
+    ) -> Result<Page, StoreError> {
+        let contents = lock(&self.contents);
+        let first = contents.ledger.first(conversation).unwrap_or(1);
+        let mut size = PageSize::new(limit);
+        let newest = contents.below(conversation, before).rev().take_while(|record| size.add(record.text.len()));
+        let mut records: Vec<Record> = newest.map(|record| Record::clone(record)).collect();
+        records.reverse();
+        Ok(Page { first, records })
+    }
+
+    fn sent_seq(&mut self, conversation: ConversationId, last: LastSent, n: u64) -> Result<Option<u64>, StoreError> {
+        let contents = lock(&self.contents);
+        walk_sent(last, n, |seq| Ok(contents.record(conversation, seq).and_then(|record| record.sent)))
+    }
+
+    fn search(&mut self, conversations: &[ConversationId], words: &str, max: usize) -> Result<Found, StoreError> {
+        let phrases = phrases(words);
+        if phrases.is_empty() {
+            return Ok(Found { records: Vec::new(), is_complete: true });
+        }
+        let conversations: HashSet<ConversationId> = conversations.iter().copied().collect();
+        let contents = lock(&self.contents);
+        let newest = contents.order.iter().rev().filter(|(conversation, _)| conversations.contains(conversation));
+        let newest = newest.filter_map(|&(conversation, seq)| contents.record(conversation, seq));
+        let found = newest.take(SEARCHED_MAX).filter(|record| is_found(record, &phrases));
+        let records = found.take(max).map(|record| Record::clone(record)).collect();
+        Ok(Found { records, is_complete: contents.order.len() <= SEARCHED_MAX })
+    }
+}
+
+/// Whether a search for these phrases finds the record.
+pub(crate) fn is_found(record: &Record, phrases: &[String]) -> bool {
+    matches!(record.kind, RecordKind::Message | RecordKind::Topic) && contain_all(&words(&record.text), phrases)
+}

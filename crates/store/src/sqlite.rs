@@ -1,0 +1,181 @@
+//! A store in a directory, as a database of SQLite.
+
+mod batch;
+mod directory;
+mod failure;
+mod load;
+mod maintenance;
+mod migrations;
+mod reader;
+mod record_row;
+mod redaction;
+mod search;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use switchboard_core::change::{Change, Snapshot};
+
+use self::batch::Batch;
+use self::directory::Directory;
+use self::failure::Place;
+use self::reader::SqliteReader;
+use crate::error::StoreError;
+use crate::store::{Reader, Store, Trimmed};
+
+/// The name of the database in its directory.
+const FILE: &str = "switchboard.sqlite";
+
+/// The first version of SQLite whose write-ahead log loses no commit when it begins anew during a checkpoint.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// The number of pages in the write-ahead log (64 MiB) above which a commit moves them to the database. A large log
+/// pays when records go to many conversations, because a page that many commits change is moved once.
+const AUTOCHECKPOINT_PAGES: i64 = 16_000;
+
+/// Memory for pages of the database, in KiB: for the connection that writes, and for each reader.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+const READER_CACHE_KIB: i64 = 4 * 1024;
+
+/// Number of prepared statements that a connection keeps. It is above the number of different statements.
+const STATEMENTS: usize = 64;
+
+/// The settings of a [`SqliteStore`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SqliteOptions {
+    /// Whether records can be searched. Without, no words are indexed. When search is switched on again, the records in
+    /// between are indexed first.
+    pub search: bool,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { search: true }
+    }
+}
+
+/// A store in a directory.
+#[derive(Debug)]
+pub struct SqliteStore {
+    directory: Directory,
+    place: Place,
+    options: SqliteOptions,
+    /// `None` after a failed [`reopen`](Store::reopen).
+    open: Option<Open>,
+}
+
+/// An open database.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    /// The id of the next record.
+    next_record: i64,
+    /// The search knows the words of all records up to this id.
+    indexed: i64,
+    /// The number of changes since the log was last moved to the database.
+    changes_in_log: usize,
+}
+
+impl SqliteStore {
+    /// Opens the store in this directory, which is created if it does not exist.
+    pub fn open(directory: impl Into<PathBuf>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let directory = directory.into();
+        if rusqlite::version_number() < SQLITE_VERSION_MIN {
+            let reason = format!(
+                "SQLite {} can lose commits: build the server with SQLite 3.51.3 or later",
+                rusqlite::version()
+            );
+            return Err(StoreError::Unavailable { place: directory, reason });
+        }
+        let directory = Directory::lock(directory)?;
+        let place = Place(directory.path().join(FILE));
+        let open = Open::new(&directory, &place)?;
+        Ok(Self { directory, place, options, open: Some(open) })
+    }
+
+    /// The path of the database.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.place.0
+    }
+
+    fn opened(&mut self) -> Result<(&mut Open, &Place), StoreError> {
+        match &mut self.open {
+            Some(open) => Ok((open, &self.place)),
+            None => Err(self.place.unavailable("it could not be opened again after an error")),
+        }
+    }
+}
+
+impl Open {
+    fn new(directory: &Directory, place: &Place) -> Result<Self, StoreError> {
+        directory.create_file(&place.0)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&place.0, flags).map_err(|error| place.error(&error))?;
+        migrations::check_origin(&connection, place)?;
+        let opened = Self::configure(&connection)
+            .and_then(|()| connection.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)));
+        match opened {
+            Ok(mode) if mode == "wal" => {}
+            Ok(mode) => return Err(place.unavailable(&format!("the file system allows no write-ahead log ({mode})"))),
+            Err(error) => return Err(place.error(&error)),
+        }
+        migrations::migrate(&mut connection, place)?;
+        let (next_record, indexed) = maintenance::begin(&mut connection).map_err(|error| place.error(&error))?;
+        Ok(Self { connection, next_record, indexed, changes_in_log: 0 })
+    }
+
+    fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Another process that reads, such as `sqlite3`, may hold a lock for a moment.
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // A commit returns after the log is synced to the disk.
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        // Deleted and redacted text leaves the file.
+        connection.pragma_update(None, "secure_delete", true)?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+        connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self) -> Result<Snapshot, StoreError> {
+        let (open, place) = self.opened()?;
+        load::load(&mut open.connection).map_err(|error| place.error(&error))
+    }
+
+    fn commit(&mut self, batch: &[Change]) -> Result<Vec<Trimmed>, StoreError> {
+        let (open, place) = self.opened()?;
+        let next_record = Batch::commit(&mut open.connection, place, open.next_record, open.indexed, batch)?;
+        open.next_record = next_record;
+        open.changes_in_log += batch.len();
+        Ok(Vec::new())
+    }
+
+    fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(SqliteReader::open(self.place.clone(), self.options)?))
+    }
+
+    fn reopen(&mut self) -> Result<(), StoreError> {
+        // Close the old connection first: it may hold a lock.
+        self.open = None;
+        self.open = Some(Open::new(&self.directory, &self.place)?);
+        Ok(())
+    }
+
+    fn check_writable(&mut self) -> Result<(), StoreError> {
+        self.directory.check_room()?;
+        let (open, place) = self.opened()?;
+        let written = open.connection.execute("UPDATE counters SET checks = checks + 1", []);
+        written.map(drop).map_err(|error| place.error(&error))
+    }
+
+    fn maintain(&mut self) -> Result<bool, StoreError> {
+        let search = self.options.search;
+        let (open, place) = self.opened()?;
+        maintenance::step(open, search).map_err(|error| place.error(&error))
+    }
+}

@@ -1,0 +1,92 @@
+//! The directory of a store: created private, and locked against a second server.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::error::StoreError;
+
+/// Permissions: only the owner may enter the directory, or read a file in it.
+const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// Room that must be there before a full store is written again, in bytes. Without it, a store on a nearly full disk
+/// would go on and fail in turn.
+const ROOM_MIN: usize = 1024 * 1024;
+
+/// A locked directory. The lock ends with this value, and when the process ends in any way.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Directory {
+    /// Creates the directory if it does not exist, and locks it.
+    pub(crate) fn lock(path: PathBuf) -> Result<Self, StoreError> {
+        let result = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&path);
+        result.map_err(|error| StoreError::from_io(&path, &error))?;
+        let name = path.join("lock");
+        let lock = open(&name).map_err(|error| StoreError::from_io(&name, &error))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { path, lock }),
+            Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { place: path }),
+            Err(error) => Err(StoreError::from_io(&name, &error.into())),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the file if it does not exist, and makes its name durable. SQLite gives its other files the same
+    /// permissions.
+    pub(crate) fn create_file(&self, file: &Path) -> Result<(), StoreError> {
+        if file.exists() {
+            return Ok(());
+        }
+        open(file).map_err(|error| StoreError::from_io(file, &error))?;
+        let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| StoreError::from_io(&self.path, &error))
+    }
+
+    /// Checks that the disk has some room, by writing a file.
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        let name = self.path.join("room");
+        let written = write(&name, ROOM_MIN);
+        let removed = std::fs::remove_file(&name);
+        written.and(removed).map_err(|error| StoreError::from_io(&self.path, &error))
+    }
+}
+
+impl Drop for Directory {
+    /// Unlocks the directory. Closing the file is not enough if another thread is starting a process, which has a copy of
+    /// the file until it runs its program.
+    fn drop(&mut self) {
+        // The lock ends with the file at the latest.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
+    }
+}
+
+/// Whether a file in the directory of `file` cannot grow.
+pub(crate) fn is_full(file: &Path) -> bool {
+    let name = file.with_file_name("room-check");
+    let written = write(&name, 64 * 1024);
+    // A file that could not be created cannot be removed.
+    let _ = std::fs::remove_file(&name);
+    written.is_err_and(|error| matches!(StoreError::from_io(file, &error), StoreError::Full { .. }))
+}
+
+fn open(file: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).mode(FILE_MODE).open(file)
+}
+
+fn write(file: &Path, bytes: usize) -> io::Result<()> {
+    let mut open = open(file)?;
+    open.write_all(&vec![0; bytes])?;
+    open.sync_all()
+}

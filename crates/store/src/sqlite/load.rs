@@ -1,0 +1,148 @@
+//! Reads everything but the records.
+
+use rusqlite::{Connection, Error, Result, Row};
+use switchboard_core::change::{
+    AccountId, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Member, NextIds,
+    RoomSettings, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice, TokenHash,
+};
+
+use super::batch::{guests_number, standing_number};
+use super::record_row::unsigned;
+
+/// Reads a snapshot. Its tables are read in order of their ids, so each list is filled by one pass.
+pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
+    let transaction = connection.transaction()?;
+    let mut accounts: Vec<StoredAccount> = list(&transaction, "SELECT * FROM accounts ORDER BY id", account)?;
+    let mut conversations: Vec<StoredConversation> = list(
+        &transaction,
+        "SELECT * FROM conversations JOIN heads ON heads.conversation = conversations.id ORDER BY id",
+        conversation,
+    )?;
+    let owner = |account: &StoredAccount| account.account.0;
+    attach(
+        &transaction,
+        "SELECT account, id, name, token FROM devices ORDER BY account, id",
+        &mut accounts,
+        owner,
+        |account, row| {
+            let token = row.get::<_, Option<[u8; 32]>>(3)?.map(TokenHash);
+            account.devices.push(StoredDevice { device: DeviceId(unsigned(row, 1)?), name: row.get(2)?, token });
+            Ok(())
+        },
+    )?;
+    attach(
+        &transaction,
+        "SELECT account, blocked FROM blocks ORDER BY account, blocked",
+        &mut accounts,
+        owner,
+        |account, row| {
+            account.blocked.push(AccountId(unsigned(row, 1)?));
+            Ok(())
+        },
+    )?;
+    let owner = |conversation: &StoredConversation| conversation.conversation.0;
+    attach(
+        &transaction,
+        "SELECT conversation, account, standing, read FROM members ORDER BY conversation, account",
+        &mut conversations,
+        owner,
+        |conversation, row| {
+            let member = Member { standing: standing(row, 2)?, read: unsigned(row, 3)? };
+            conversation.members.push((AccountId(unsigned(row, 1)?), member));
+            Ok(())
+        },
+    )?;
+    attach(
+        &transaction,
+        "SELECT conversation, device, n, seq FROM device_sent ORDER BY conversation, device",
+        &mut conversations,
+        owner,
+        |conversation, row| {
+            let last = LastSent { n: unsigned(row, 2)?, seq: unsigned(row, 3)? };
+            conversation.sent.push((DeviceId(unsigned(row, 1)?), last));
+            Ok(())
+        },
+    )?;
+    let next_ids = "SELECT next_account, next_device, next_conversation FROM counters";
+    let next_ids = transaction.query_row(next_ids, [], |row| {
+        Ok(NextIds { account: unsigned(row, 0)?, device: unsigned(row, 1)?, conversation: unsigned(row, 2)? })
+    })?;
+    transaction.commit()?;
+    Ok(Snapshot { accounts, conversations, next_ids })
+}
+
+fn list<T>(connection: &Connection, select: &str, read: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    connection.prepare(select)?.query_map([], read)?.collect()
+}
+
+/// Passes each row to the item whose id is the row's first column. Both are in order of the ids.
+fn attach<T>(
+    connection: &Connection,
+    select: &str,
+    items: &mut [T],
+    id: impl Fn(&T) -> u64,
+    mut add: impl FnMut(&mut T, &Row<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut select = connection.prepare(select)?;
+    let mut rows = select.query([])?;
+    let mut items = items.iter_mut().peekable();
+    while let Some(row) = rows.next()? {
+        let owner = unsigned(row, 0)?;
+        while items.next_if(|item| id(item) < owner).is_some() {}
+        // A row without an owner would be against a foreign key.
+        if let Some(item) = items.peek_mut()
+            && id(item) == owner
+        {
+            add(item, row)?;
+        }
+    }
+    Ok(())
+}
+
+fn account(row: &Row<'_>) -> Result<StoredAccount> {
+    let credential = match row.get::<_, Option<String>>("password")? {
+        Some(hash) => Credential::Password(hash),
+        None => Credential::Key(row.get("key")?),
+    };
+    let account = AccountId(row.get::<_, i64>("id")?.cast_unsigned());
+    Ok(StoredAccount { account, name: row.get("name")?, credential, devices: Vec::new(), blocked: Vec::new() })
+}
+
+fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
+    let number = |column: &str| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let kind = match row.get::<_, Option<String>>("room")? {
+        Some(name) => ConversationKind::Room { name },
+        None => ConversationKind::Direct([AccountId(number("low_account")?), AccountId(number("high_account")?)]),
+    };
+    let settings = RoomSettings {
+        topic: row.get("topic")?,
+        is_invite_only: row.get("is_invite_only")?,
+        guests: guests(row)?,
+        keep_days: row.get("keep_days")?,
+        keep_records: row.get::<_, Option<i64>>("keep_records")?.map(i64::cast_unsigned),
+    };
+    Ok(StoredConversation {
+        conversation: ConversationId(number("id")?),
+        kind,
+        epoch: Epoch(number("epoch")?),
+        settings,
+        first: number("first")?,
+        last: number("last")?,
+        members: Vec::new(),
+        sent: Vec::new(),
+    })
+}
+
+fn guests(row: &Row<'_>) -> Result<GuestAccess> {
+    let number: i64 = row.get("guests")?;
+    let all = [GuestAccess::None, GuestAccess::Read, GuestAccess::Write];
+    let found = all.into_iter().find(|guests| guests_number(*guests) == number);
+    found.ok_or(Error::IntegralValueOutOfRange(0, number))
+}
+
+fn standing(row: &Row<'_>, column: usize) -> Result<Standing> {
+    let number: i64 = row.get(column)?;
+    let all = [Standing::Banned, Standing::Invited, Standing::Member, Standing::Moderator, Standing::Owner];
+    let found = all.into_iter().find(|standing| standing_number(*standing) == number);
+    found.ok_or(Error::IntegralValueOutOfRange(column, number))
+}

@@ -1,0 +1,108 @@
+//! The work beside the commits: deleting expired rows, finishing redactions, indexing words, and moving the log.
+
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
+use switchboard_core::change::Record;
+
+use super::record_row::{self, columns};
+use super::{Open, redaction, search};
+use crate::words::WORDS_VERSION;
+
+/// The bounds of one step: it takes some milliseconds, in which a commit waits.
+const EXPIRED_STEP_ROWS: i64 = 256;
+const INDEX_STEP_RECORDS: i64 = 256;
+const INDEX_STEP_BYTES: usize = 64 * 1024;
+
+/// The number of changes since the log was moved to the database, from which a pause is used to do it again. With fewer,
+/// the syncs of the database would cost more than a short log saves.
+const CHECKPOINT_CHANGES: usize = 1000;
+
+/// Prepares the work after the database was opened. Returns the id of the next record, and the last indexed one.
+pub(crate) fn begin(connection: &mut Connection) -> Result<(i64, i64)> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    search::renew(&transaction, WORDS_VERSION)?;
+    // An id that is in the index does not come back.
+    let select = "SELECT 1 + max(indexed, coalesce((SELECT max(id) FROM records), 0)), indexed FROM counters";
+    let ids = transaction.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    transaction.commit()?;
+    Ok(ids)
+}
+
+/// Does one step, and returns whether there may be more to do.
+pub(crate) fn step(open: &mut Open, is_search_on: bool) -> Result<bool> {
+    // If a power failure undoes a step, a later step does it again. So it needs no sync of its own.
+    open.connection.pragma_update(None, "synchronous", "normal")?;
+    let stepped = step_unsynced(open, is_search_on);
+    open.connection.pragma_update(None, "synchronous", "full")?;
+    if stepped? {
+        return Ok(true);
+    }
+    if open.changes_in_log >= CHECKPOINT_CHANGES {
+        open.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        open.changes_in_log = 0;
+    }
+    Ok(false)
+}
+
+fn step_unsynced(open: &mut Open, is_search_on: bool) -> Result<bool> {
+    let transaction = open.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut indexed = open.indexed;
+    let has_worked = delete_expired(&transaction, indexed)?
+        || redaction::step(&transaction, indexed)?
+        || (is_search_on && index(&transaction, &mut indexed)?);
+    if has_worked {
+        transaction.commit()?;
+        open.indexed = indexed;
+    }
+    Ok(has_worked)
+}
+
+/// Deletes some rows of expired records.
+fn delete_expired(transaction: &Transaction<'_>, indexed: i64) -> Result<bool> {
+    let oldest = transaction
+        .prepare_cached(
+            "SELECT conversation, first FROM expiring JOIN heads USING (conversation) ORDER BY conversation LIMIT 1",
+        )?
+        .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    let Some((conversation, first)) = oldest else { return Ok(false) };
+    let select = concat!(
+        "SELECT ",
+        columns!(""),
+        ", id FROM records WHERE conversation = ?1 AND seq < ?2 ORDER BY seq LIMIT ?3"
+    );
+    let mut select = transaction.prepare_cached(select)?;
+    let rows = select.query_map([conversation, first, EXPIRED_STEP_ROWS], |row| {
+        Ok((record_row::read(row)?, row.get::<_, i64>(11)?))
+    })?;
+    let rows: Vec<(Record, i64)> = rows.collect::<Result<_>>()?;
+    let mut delete = transaction.prepare_cached("DELETE FROM records WHERE id = ?1")?;
+    for (record, id) in &rows {
+        if *id <= indexed {
+            search::remove(transaction, *id, record)?;
+        }
+        delete.execute([id])?;
+    }
+    if i64::try_from(rows.len()).is_ok_and(|rows| rows < EXPIRED_STEP_ROWS) {
+        transaction.prepare_cached("DELETE FROM expiring WHERE conversation = ?1")?.execute([conversation])?;
+    }
+    Ok(true)
+}
+
+/// Adds the words of some records to the index. Returns whether there were any records.
+fn index(transaction: &Transaction<'_>, indexed: &mut i64) -> Result<bool> {
+    let select = concat!("SELECT ", columns!(""), ", id FROM records WHERE id > ?1 ORDER BY id LIMIT ?2");
+    let mut select = transaction.prepare_cached(select)?;
+    let mut rows = select.query([*indexed, INDEX_STEP_RECORDS])?;
+    let before = *indexed;
+    let mut bytes = 0;
+    while bytes < INDEX_STEP_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let record = record_row::read(row)?;
+        *indexed = row.get(11)?;
+        search::add(transaction, *indexed, &record)?;
+        bytes += record.text.len();
+    }
+    transaction.prepare_cached("UPDATE counters SET indexed = ?1")?.execute([*indexed])?;
+    Ok(*indexed > before)
+}

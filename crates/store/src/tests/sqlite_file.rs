@@ -1,0 +1,125 @@
+//! The directory and the file of the SQLite store.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+
+use super::home::{Home, append, open, record, room};
+use crate::{SqliteOptions, SqliteStore, Store, StoreError};
+
+/// Checks a file with the `sqlite3` program if it is installed, and otherwise with the library.
+pub(crate) fn check_integrity(file: &Path) {
+    assert_eq!(query(file, "PRAGMA integrity_check"), "ok");
+    assert_eq!(query(file, "PRAGMA foreign_key_check"), "");
+}
+
+/// The first column of the first row, as text.
+fn query(file: &Path, sql: &str) -> String {
+    if let Ok(output) = Command::new("sqlite3").arg("-batch").arg(file).arg(sql).output() {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
+    }
+    let connection = Connection::open(file).unwrap();
+    let mut select = connection.prepare(sql).unwrap();
+    let mut rows = select.query([]).unwrap();
+    let Some(row) = rows.next().unwrap() else { return String::new() };
+    match row.get::<_, rusqlite::types::Value>(0).unwrap() {
+        rusqlite::types::Value::Integer(number) => number.to_string(),
+        rusqlite::types::Value::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn try_open(directory: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(directory, SqliteOptions::default())
+}
+
+#[test]
+fn other_programs_can_read_the_file() {
+    let mut home = Home::sqlite();
+    home.commit(&[room(1), append(record(1, 1, "שלום")), append(record(1, 2, "two"))]);
+    home.maintain();
+    let file = home.directory.as_ref().unwrap().path().join("switchboard.sqlite");
+    // While the server runs, and after it.
+    for _ in 0..2 {
+        check_integrity(&file);
+        assert_eq!(query(&file, "SELECT text FROM records WHERE seq = 1"), "שלום");
+        assert_eq!(query(&file, "PRAGMA application_id"), 0x5357_4244.to_string());
+        assert_eq!(query(&file, "PRAGMA user_version"), "1");
+        assert_eq!(query(&file, "PRAGMA journal_mode"), "wal");
+        home = home.restart();
+    }
+}
+
+#[test]
+fn directory_and_files_are_private() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("new/data");
+    let mut store = try_open(&directory).unwrap();
+    store.commit(&[room(1)]).unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    let names: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        assert_eq!(mode(&name), 0o600, "{}", name.display());
+    }
+}
+
+#[test]
+fn second_server_is_refused() {
+    let home = Home::sqlite();
+    let directory = home.directory.as_ref().unwrap().path().to_owned();
+    let error = try_open(&directory).unwrap_err();
+    assert_eq!(error, StoreError::Locked { place: directory.clone() });
+    assert!(error.to_string().ends_with("another server uses this directory: stop it, or choose another directory"));
+    let Home { store, directory: kept, .. } = home;
+    drop(store);
+    try_open(&directory).unwrap();
+    drop(kept);
+}
+
+#[test]
+fn newer_and_foreign_files_are_refused_and_unchanged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = open(&directory).file().to_owned();
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let error = try_open(directory.path()).unwrap_err();
+    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 2, known: 1 });
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+
+    std::fs::remove_file(&file).unwrap();
+    Connection::open(&file).unwrap().execute_batch("CREATE TABLE other (x)").unwrap();
+    assert_eq!(try_open(directory.path()).unwrap_err(), StoreError::Foreign { place: file.clone() });
+
+    std::fs::write(&file, "This is a letter, and no database. ".repeat(100)).unwrap();
+    assert_eq!(try_open(directory.path()).unwrap_err(), StoreError::Foreign { place: file });
+}
+
+#[test]
+fn damaged_file_is_reported() {
+    let mut home = Home::sqlite();
+    home.commit(&[room(1)]);
+    home.commit(&(1..=500).map(|seq| append(record(1, seq, &"x".repeat(1000)))).collect::<Vec<_>>());
+    let Home { store, directory: Some(directory), .. } = home else { panic!("SQLite has a directory") };
+    drop(store);
+    let file = directory.path().join("switchboard.sqlite");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100 * 4096..110 * 4096].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let store = open(&directory);
+    let result =
+        store.reader().unwrap().records(switchboard_core::change::ConversationId(1), 1..=500, super::home::ALL);
+    assert!(matches!(result, Err(StoreError::Damaged { .. })), "{result:?}");
+}
+
+#[test]
+fn directory_that_cannot_be_made_is_named() {
+    let parent = tempfile::NamedTempFile::new().unwrap();
+    let error = try_open(&parent.path().join("data")).unwrap_err();
+    let StoreError::Unavailable { place, reason } = error else { panic!("{error}") };
+    assert_eq!((place, reason.as_str()), (parent.path().join("data"), "Not a directory (os error 20)"));
+}
