@@ -1,7 +1,10 @@
-//! Tests of both homes.
+//! Tests of both homes, and of the threads around them.
 
 mod behaviour;
+mod full_disk;
 mod home;
+mod kill;
 mod model;
 mod search;
 mod sqlite_file;
+mod writer;

@@ -1,0 +1,417 @@
+//! The thread that writes to the store, in groups.
+//!
+//! A batch is everything that was submitted during the last commit, within bounds. So a fast disk makes small batches,
+//! which are soon durable, and a slow one large batches, which cost less for each change.
+//!
+//! ```text
+//!            commit fails                reopened and loaded              has room, can be written
+//! Writable ───────────────▶ Failed ─────────────────────────▶ Reloaded ───────────────────────▶ Writable
+//! (generation g)   drops the queue                                                        (generation g + 1)
+//! ```
+//!
+//! Between a failure and the moment at which its owner hears of it, the owner may submit further changes. They follow from
+//! changes that were dropped, so they must be dropped, too. Each submission therefore names its generation, and the
+//! writer takes only those of the current one.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use switchboard_core::change::{Change, ConversationKind, RedactTarget, Snapshot};
+
+use crate::error::StoreError;
+use crate::store::{Store, Trimmed};
+
+/// The bounds of one batch, unless a single submission is larger. They bound the time of a commit.
+const BATCH_CHANGES_MAX: usize = 4096;
+const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The pause without changes after which maintenance begins. A sender that waits for each record has sent the next one
+/// by then.
+const MAINTENANCE_DELAY: Duration = Duration::from_millis(10);
+
+/// The number of changes after which one step of maintenance is due although further changes wait. Without it, a store
+/// that is never idle would never index a word.
+const MAINTENANCE_CHANGES: usize = 2048;
+
+/// The time between two attempts to open or write a failed store, which doubles from the first value to the second.
+const RETRY_MIN: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// The time after a failed step of maintenance.
+const MAINTENANCE_RETRY: Duration = Duration::from_secs(10);
+
+/// Counts the times at which a store has become writable. It keeps changes that were decided before a failure from being
+/// written after it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Generation(u64);
+
+/// A report of the writer.
+///
+/// After [`Failed`](Outcome::Failed) comes [`Reloaded`](Outcome::Reloaded), and then [`Writable`](Outcome::Writable).
+/// `Failed` may be repeated before each of the two, if the reason changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// All changes up to this position are durable.
+    Durable {
+        /// The position.
+        position: u64,
+        /// Conversations whose oldest records the store has dropped, because it is bounded.
+        trimmed: Vec<Trimmed>,
+    },
+    /// The store cannot be written. All changes after the last durable position are dropped, and no new ones are taken.
+    /// Those of the failed commit may nevertheless be there, as the next snapshot shows.
+    Failed {
+        /// The reason.
+        error: StoreError,
+    },
+    /// The true state after a failure. It stays the same until the store is writable.
+    Reloaded {
+        /// The state.
+        snapshot: Snapshot,
+    },
+    /// The store takes changes again.
+    Writable {
+        /// The generation of the changes that it takes now.
+        generation: Generation,
+        /// The position of the last change so far. The next one has the position after it.
+        position: u64,
+    },
+    /// A step of maintenance failed. It is tried again, and reported again if the reason changes. Changes and reads are
+    /// not affected.
+    MaintenanceFailed {
+        /// The reason.
+        error: StoreError,
+    },
+}
+
+/// Changes that wait or are being committed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Backlog {
+    /// Their number.
+    pub changes: usize,
+    /// Their memory, in bytes.
+    pub bytes: usize,
+}
+
+/// Writes to a store from a thread of its own. When it is dropped, it first writes the changes that wait.
+pub struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread. It calls `report` with each outcome, without holding a lock, so `report` may submit changes.
+    ///
+    /// # Errors
+    ///
+    /// If the system starts no further thread.
+    pub fn start(store: Box<dyn Store>, report: impl FnMut(Outcome) + Send + 'static) -> Result<Self, std::io::Error> {
+        let shared = Arc::new(Shared::default());
+        let mut thread =
+            WriterThread { shared: Arc::clone(&shared), store, report: Box::new(report), maintenance_error: None };
+        let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || thread.run())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Queues the changes, which are committed together, and leaves `changes` empty. Returns the position of the last
+    /// one: positions count all changes from 1.
+    ///
+    /// If the store has failed since `generation` began, the result is `None`. The changes are dropped then.
+    pub fn submit(&self, generation: Generation, changes: &mut Vec<Change>) -> Option<u64> {
+        let bytes = changes.iter().map(memory).sum();
+        let mut queue = self.shared.lock();
+        if generation != queue.generation || queue.is_failed || queue.is_closing {
+            drop(queue);
+            changes.clear();
+            return None;
+        }
+        queue.position += changes.len() as u64;
+        let position = queue.position;
+        if !changes.is_empty() {
+            self.shared.changes.fetch_add(changes.len(), Ordering::Relaxed);
+            self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+            let was_empty = queue.submissions.is_empty();
+            queue.submissions.push_back(Backlog { changes: changes.len(), bytes });
+            queue.changes.append(changes);
+            drop(queue);
+            if was_empty {
+                self.shared.wake.notify_one();
+            }
+        }
+        Some(position)
+    }
+
+    /// The changes that wait or are being committed. While there are many, their senders should be read later.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            changes: self.shared.changes.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Writes the changes that wait, reports them, and ends the thread. A failed store is not opened again.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.lock().is_closing = true;
+        self.shared.wake.notify_one();
+        // A report may drop the writer, and a thread cannot wait for itself.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic of the thread has been reported on stderr.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("backlog", &self.backlog()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// The backlog, readable without the lock.
+    changes: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Queue {
+    generation: Generation,
+    /// The position of the last change that was submitted.
+    position: u64,
+    /// The changes that wait.
+    changes: Vec<Change>,
+    /// How the changes were submitted. The parts of a submission stay together in one commit.
+    submissions: VecDeque<Backlog>,
+    /// Whether the store cannot be written.
+    is_failed: bool,
+    is_closing: bool,
+}
+
+impl Queue {
+    /// Moves the next batch to `batch`, which is empty. Returns its size and the position of its last change.
+    fn take(&mut self, batch: &mut Vec<Change>) -> (Backlog, u64) {
+        let mut size = Backlog::default();
+        while let Some(next) = self.submissions.front() {
+            let is_full = size.changes + next.changes > BATCH_CHANGES_MAX || size.bytes + next.bytes > BATCH_BYTES_MAX;
+            if size.changes > 0 && is_full {
+                break;
+            }
+            size.changes += next.changes;
+            size.bytes += next.bytes;
+            self.submissions.pop_front();
+        }
+        if size.changes == self.changes.len() {
+            std::mem::swap(&mut self.changes, batch);
+        } else {
+            batch.extend(self.changes.drain(..size.changes));
+        }
+        (size, self.position - self.changes.len() as u64)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for changes or the end, at most for this time if there is one.
+    fn wait(&self, queue: MutexGuard<'_, Queue>, timeout: Option<Duration>) {
+        let idle = |queue: &mut Queue| queue.changes.is_empty() && !queue.is_closing;
+        match timeout {
+            None => drop(self.wake.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner)),
+            Some(timeout) => {
+                drop(self.wake.wait_timeout_while(queue, timeout, idle).unwrap_or_else(PoisonError::into_inner));
+            }
+        }
+    }
+
+    /// Waits for this time. Returns whether the writer ends.
+    fn is_closing_within(&self, time: Duration) -> bool {
+        let waited = self.wake.wait_timeout_while(self.lock(), time, |queue| !queue.is_closing);
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_closing
+    }
+
+    /// Drops all changes, and takes no more.
+    fn fail(&self) {
+        let mut queue = self.lock();
+        queue.is_failed = true;
+        queue.submissions.clear();
+        let dropped = std::mem::take(&mut queue.changes);
+        self.changes.store(0, Ordering::Relaxed);
+        self.bytes.store(0, Ordering::Relaxed);
+        drop(queue);
+        drop(dropped);
+    }
+}
+
+/// When the next step of maintenance is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Maintenance {
+    /// Nothing is to be done until the next commit.
+    Done,
+    /// After a pause without changes.
+    AfterPause(Duration),
+    /// As soon as no changes wait.
+    Now,
+}
+
+struct WriterThread {
+    shared: Arc<Shared>,
+    store: Box<dyn Store>,
+    report: Box<dyn FnMut(Outcome) + Send>,
+    /// The failure of the last step of maintenance, which is reported once.
+    maintenance_error: Option<StoreError>,
+}
+
+impl WriterThread {
+    fn run(&mut self) {
+        let mut batch = Vec::new();
+        // An earlier process may have left some work.
+        let mut maintenance = Maintenance::AfterPause(MAINTENANCE_DELAY);
+        let mut changes_since_maintenance = 0;
+        loop {
+            let mut queue = self.shared.lock();
+            if queue.changes.is_empty() {
+                if queue.is_closing {
+                    return;
+                }
+                match maintenance {
+                    Maintenance::Done => self.shared.wait(queue, None),
+                    Maintenance::AfterPause(pause) => {
+                        self.shared.wait(queue, Some(pause));
+                        maintenance = Maintenance::Now;
+                    }
+                    Maintenance::Now => {
+                        drop(queue);
+                        maintenance = self.maintain();
+                        changes_since_maintenance = 0;
+                    }
+                }
+                continue;
+            }
+            let (size, position) = queue.take(&mut batch);
+            drop(queue);
+            match self.store.commit(&batch) {
+                Ok(trimmed) => {
+                    batch.clear();
+                    self.shared.changes.fetch_sub(size.changes, Ordering::Relaxed);
+                    self.shared.bytes.fetch_sub(size.bytes, Ordering::Relaxed);
+                    (self.report)(Outcome::Durable { position, trimmed });
+                }
+                Err(error) => {
+                    batch.clear();
+                    if !self.recover(error) {
+                        return;
+                    }
+                }
+            }
+            changes_since_maintenance += size.changes;
+            if changes_since_maintenance >= MAINTENANCE_CHANGES {
+                changes_since_maintenance = 0;
+                self.maintain();
+            }
+            maintenance = Maintenance::AfterPause(MAINTENANCE_DELAY);
+        }
+    }
+
+    /// Does one step of maintenance.
+    fn maintain(&mut self) -> Maintenance {
+        match self.store.maintain() {
+            Ok(is_work_left) => {
+                self.maintenance_error = None;
+                if is_work_left { Maintenance::Now } else { Maintenance::Done }
+            }
+            Err(error) => {
+                if self.maintenance_error.as_ref() != Some(&error) {
+                    self.maintenance_error = Some(error.clone());
+                    (self.report)(Outcome::MaintenanceFailed { error });
+                }
+                Maintenance::AfterPause(MAINTENANCE_RETRY)
+            }
+        }
+    }
+
+    /// Brings the store back after a failed commit. Returns false if the writer ends before.
+    fn recover(&mut self, error: StoreError) -> bool {
+        self.shared.fail();
+        let mut reported = error.clone();
+        (self.report)(Outcome::Failed { error });
+
+        let mut pause = RETRY_MIN;
+        loop {
+            match self.store.reopen().and_then(|()| self.store.load()) {
+                Ok(snapshot) => {
+                    (self.report)(Outcome::Reloaded { snapshot });
+                    break;
+                }
+                Err(error) => self.report_if_new(&mut reported, error),
+            }
+            if self.shared.is_closing_within(pause) {
+                return false;
+            }
+            pause = RETRY_MAX.min(pause * 2);
+        }
+
+        // Without this check, a full disk would let the store fail and be loaded again with each new change.
+        let mut pause = RETRY_MIN;
+        while let Err(error) = self.store.check_writable() {
+            self.report_if_new(&mut reported, error);
+            if self.shared.is_closing_within(pause) {
+                return false;
+            }
+            pause = RETRY_MAX.min(pause * 2);
+            if let Err(error) = self.store.reopen() {
+                self.report_if_new(&mut reported, error);
+            }
+        }
+
+        let mut queue = self.shared.lock();
+        queue.generation.0 += 1;
+        queue.is_failed = false;
+        let (generation, position) = (queue.generation, queue.position);
+        drop(queue);
+        (self.report)(Outcome::Writable { generation, position });
+        true
+    }
+
+    fn report_if_new(&mut self, reported: &mut StoreError, error: StoreError) {
+        if *reported != error {
+            reported.clone_from(&error);
+            (self.report)(Outcome::Failed { error });
+        }
+    }
+}
+
+/// The memory that a change takes, in bytes.
+fn memory(change: &Change) -> usize {
+    let texts = match change {
+        Change::RecordAppended(record) => size_of_val(&**record) + record.author.len() + record.text.len(),
+        Change::AccountCreated { name, .. }
+        | Change::DeviceAdded { name, .. }
+        | Change::Redacted { target: RedactTarget::Guest(name), .. }
+        | Change::ConversationCreated { kind: ConversationKind::Room { name }, .. } => name.len(),
+        Change::SettingsSet { settings, .. } => settings.topic.len(),
+        _ => 0,
+    };
+    size_of::<Change>() + texts
+}
