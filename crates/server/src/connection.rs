@@ -29,7 +29,7 @@ use crate::reply_delay::{self, ReplyDelay};
 use crate::set_aside::SetAside;
 use crate::speaker::Speaker;
 use crate::tcp_info;
-use crate::throttle::{self, Pause, TokenBucket};
+use crate::throttle::{CongestedTarget, Pause, TokenBucket};
 
 /// Maximum time that a connection lingers.
 pub(crate) const LINGER_MAX: Duration = Duration::from_secs(1);
@@ -327,13 +327,7 @@ impl Connection {
         if let Some(pause) = self.slow.as_mut().and_then(|slow| slow.pause.as_mut()) {
             let is_pause_over = match pause {
                 Pause::Rate { until } => *until <= Instant::now(),
-                Pause::Congested { outbox, since, until } => {
-                    // Without congestion, the pause ends now.
-                    let congestion = outbox.pause_sender(self.speaker.id, cx.waker(), watermarks);
-                    *until = congestion
-                        .map_or(*since, |congestion| *since + throttle::congestion_delay(congestion, watermarks));
-                    *until <= Instant::now()
-                }
+                Pause::Congested(target) => target.is_pause_over(self.speaker.id, cx.waker(), watermarks),
                 Pause::OwnOutbox => self.outbox.is_below_soft_mark(watermarks),
             };
             if !is_pause_over {
@@ -372,11 +366,9 @@ impl Connection {
                 Err(unpaused) => outbox = unpaused,
             }
         }
-        let Some(congestion) = outbox.pause_sender(id, cx.waker(), watermarks) else { return };
-        let since = Instant::now();
-        let until = since + throttle::congestion_delay(congestion, watermarks);
+        let Some(congested) = CongestedTarget::pause(id, outbox, cx.waker(), watermarks) else { return };
         self.end_pause();
-        self.slow_mut().pause = Some(Pause::Congested { outbox, since, until });
+        self.slow_mut().pause = Some(Pause::Congested(congested));
     }
 
     /// Ends the session in the hub, and starts to drain its outbox.
@@ -549,8 +541,8 @@ impl Connection {
     /// Ends the pause in reading, if there is one. A congested outbox then no longer counts this session as a sender.
     fn end_pause(&mut self) {
         let pause = self.slow.as_mut().and_then(|slow| slow.pause.take());
-        if let Some(Pause::Congested { outbox, .. }) = pause {
-            outbox.resume_sender(self.speaker.id);
+        if let Some(Pause::Congested(target)) = pause {
+            target.resume(self.speaker.id);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A line of the line dialect names its target. If the target reads slowly, its lines are set aside, and the session's
 //! lines to other targets go on. The lines to one target keep their order. In the commands dialect, a session writes to
-//! one peer, so the whole session is paused instead ([`throttle`]).
+//! one peer, so the whole session is paused instead ([`throttle`](crate::throttle)).
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -10,8 +10,8 @@ use std::task::Waker;
 use switchboard_core::{CloseReason, SessionId};
 use tokio::time::Instant;
 
-use crate::outbox::{Congestion, Outbox, Watermarks};
-use crate::throttle;
+use crate::outbox::{Outbox, Watermarks};
+use crate::throttle::CongestedTarget;
 
 /// Once this many bytes are set aside, the server reads no more from the session. 256 KiB: as much as the default soft
 /// mark of an outbox. The last line may exceed the bound.
@@ -24,21 +24,18 @@ const TARGETS_MAX: usize = 64;
 /// The congested targets of one session, and the lines to them.
 #[derive(Debug, Default)]
 pub(crate) struct SetAside {
-    targets: Vec<Target>,
+    targets: Vec<TargetLines>,
     /// Total number of bytes of the lines.
     bytes: usize,
     /// Why the session ends when no lines are left: the client has ended its input.
     pub(crate) end_of_input: Option<CloseReason>,
 }
 
+/// The lines to one congested target.
 #[derive(Debug)]
-struct Target {
+struct TargetLines {
     session: SessionId,
-    outbox: Arc<Outbox>,
-    /// The time of the last line to the target.
-    since: Instant,
-    /// The time at which the next line may go. It moves when the congestion changes.
-    until: Instant,
+    congestion: CongestedTarget,
     /// Whole lines, as the client could have sent them.
     lines: Vec<u8>,
 }
@@ -59,7 +56,7 @@ impl SetAside {
 
     /// When the first target's pause ends.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.targets.iter().map(|target| target.until).min()
+        self.targets.iter().map(|target| target.congestion.until()).min()
     }
 
     /// Sets a line to `session` aside if this target is congested. Returns false if it is not.
@@ -87,12 +84,10 @@ impl SetAside {
         if known.is_none() && self.targets.len() == TARGETS_MAX {
             return Err(outbox);
         }
-        let Some(congestion) = outbox.pause_sender(from, waker, watermarks) else { return Ok(()) };
-        let since = Instant::now();
-        let until = next_line(since, congestion, watermarks);
+        let Some(congestion) = CongestedTarget::pause(from, outbox, waker, watermarks) else { return Ok(()) };
         match known.and_then(|index| self.targets.get_mut(index)) {
-            Some(target) => (target.since, target.until) = (since, until),
-            None => self.targets.push(Target { session, outbox, since, until, lines: Vec::new() }),
+            Some(target) => target.congestion = congestion,
+            None => self.targets.push(TargetLines { session, congestion, lines: Vec::new() }),
         }
         Ok(())
     }
@@ -104,19 +99,12 @@ impl SetAside {
         waker: &Waker,
         watermarks: Watermarks,
     ) -> Option<(SessionId, Vec<u8>)> {
-        let now = Instant::now();
         let mut ready = None;
         self.targets.retain_mut(|target| {
-            if ready.is_some() {
+            if ready.is_some() || !target.congestion.is_pause_over(from, waker, watermarks) {
                 return true;
             }
-            // Without congestion, the pause ends now.
-            let congestion = target.outbox.pause_sender(from, waker, watermarks);
-            target.until = congestion.map_or(now, |congestion| next_line(target.since, congestion, watermarks));
-            if target.until > now {
-                return true;
-            }
-            target.outbox.resume_sender(from);
+            target.congestion.resume(from);
             if target.lines.is_empty() {
                 return false;
             }
@@ -142,35 +130,38 @@ impl SetAside {
     /// Drops all lines. The outboxes no longer count the session `from` as a sender.
     pub(crate) fn clear(&mut self, from: SessionId) {
         for target in self.targets.drain(..) {
-            target.outbox.resume_sender(from);
+            target.congestion.resume(from);
         }
         self.bytes = 0;
     }
 }
 
-fn next_line(since: Instant, congestion: Congestion, watermarks: Watermarks) -> Instant {
-    since + throttle::congestion_delay(congestion, watermarks)
-}
-
 #[cfg(test)]
 mod tests {
-    use switchboard_protocol::Dialect;
+    use switchboard_protocol::{AfterReply, Dialect};
 
     use super::*;
 
     #[test]
     fn handled_lines_hold_no_memory() {
-        let watermarks = Watermarks { soft_bytes: 0, hard_bytes: usize::MAX };
-        let outbox = Arc::new(Outbox::new(Dialect::Line, tokio::io::empty()));
+        let congested = Watermarks { soft_bytes: 0, hard_bytes: usize::MAX };
+        let uncongested = Watermarks { soft_bytes: usize::MAX, hard_bytes: usize::MAX };
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Line, tokio::io::empty()));
+        let mut writer = outbox.open(true).expect("the session goes on");
+        let appended = writer.append(congested, |_, queue| {
+            queue.push(b'\n');
+            AfterReply::KeepOpen
+        });
+        appended.expect("there is room");
+        assert!(writer.close().is_none(), "the task is awake");
         let mut ids = slotmap::SlotMap::with_key();
         let (from, to): (SessionId, SessionId) = (ids.insert(()), ids.insert(()));
         let mut set_aside = SetAside::default();
-        let (since, until) = (Instant::now(), Instant::now());
-        set_aside.targets.push(Target { session: to, outbox, since, until, lines: Vec::new() });
+        set_aside.pause(from, to, outbox, Waker::noop(), congested).expect("this is the first target");
         while !set_aside.is_full() {
             assert!(set_aside.add(to, "Elias", "hi"), "the target is known");
         }
-        let (target, lines) = set_aside.next_ready(from, Waker::noop(), watermarks).expect("the pause is over");
+        let (target, lines) = set_aside.next_ready(from, Waker::noop(), uncongested).expect("the pause is over");
         let handled = lines.len() - 9;
         set_aside.give_back(target, lines, handled);
         assert_eq!(set_aside.bytes, 9);

@@ -3,8 +3,10 @@
 //! A pause delays the session's lines. It never closes the session.
 
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
+use switchboard_core::SessionId;
 use tokio::time::Instant;
 
 use crate::outbox::{Congestion, Outbox, Watermarks};
@@ -24,7 +26,7 @@ const DELAY_MAX: Duration = Duration::from_secs(10);
 /// All senders of the outbox together add one line per interval. The interval is a millisecond at the soft mark, and
 /// doubles at each of ten equal steps to the hard mark. So a reader that takes at least one line per interval is not
 /// closed, unless [`DELAY_MAX`] shortens the pauses of many senders.
-pub(crate) fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
+fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion, watermarks: Watermarks) -> Duration {
     let excess_bytes = unsent_bytes.saturating_sub(watermarks.soft_bytes) as u128;
     let span_bytes = watermarks.hard_bytes.saturating_sub(watermarks.soft_bytes).max(1) as u128;
     let doublings = u32::try_from(excess_bytes * u128::from(DOUBLINGS) / span_bytes).unwrap_or(DOUBLINGS);
@@ -37,10 +39,9 @@ pub(crate) fn congestion_delay(Congestion { unsent_bytes, senders }: Congestion,
 pub(crate) enum Pause {
     /// The session has used up its rate of lines.
     Rate { until: Instant },
-    /// The session added to `outbox`, which is above its soft mark. The pause ends when `outbox` has room, or at
-    /// `until`. This time moves when the congestion changes. In the line dialect, only the lines to the outbox's owner
-    /// are paused, within the bounds of [`set_aside`](crate::set_aside).
-    Congested { outbox: Arc<Outbox>, since: Instant, until: Instant },
+    /// The session added to the outbox of a congested target. In the line dialect, only the lines to this target are
+    /// paused, within the bounds of [`set_aside`](crate::set_aside).
+    Congested(CongestedTarget),
     /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other
     /// session.
     OwnOutbox,
@@ -50,9 +51,49 @@ impl Pause {
     /// The latest end of the pause, if it has one.
     pub(crate) fn until(&self) -> Option<Instant> {
         match self {
-            Self::Rate { until } | Self::Congested { until, .. } => Some(*until),
+            Self::Rate { until } => Some(*until),
+            Self::Congested(target) => Some(target.until()),
             Self::OwnOutbox => None,
         }
+    }
+}
+
+/// A target whose outbox was above its soft mark after a line of a session, its sender. The sender's next line to the
+/// target is delayed.
+#[derive(Debug)]
+pub(crate) struct CongestedTarget {
+    outbox: Arc<Outbox>,
+    /// The time of the sender's last line to the target.
+    since: Instant,
+    /// The time at which the next line may go. It moves when the congestion changes.
+    until: Instant,
+}
+
+impl CongestedTarget {
+    /// Pauses `sender` after a line to `outbox`. Returns `None`, without a pause, if the outbox has room now.
+    pub(crate) fn pause(sender: SessionId, outbox: Arc<Outbox>, waker: &Waker, watermarks: Watermarks) -> Option<Self> {
+        let congestion = outbox.pause_sender(sender, waker, watermarks)?;
+        let since = Instant::now();
+        Some(Self { outbox, since, until: since + congestion_delay(congestion, watermarks) })
+    }
+
+    /// The latest end of the pause.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    /// Whether the pause is over: its time has passed, or the outbox has room. Otherwise, `waker` is woken when there
+    /// is room.
+    pub(crate) fn is_pause_over(&mut self, sender: SessionId, waker: &Waker, watermarks: Watermarks) -> bool {
+        let congestion = self.outbox.pause_sender(sender, waker, watermarks);
+        let delay = congestion.map_or(Duration::ZERO, |congestion| congestion_delay(congestion, watermarks));
+        self.until = self.since + delay;
+        self.until <= Instant::now()
+    }
+
+    /// Ends the pause. The outbox no longer counts `sender` as a sender.
+    pub(crate) fn resume(&self, sender: SessionId) {
+        self.outbox.resume_sender(sender);
     }
 }
 
