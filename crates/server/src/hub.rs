@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use slotmap::SecondaryMap;
-use switchboard_core::{CloseReason, Effects, Event, Fact, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Fact, Full, Session, SessionId, Switchboard};
 use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
 use tokio::time::Instant;
 
@@ -109,7 +109,8 @@ impl Hub {
                 && effects.congested.is_none()
                 && !set_aside.as_ref().is_some_and(|set_aside| set_aside.is_full())
             {
-                let Some(is_registered) = board.is_registered(from).filter(|_| effects.closing != Some(from)) else {
+                let session = board.session(from).filter(|_| effects.closing != Some(from));
+                let Some(is_registered) = session.map(Session::is_registered) else {
                     // The session was closed earlier, and the client has received the reason.
                     turn.closed = Some(CloseReason::Refused);
                     break;

@@ -46,8 +46,7 @@ impl Switchboard {
     pub fn admit(&mut self, now: Instant) -> SessionId {
         let id = self.sessions.insert(Session::default());
         let sessions = &self.sessions;
-        self.register_deadlines
-            .start(id, now, |id| sessions.get(id).is_some_and(|session| session.registration.is_none()));
+        self.register_deadlines.start(id, now, |id| sessions.get(id).is_some_and(|session| !session.is_registered()));
         id
     }
 
@@ -71,7 +70,7 @@ impl Switchboard {
     /// Closes the sessions that did not register before their deadline.
     pub fn expire(&mut self, now: Instant, effects: &mut impl Effects) {
         while let Some(id) = self.register_deadlines.next_due(now) {
-            if self.sessions.get(id).is_some_and(|session| session.registration.is_none()) {
+            if self.sessions.get(id).is_some_and(|session| !session.is_registered()) {
                 self.close(id, CloseReason::RegisterTimeout, effects);
             }
         }
@@ -82,10 +81,10 @@ impl Switchboard {
         self.directory.find(name, &self.sessions)
     }
 
-    /// Whether a session has registered. `None` if it was removed.
+    /// The session, unless it was removed.
     #[must_use]
-    pub fn is_registered(&self, session: SessionId) -> Option<bool> {
-        self.sessions.get(session).map(|session| session.registration.is_some())
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(id)
     }
 
     /// All sessions, in no particular order.
@@ -117,7 +116,7 @@ impl Switchboard {
     }
 
     fn register(&mut self, from: SessionId, name: Username, effects: &mut impl Effects) -> Result<(), Refusal> {
-        if self.sessions[from].registration.is_some() {
+        if self.sessions[from].is_registered() {
             return Err(Refusal::AlreadyRegistered);
         }
         self.directory.register(name, from, &mut self.sessions).map_err(|_| Refusal::NameTaken)?;
@@ -213,7 +212,7 @@ impl Switchboard {
     }
 
     fn disconnect(&mut self, from: SessionId, effects: &mut impl Effects) -> Result<(), Refusal> {
-        if self.sessions[from].registration.is_none() {
+        if !self.sessions[from].is_registered() {
             return Err(Refusal::NotRegistered);
         }
         self.leave_chat(from, effects);

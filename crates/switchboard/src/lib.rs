@@ -20,4 +20,4 @@ pub use close_reason::CloseReason;
 pub use effects::{Effects, Fact, Full};
 pub use event::Event;
 pub use refusal::Refusal;
-pub use session::SessionId;
+pub use session::{Session, SessionId};

@@ -21,8 +21,9 @@ impl fmt::Display for SessionId {
 
 pub(crate) type Sessions = SlotMap<SessionId, Session>;
 
+/// A session of the switchboard: its registration and its chat.
 #[derive(Debug, Default)]
-pub(crate) struct Session {
+pub struct Session {
     /// Boxed to save memory: tokio aligns the other objects of a session to 128 bytes, and the allocator puts the box
     /// into a gap between them.
     pub(crate) registration: Option<Box<Registration>>,
@@ -39,6 +40,12 @@ pub(crate) struct Registration {
 }
 
 impl Session {
+    /// Whether the session has a name.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.registration.is_some()
+    }
+
     #[inline]
     pub(crate) fn name(&self) -> Option<&str> {
         self.registration.as_ref().map(|registration| registration.name.as_str())

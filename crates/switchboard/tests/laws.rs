@@ -110,7 +110,7 @@ fn message_to_full_outbox_is_not_acknowledged() {
         ]
     );
     assert_eq!(fixture.effects.facts, ["Noy to Elias: one", "Elias left: slow consumer"]);
-    assert!(fixture.board.is_registered(elias).is_none());
+    assert!(fixture.board.session(elias).is_none());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn peers_with_full_outboxes_are_both_closed() {
     fixture.effects.free_lines.extend([(noy, 0), (elias, 0)]);
     fixture.msg(noy, "one");
     assert_eq!(fixture.take_output(), ["Elias is closed: slow consumer", "Noy is closed: slow consumer"]);
-    assert!(fixture.board.is_registered(noy).is_none() && fixture.board.is_registered(elias).is_none());
+    assert!(fixture.board.session(noy).is_none() && fixture.board.session(elias).is_none());
 }
 
 #[test]
@@ -165,9 +165,9 @@ fn only_unregistered_sessions_time_out() {
     assert_eq!(expire_after(60), ["late is closed: register timeout"]);
     assert_eq!(expire_after(6000), [""; 0]);
     assert!(
-        fixture.board.is_registered(early).is_none()
-            && fixture.board.is_registered(late).is_none()
-            && fixture.board.is_registered(named).is_some()
+        fixture.board.session(early).is_none()
+            && fixture.board.session(late).is_none()
+            && fixture.board.session(named).is_some()
     );
 }
 
@@ -182,5 +182,5 @@ fn deadlines_of_ended_sessions_do_not_accumulate() {
     // The queue is private, but the debug output shows it: a hundred thousand deadlines would take megabytes.
     let debug = format!("{:?}", fixture.board);
     assert!(debug.len() < 20_000, "the debug output for one session has {} bytes", debug.len());
-    assert!(fixture.board.is_registered(waiting).is_some());
+    assert!(fixture.board.session(waiting).is_some());
 }

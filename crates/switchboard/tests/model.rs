@@ -321,7 +321,7 @@ impl TestedSwitchboard {
                 return std::mem::take(&mut self.effects.replies);
             }
             Op::Freeze(session) => {
-                if session < self.ids.len() && self.board.is_registered(self.ids[session]).is_some() {
+                if session < self.ids.len() && self.board.session(self.ids[session]).is_some() {
                     self.effects.frozen.push(session);
                 }
                 return Replies::new();

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use switchboard_core::{CloseReason, Effects, Event, Full, SessionId, Switchboard};
+use switchboard_core::{CloseReason, Effects, Event, Full, Session, SessionId, Switchboard};
 use switchboard_protocol::{AfterReply, Dialect, LineDecoder, ParseError, ReceivedBytes, Reply, limits};
 
 use super::{Received, Stage};
@@ -66,7 +66,7 @@ impl BareStage {
         while !self.effects.0[&id].closed
             && let Some(line) = decoder.next_line(&mut unread)
         {
-            let registered = self.board.is_registered(id).unwrap_or_default();
+            let registered = self.board.session(id).is_some_and(Session::is_registered);
             let parsed =
                 line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
             match parsed {
