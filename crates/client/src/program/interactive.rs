@@ -457,7 +457,7 @@ impl ChatSession<'_> {
         }
         let chat = self.chat.get();
         if typed.depends_on_chat() && typed.chat != chat {
-            return self.give_back(typed).await;
+            return self.return_line(typed).await;
         }
         let (is_message, line) = match typed.parse() {
             UserLine::Blank | UserLine::Quit => return,
@@ -499,23 +499,23 @@ impl ChatSession<'_> {
         self.pending.push_back(PendingRequest::new(kind));
     }
 
-    /// Gives a line back to the editor, because it was typed for another chat. The rest of a long paste is discarded.
-    async fn give_back(&mut self, mut unsent: TypedText) {
+    /// Returns a line to the editor, because it was typed for another chat. The rest of a long paste is discarded.
+    async fn return_line(&mut self, mut returned: TypedText) {
         let mut n_lines = 1;
-        while unsent.is_pasted
+        while returned.is_pasted
             && let Some(line) = self.queued_lines.pop_front_if(|line| line.is_pasted)
         {
             // A blank line would not be sent.
             n_lines += usize::from(!line.text.trim().is_empty());
-            unsent.append(&line);
+            returned.append(&line);
         }
         if n_lines > PASTE_UNASKED_MAX_LINES {
-            let earlier = unsent.chat.name();
+            let earlier = returned.chat.name();
             let error = format!("{n_lines} pasted lines were not sent: the chat with {earlier} is over");
             return self.show_error(error).await;
         }
-        self.show_notice(self.chat.get().question(&unsent.chat)).await;
-        self.screen.give_back(unsent).await;
+        self.show_notice(self.chat.get().question(&returned.chat)).await;
+        self.screen.return_line(returned).await;
     }
 
     /// Handles a line from the server. Returns whether the line answers a request in flight.

@@ -66,7 +66,7 @@ pub(crate) enum ScreenItem {
     /// The chat has changed, so the prompt must change.
     NewChat,
     /// A returned line: it was not sent, because its chat was over. The editor shows it again.
-    GivenBack(TypedText),
+    ReturnedLine(TypedText),
 }
 
 impl EditorHandle {
@@ -137,8 +137,8 @@ impl Screen {
     }
 
     /// Returns a line to the editor.
-    pub(crate) async fn give_back(&self, text: TypedText) {
-        let _ = self.0.send(ScreenItem::GivenBack(text)).await;
+    pub(crate) async fn return_line(&self, text: TypedText) {
+        let _ = self.0.send(ScreenItem::ReturnedLine(text)).await;
     }
 }
 
@@ -173,7 +173,7 @@ fn run_printer(
                 }
             }
             ScreenItem::NewChat => gate.restart_line(),
-            ScreenItem::GivenBack(text) => {
+            ScreenItem::ReturnedLine(text) => {
                 returned_lines.lock().unwrap_or_else(PoisonError::into_inner).append(&text);
                 gate.restart_line();
             }

@@ -15,7 +15,7 @@ use crate::fake_server::{FakeServer, TEST_TIMEOUT};
 /// - `>` marks a typed line, and `|` a paste, in which `\n` stands for an LF.
 /// - `~` marks a typed line, and `=` a paste, for the chat before the last notice.
 /// - `<` marks a shown line. If it ends in `…`, only its start is compared.
-/// - `?` marks an unsent line that the editor gets back.
+/// - `?` marks a returned line.
 async fn play<const N: usize>(server_dialogues: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
     play_with_timing(server_dialogues, args, user, TIMING).await
 }
@@ -57,16 +57,14 @@ async fn play_with_timing<const N: usize>(
                 let expected = match mark {
                     "<" => text,
                     "?" => {
-                        let given_back = loop {
-                            match shown.recv().await.expect("the session gives a line back") {
+                        let returned = loop {
+                            match shown.recv().await.expect("the session returns a line") {
                                 ScreenItem::NewChat => {}
-                                item => break item,
+                                ScreenItem::ReturnedLine(line) => break line.text,
+                                ScreenItem::Line(line) => panic!("{line:?} is shown, and {text:?} is not returned"),
                             }
                         };
-                        assert!(
-                            matches!(&given_back, ScreenItem::GivenBack(line) if line.text == text.replace("\\n", "\n")),
-                            "{given_back:?} is not {text:?}"
-                        );
+                        assert_eq!(returned, text.replace("\\n", "\n"));
                         continue;
                     }
                     _ => {
@@ -102,7 +100,7 @@ async fn next_line(shown: &mut mpsc::Receiver<ScreenItem>) -> Option<String> {
         match shown.recv().await? {
             ScreenItem::Line(line) => return Some(line),
             ScreenItem::NewChat => {}
-            ScreenItem::GivenBack(text) => panic!("the editor gets back {text:?}"),
+            ScreenItem::ReturnedLine(text) => panic!("{text:?} is returned, but not expected"),
         }
     }
 }
