@@ -187,7 +187,8 @@ mod tests {
             ),
             (
                 Error::ConnectTimeout { addr: addr(), limit },
-                "cannot reach 127.0.0.1:12345: no answer within 10s. Is the address right? Does a firewall block the port?",
+                "cannot reach 127.0.0.1:12345: no answer within 10s. \
+                 Is the address right? Does a firewall block the port?",
             ),
             (
                 Error::WelcomeTimeout { addr: addr(), limit },

@@ -601,7 +601,8 @@ impl Ledger {
         let counts = &self.counts;
         format!(
             "sessions: {} ({} left, {} aborted, {} refused, {slow} slow consumers, {} at the end)\n\
-             messages: {} written, {accepted} acknowledged, {refused} refused, {delivered} delivered; {} lines received\n\
+             messages: {} written, {accepted} acknowledged, {refused} refused, {delivered} delivered; \
+             {} lines received\n\
              names: {} times taken, back after at most {:?}; {} chats, {} rosters\nactions: {actions:?}\n\
              longest delay of a timer of the test: {:?}",
             self.sessions.len(),

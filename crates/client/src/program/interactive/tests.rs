@@ -570,7 +570,8 @@ async fn a_paste_is_sent_as_messages_until_the_chat_ends() {
         > DISCONNECT
         < DISCONNECT_OK
         .";
-    let user = r"
+    let user = concat!(
+        r"
         < :: Connected to ADDR. /help shows what you can type.
         < :: You are in a chat with Noy: type to talk, DISCONNECT to leave.
         | DISCONNECT\n/quit
@@ -584,7 +585,9 @@ async fn a_paste_is_sent_as_messages_until_the_chat_ends() {
         < :: You wrote this for Ada, and that chat is over: it was not sent.
         ? a\nb
         | WHO\nPING
-        < :! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users. Pasted text is never a command";
+        < :! you are not in a chat: use REGISTER NAME and then CONNECT NAME. WHO lists the users.",
+        " Pasted text is never a command"
+    );
     play([server], &["--chat", "Noy"], user).await.expect("the session ends without an error");
 }
 
