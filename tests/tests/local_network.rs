@@ -1,33 +1,33 @@
 //! Machines of one IPv6 network, each with real addresses, in network namespaces.
 
-use std::process::Command;
-
+use switchboard_tests::namespace::run_script;
 use switchboard_tests::process::program;
+use switchboard_tests::wire_lab::texts;
 
 /// Connects seven machines to a bridge, on which the server listens. Each machine opens two sessions, and the first
 /// machine a third one, from the addresses of one prefix. Then prints the first line that each session received.
 ///
-/// The arguments are the server, the first 64 bits of the addresses, and the address of the server in the form for
-/// `nc`.
+/// The program is the server. The arguments are the first 64 bits of the addresses, and the address of the server in
+/// the form for `nc`.
 const SCRIPT: &str = r#"
     mount -t tmpfs tmpfs /run
     # The addresses are unique, so duplicate address detection would only take time: nodad.
     ip link add br0 type bridge
     ip link set lo up
     ip link set br0 addrgenmode none up
-    ip addr add "$2::1/64" dev br0 nodad
+    ip addr add "$1::1/64" dev br0 nodad
     for m in 1 2 3 4 5 6 7; do
         ip netns add "m$m"
         ip link add "port$m" type veth peer name eth0 netns "m$m"
         ip link set "port$m" addrgenmode none master br0 up
         ip -n "m$m" link set eth0 addrgenmode none up
-        ip -n "m$m" addr add "$2::1$m/64" dev eth0 nodad
+        ip -n "m$m" addr add "$1::1$m/64" dev eth0 nodad
     done
-    "$1" --listen "[::]:12345" --listen-line none --log-format json --max-sessions-per-address 2 \
+    "$0" --listen "[::]:12345" --listen-line none --log-format json --max-sessions-per-address 2 \
         --on-link-prefix 2001:db8:1::/64 > log &
     until grep -q listening log; do sleep 0.05; done
     for session in 1.1 2.1 3.1 4.1 5.1 6.1 7.1 1.2 2.2 3.2 4.2 5.2 6.2 7.2 1.3; do
-        sleep 60 | ip netns exec "m${session%.*}" nc "$3" 12345 > "heard.$session" &
+        sleep 60 | ip netns exec "m${session%.*}" nc "$2" 12345 > "heard.$session" &
         until [ -s "heard.$session" ]; do sleep 0.02; done
         echo "m$session $(head -n 1 "heard.$session")"
     done
@@ -35,17 +35,9 @@ const SCRIPT: &str = r#"
 
 /// The first lines that the sessions receive, each after the name of the machine and the number of the session.
 fn first_lines(prefix: &str, server: &str) -> Vec<String> {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new("timeout")
-        .args(["30", "unshare", "--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"])
-        .args(["bash", "-ec", SCRIPT, "bash"])
-        .arg(program("switchboard-server"))
-        .args([prefix, server])
-        .current_dir(&folder)
-        .output()
-        .expect("timeout and unshare are installed (Debian: coreutils, util-linux)");
-    let lines: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
-    assert_eq!(lines.len(), 15, "{lines:?}\n{}", String::from_utf8_lossy(&output.stderr));
+    let (out, errors) = texts(&run_script(SCRIPT, &program("switchboard-server"), &[prefix, server]));
+    let lines: Vec<_> = out.lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 15, "{lines:?}\n{errors}");
     lines
 }
 

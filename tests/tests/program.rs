@@ -3,8 +3,10 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
+use switchboard_tests::namespace::run_script;
 use switchboard_tests::process::{ServerProcess, program};
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
+use switchboard_tests::wire_lab::texts;
 
 fn server(args: &[&str]) -> Output {
     Command::new(program("switchboard-server")).args(args).output().expect("the server can be started")
@@ -221,16 +223,11 @@ fn console_log_matches_the_course_server() {
     child.wait().expect("the server exits");
 }
 
-/// Runs a script in a network and a mount namespace of its own, where `$0` is the server, and returns its output.
-fn in_namespace(script: &str) -> String {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new("unshare")
-        .args(["--net", "--mount", "--map-root-user", "timeout", "20", "bash", "-ec", script])
-        .arg(program("switchboard-server"))
-        .current_dir(folder.path())
-        .output()
-        .expect("unshare is installed (Debian: util-linux)");
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+/// Runs `script` after [`SCRIPT_FUNCTIONS`] in a network of its own, and returns its output and its errors.
+fn run_with_functions(script: &str) -> String {
+    let script = format!("{SCRIPT_FUNCTIONS}{script}");
+    let (out, errors) = texts(&run_script(&script, &program("switchboard-server"), &[]));
+    out + &errors
 }
 
 /// Defines `start`, which starts a server and waits until it listens on as many addresses as its first argument says,
@@ -251,7 +248,7 @@ const SCRIPT_FUNCTIONS: &str = r#"
 fn a_port_alone_means_all_addresses() {
     let script =
         "start 1 :21500; hear 127.0.0.1 21500; hear ::1 21500; kill $pid; wait $pid; grep -o 'peer=[^ ]*:' log";
-    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}"));
+    let output = run_with_functions(script);
     assert_eq!(output, "WELCOME\nWELCOME\npeer=127.0.0.1:\npeer=[::1]:\n");
 }
 
@@ -269,7 +266,7 @@ fn all_addresses_of_a_name_are_bound() {
         "${server[@]}" both:21500 2>&1 > second-log || echo "exit code $?"
         kill $pid
     "#;
-    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{hosts}"));
+    let output = run_with_functions(hosts);
     assert_eq!(
         output,
         "WELCOME\nWELCOME\n\
@@ -290,13 +287,13 @@ fn a_link_local_address_may_name_its_interface() {
         hear fe80::1%near 12345
         kill $pid
     ";
-    assert_eq!(in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}")), "WELCOME\n");
+    assert_eq!(run_with_functions(script), "WELCOME\n");
 }
 
 #[test]
 fn a_privileged_port_gives_a_hint() {
     let script = r#"setpriv --bounding-set=-net_bind_service --inh-caps=-all "${server[@]}" 127.0.0.1:80 || true"#;
-    let output = in_namespace(&format!("{SCRIPT_FUNCTIONS}{script}"));
+    let output = run_with_functions(script);
     assert!(output.contains("cannot listen on 127.0.0.1:80: Permission denied"), "{output}");
     assert!(output.contains("setcap cap_net_bind_service=+ep"), "{output}");
 }

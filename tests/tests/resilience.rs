@@ -11,9 +11,11 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
+use switchboard_tests::namespace::run_script;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
 use switchboard_tests::stage::Received;
 use switchboard_tests::test_client::TestClient;
+use switchboard_tests::wire_lab::texts;
 
 /// Address of the commands listener.
 fn commands(server: &EmbeddedServer) -> SocketAddr {
@@ -149,27 +151,7 @@ fn a_half_open_connection_is_detected() {
         kill %1
         cat log
     "#;
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new("timeout")
-        .args([
-            "30",
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--net",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "bash",
-            "-c",
-            script,
-        ])
-        .arg(program("switchboard-server"))
-        .current_dir(&folder)
-        .output()
-        .expect("unshare and ip are installed (Debian: util-linux, iproute2)");
-    let log = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let (log, errors) = texts(&run_script(script, &program("switchboard-server"), &[]));
     assert!(log.contains(r#""name":"Noy","why":"reset""#), "{log}\n{errors}");
 }
 
