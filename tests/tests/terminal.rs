@@ -9,16 +9,17 @@ use switchboard_tests::stage::Received;
 use switchboard_tests::terminal::Terminal;
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
 
+/// Starts the client in a terminal.
+fn start_client(args: &[&str]) -> Terminal {
+    Terminal::start(program("switchboard").to_str().expect("a UTF-8 path"), args)
+}
+
 #[test]
 fn incoming_messages_never_break_the_line_being_typed() {
     let server = EmbeddedServer::start();
     let address = server.address(Dialect::Commands);
     let mut elias = TestClient::registered(address, "Elias");
-    let client = program("switchboard");
-    let terminal = Terminal::start(
-        client.to_str().expect("a UTF-8 path"),
-        &["--name", "Noy", "--chat", "Elias", &address.to_string()],
-    );
+    let terminal = start_client(&["--name", "Noy", "--chat", "Elias", &address.to_string()]);
     elias.expect("INCOMING_CONNECTION Noy");
 
     let connected = format!(":: Connected to {address}. /help shows what you can type.");
@@ -57,11 +58,7 @@ fn elias_chats_with_noy() -> (EmbeddedServer, SocketAddr, TestClient, Terminal) 
     let server = EmbeddedServer::start();
     let address = server.address(Dialect::Commands);
     let mut noy = TestClient::registered(address, "Noy");
-    let client = program("switchboard");
-    let terminal = Terminal::start(
-        client.to_str().expect("a UTF-8 path"),
-        &["--name", "Elias", "--chat", "Noy", &address.to_string()],
-    );
+    let terminal = start_client(&["--name", "Elias", "--chat", "Noy", &address.to_string()]);
     noy.expect("INCOMING_CONNECTION Elias");
     terminal.wait_for_end(&[":: You are in a chat with Noy: type to talk, DISCONNECT to leave.", "Noy>"]);
     (server, address, noy, terminal)
@@ -108,8 +105,7 @@ fn a_line_typed_for_a_peer_who_left_is_not_sent_to_the_next_peer() {
 fn several_lines_for_a_peer_who_left_are_shown_again_in_their_order() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
-    let client = program("switchboard");
-    let terminal = Terminal::start(client.to_str().expect("a UTF-8 path"), &["--name", "Elias", &address]);
+    let terminal = start_client(&["--name", "Elias", &address]);
     let (mut to_client, _) = listener.accept().expect("the client connects");
     to_client.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
     let mut from_client = BufReader::new(to_client.try_clone().expect("a clone")).lines();
@@ -276,9 +272,8 @@ fn pasted_text_is_never_a_command_in_the_line_dialect() {
     let mut noy = TestClient::connect(address);
     noy.send("Noy");
     noy.expect("Welcome Noy! You can now chat.");
-    let client = program("switchboard");
     let args = ["--dialect", "line", "--name", "Elias", &address.to_string()];
-    let terminal = Terminal::start(client.to_str().expect("a UTF-8 path"), &args);
+    let terminal = start_client(&args);
     terminal.wait_for(&["Welcome Elias! You can now chat.", ">"]);
     terminal.paste("Noy: one\n/quit\nNoy: two\nNoy: three", true);
     terminal.wait_for_end(&["> Noy: one", "/quit", "Noy: two", "Noy: three"]);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -12,12 +12,18 @@ use switchboard_tests::process::program;
 use switchboard_tests::test_client::TIMEOUT;
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 
+/// A UDP socket on loopback, and its address.
+fn udp_socket() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    (socket, address)
+}
+
 #[test]
 fn capture_of_a_killed_process_is_readable() {
     in_namespace("capture_of_a_killed_process_is_readable", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("a bound socket has an address");
+        let (socket, address) = udp_socket();
         let mut capture = Capture::start(&folder, &["--port", &address.port().to_string()]);
         for _ in 0..100 {
             socket.send_to(&[7; 1000], address).expect("loopback accepts datagrams");
@@ -43,8 +49,7 @@ fn capture_of_a_killed_process_is_readable() {
 fn capture_ends_by_count_or_by_time() {
     in_namespace("capture_ends_by_count_or_by_time", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("a bound socket has an address");
+        let (socket, address) = udp_socket();
         for (args, frames) in [(["--count", "3"], 3), (["--for", "700ms"], 5)] {
             let capture = Capture::start(&folder, &args);
             let file = capture.file.clone();
@@ -67,8 +72,7 @@ fn second_signal_ends_a_capture_into_a_full_pipe() {
         let mut out = child.stdout.take().expect("a piped stream");
         // After the header of the file has arrived, the capture runs. The rest of the pipe is never read.
         out.read_exact(&mut [0; 28]).expect("the capture starts");
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = socket.local_addr().expect("a bound socket has an address");
+        let (socket, address) = udp_socket();
         for _ in 0..100 {
             socket.send_to(&vec![b'x'; 60_000], address).expect("loopback accepts datagrams");
         }
@@ -100,10 +104,8 @@ fn failed_writes_are_reported_and_not_counted() {
         capture.args(["capture", "-i", "lo", "-o", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = capture.spawn().expect("encap can be started");
         child.stdout.take().expect("a piped stream").read_exact(&mut [0; 28]).expect("the capture starts");
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        socket
-            .send_to(b"hi", socket.local_addr().expect("a bound socket has an address"))
-            .expect("loopback accepts datagrams");
+        let (socket, address) = udp_socket();
+        socket.send_to(b"hi", address).expect("loopback accepts datagrams");
         let (_, errors) = texts(&child.wait_with_output().expect("a child of this process"));
         // A closed pipe is no error. Frames that were not written to it are not counted.
         assert_eq!(errors, "at least 0 frames, 0 bytes: standard output\n");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,6 +16,13 @@ use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, program};
 use switchboard_tests::wire_lab::{Capture, csv, encap, in_namespace, texts, tshark};
 use tempfile::TempDir;
+
+/// Writes rows to a CSV in `folder`. Their fields: protocol, source, destination, message and time.
+fn write_rows(folder: &TempDir, rows: &str) -> PathBuf {
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, format!("protocol,src,dst,message,time\n{rows}")).expect("the folder is writable");
+    file
+}
 
 /// The payload of a frame, as tshark reads it.
 struct FramePayload {
@@ -139,8 +146,7 @@ fn each_sent_row_is_found_in_its_frames() {
 fn long_and_simultaneous_rows_are_found_in_their_frames() {
     in_namespace("long_and_simultaneous_rows_are_found_in_their_frames", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let rows = folder.path().join("rows.csv");
-        let mut text = String::from("protocol,src,dst,message,time\n");
+        let mut text = String::new();
         for (from, to, message, time) in [
             ("Noy", "Elias", "x".repeat(1 << 20), "0.1"),
             ("Elias", "Noy", "y".repeat(300_000), "0.1"),
@@ -152,7 +158,7 @@ fn long_and_simultaneous_rows_are_found_in_their_frames() {
         for i in 0..200 {
             writeln!(text, "CHAT,Noy,Dana,row {i},0.3").expect("writing to a String succeeds");
         }
-        std::fs::write(&rows, &text).expect("the folder is writable");
+        let rows = write_rows(&folder, &text);
         send_and_compare(&rows, "tcp", &folder);
 
         // The first two messages do not fit in a datagram. Only these rows fail, and the report names their lines.
@@ -170,11 +176,9 @@ fn rows_are_sent_to_an_existing_server() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let server = EmbeddedServer::start();
         let address = server.address(Dialect::Commands).to_string();
-        let rows = folder.path().join("rows.csv");
-        let text = "protocol,src,dst,message,time\n\
-                    CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\n\
+        let text = "CHAT,Noy,Server,REGISTER Noy\\n,0\nCHAT,Server,Noy,REGISTER_OK Noy\\n,0.1\n\
                     CHAT,Noy,Server,PING\\n,0.2\n";
-        std::fs::write(&rows, text).expect("the folder is writable");
+        let rows = write_rows(&folder, text);
         let path = rows.to_str().expect("UTF-8");
         let (out, _) = encap(0, &["send", path, "--escapes", "--to", &address]);
         assert!(out.contains("1 (line 2) Noy → Server, 13 bytes at 0: frame "), "{out}");
@@ -188,12 +192,10 @@ fn rows_are_sent_to_an_existing_server() {
         let (_, errors) = encap(3, &["send", path, "--to", "no-such-host.invalid", "--speed", "max"]);
         assert!(errors.contains("cannot find no-such-host.invalid") && errors.contains("HOST:PORT"), "{errors}");
         // The program refuses an invalid row, and rows that take more than an hour, before it sends anything.
-        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,never\n")
-            .expect("the folder is writable");
+        write_rows(&folder, "CHAT,a,b,x,0\nCHAT,a,b,y,never\n");
         let (_, errors) = encap(1, &["send", path]);
         assert!(errors.contains(":3:12: error: timestamp: 'never'") && errors.contains("nothing was sent"), "{errors}");
-        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,86400\n")
-            .expect("the folder is writable");
+        write_rows(&folder, "CHAT,a,b,x,0\nCHAT,a,b,y,86400\n");
         let (_, errors) = encap(3, &["send", path, "-o", path]);
         assert!(errors.contains("is the input file: write to another file"), "{errors}");
         let (_, errors) = encap(1, &["send", path]);
@@ -211,9 +213,8 @@ fn listener(address: &str) -> TcpListener {
 fn server_output_between_rows_is_read() {
     in_namespace("server_output_between_rows_is_read", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let rows = folder.path().join("rows.csv");
-        let text = "protocol,src,dst,message,time\nX,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
-        std::fs::write(&rows, text).expect("the folder is writable");
+        let text = "X,a,b,first,0\nX,c,b,between,2\nX,a,b,last,4\n";
+        let rows = write_rows(&folder, text);
         let server = listener("127.0.0.1:0");
         let address = server.local_addr().expect("a bound socket has an address").to_string();
         let flood = std::thread::spawn(move || {
@@ -239,12 +240,11 @@ fn server_output_between_rows_is_read() {
 fn all_connections_are_closed_at_the_same_time() {
     in_namespace("all_connections_are_closed_at_the_same_time", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let rows = folder.path().join("rows.csv");
-        let mut text = String::from("protocol,src,dst,message,time\n");
+        let mut text = String::new();
         for i in 0..20 {
             writeln!(text, "X,a{i},b,hi,0").expect("writing to a String succeeds");
         }
-        std::fs::write(&rows, text).expect("the folder is writable");
+        let rows = write_rows(&folder, &text);
         let server = listener("127.0.0.1:0");
         let address = server.local_addr().expect("a bound socket has an address").to_string();
         let spread = std::thread::spawn(move || {
@@ -266,8 +266,8 @@ fn all_connections_are_closed_at_the_same_time() {
 fn signal_closes_connections_and_completes_the_capture() {
     in_namespace("signal_closes_connections_and_completes_the_capture", || {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
-        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,x,0\nCHAT,a,b,y,60\n").expect("written");
+        let file = folder.path().join("sent.pcapng");
+        let rows = write_rows(&folder, "CHAT,a,b,x,0\nCHAT,a,b,y,60\n");
         for signal in ["INT", "TERM"] {
             let mut send = Command::new(program("encap"));
             send.arg("send").arg(&rows).arg("-o").arg(&file).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -295,8 +295,8 @@ fn local_addresses_and_names_are_captured() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let status = Command::new("ip").args(["addr", "add", "10.9.9.9/32", "dev", "lo"]).status();
         assert!(status.is_ok_and(|status| status.success()), "ip is installed (Debian: iproute2)");
-        let (rows, file) = (folder.path().join("rows.csv"), folder.path().join("sent.pcapng"));
-        std::fs::write(&rows, "protocol,src,dst,message,time\nCHAT,a,b,hi,0\n").expect("the folder is writable");
+        let file = folder.path().join("sent.pcapng");
+        let rows = write_rows(&folder, "CHAT,a,b,hi,0\n");
         let paths = [&rows, &file].map(|path| path.to_str().expect("UTF-8"));
         let server = listener("0.0.0.0:12345");
         std::thread::spawn(move || {

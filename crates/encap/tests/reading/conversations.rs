@@ -2,20 +2,25 @@
 
 use switchboard_encap::analyze::{End, Event, Handshake, ResetCause, Side};
 
-use super::analysis::analyze;
+use super::analysis::{Analysis, analyze};
 use super::script::capture;
 
-/// An opening handshake.
-const OPEN: &str = "> S 1000 ws=7; < SA 9000 1001 ws=7; > A 1001 9001";
-/// A close by both sides.
-const CLOSE: &str = "> FA 1001 9001; < FA 9001 1002; > A 1002 9002";
+/// Analyses the capture of a script. In the script, `{OPEN}` stands for an opening handshake, `{OPEN_UNSCALED}` for one
+/// without window scaling, and `{CLOSE}` for a close by both sides.
+fn analyze_script(script: &str) -> Analysis {
+    let script = script
+        .replace("{OPEN}", "> S 1000 ws=7; < SA 9000 1001 ws=7; > A 1001 9001")
+        .replace("{OPEN_UNSCALED}", "> S 1000; < SA 9000 1001; > A 1001 9001 w=1000")
+        .replace("{CLOSE}", "> FA 1001 9001; < FA 9001 1002; > A 1002 9002");
+    analyze(&capture(&script)).0
+}
 
 #[test]
 fn handshake_time_starts_at_the_last_syn() {
     // A round trip takes 20 ms. So a segment that is 300 ms late is a retransmission, not out of order.
     let script =
         "> S 1000; +1000 > S 1000; < SA 9000 1001; > A 1001 9001; > A 1101 9001 =late; +300 > A 1001 9001 =first";
-    let (analysis, _) = analyze(&capture(script));
+    let analysis = analyze_script(script);
     let conversation = analysis.first_conversation();
     assert_eq!(conversation.handshake_nanos, Some(20_000_000));
     let counts = &conversation.counts;
@@ -24,8 +29,6 @@ fn handshake_time_starts_at_the_last_syn() {
 
 #[test]
 fn new_sequence_number_starts_a_new_connection() {
-    let same_number = format!("{OPEN}; {CLOSE}; {OPEN}");
-    let new_number = format!("{OPEN}; {CLOSE}; > S 2000");
     let (refused, refused_then_accepted) = (
         "> S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001; +500 > S 1000; < RA 0 1001",
         "> S 1000; < RA 0 1001; +500 > S 1000; < SA 9000 1001; > A 1001 9001; > PA 1001 9001 =hi",
@@ -36,13 +39,13 @@ fn new_sequence_number_starts_a_new_connection() {
     let table = [
         (refused, 1, 0, Handshake::Refused, End::Reset),
         (refused_then_accepted, 1, 1, Handshake::Complete, End::Open),
-        (&same_number, 1, 0, Handshake::Complete, End::Open),
-        (&new_number, 2, 1, Handshake::Complete, End::Fin),
+        ("{OPEN}; {CLOSE}; {OPEN}", 1, 0, Handshake::Complete, End::Open),
+        ("{OPEN}; {CLOSE}; > S 2000", 2, 1, Handshake::Complete, End::Fin),
         (syn_after_data, 2, 1, Handshake::None, End::Open),
         ("< SA 9000 1001; < A 9001 1001 =a; < SA 70000 5001", 1, 1, Handshake::Partial, End::Open),
     ];
     for (script, conversations, reused, handshake, end) in table {
-        let (analysis, _) = analyze(&capture(script));
+        let analysis = analyze_script(script);
         let found_reused: u64 = analysis.conversations.iter().map(|found| found.counts.get(Event::PortReused)).sum();
         let first = analysis.first_conversation();
         assert_eq!(
@@ -51,7 +54,7 @@ fn new_sequence_number_starts_a_new_connection() {
             "given {script}"
         );
     }
-    let (analysis, _) = analyze(&capture(refused_then_accepted));
+    let analysis = analyze_script(refused_then_accepted);
     assert_eq!(analysis.first_conversation().counts.get(Event::PreviousNotCaptured), 0);
     assert_eq!((analysis.stream(0, Side::Client), analysis.first_conversation().counts.get(Event::Reset)), ("!hi", 1));
 }
@@ -84,7 +87,7 @@ fn each_reset_has_its_cause() {
         ("past a window of 0", "{OPEN}; > A 1001 9001 w=0; < A 9001 1001 =ab; < RA 9003 1001", &[Aborted]),
     ];
     for (name, script, expected) in table {
-        let (analysis, _) = analyze(&capture(&script.replace("{OPEN}", OPEN).replace("{CLOSE}", CLOSE)));
+        let analysis = analyze_script(script);
         let conversation = analysis.first_conversation();
         let found: Vec<_> = conversation.flags.iter().filter_map(|flag| flag.cause).collect();
         assert_eq!(found, *expected, "{name}");
@@ -98,22 +101,21 @@ fn each_reset_has_its_cause() {
 
 #[test]
 fn ignored_reset_does_not_end_the_stream() {
-    let script = format!("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
-    let (analysis, _) = analyze(&capture(&script));
+    let analysis = analyze_script("{OPEN}; < A 9001 1001 =old ; > A 1001 9005; < R 9001; < A 9005 1001 =and new");
     assert_eq!(analysis.stream(0, Side::Server), "old and new");
 }
 
 #[test]
 fn acknowledged_but_uncaptured_bytes_are_a_gap() {
     let table = [
-        ("> A 1001 9001 =hello; < A 9001 1106", "hello[100]"),
-        ("> A 1001 9001 =hello; < A 9001 1106; > FA 1106 9001", "hello[100]."),
+        ("{OPEN}; > A 1001 9001 =hello; < A 9001 1106", "hello[100]"),
+        ("{OPEN}; > A 1001 9001 =hello; < A 9001 1106; > FA 1106 9001", "hello[100]."),
         // A FIN that was not captured, and an acknowledgment beyond the sent data.
-        ("> A 1001 9001 =hello; < A 9001 1007", "hello"),
-        ("> A 1001 9001 =hello; < A 9001 3000000000", "hello"),
+        ("{OPEN}; > A 1001 9001 =hello; < A 9001 1007", "hello"),
+        ("{OPEN}; > A 1001 9001 =hello; < A 9001 3000000000", "hello"),
     ];
     for (script, expected) in table {
-        let (analysis, _) = analyze(&capture(&format!("{OPEN}; {script}")));
+        let analysis = analyze_script(script);
         assert_eq!(analysis.stream(0, Side::Client), expected, "given {script}");
     }
 }
@@ -121,7 +123,6 @@ fn acknowledged_but_uncaptured_bytes_are_a_gap() {
 #[test]
 fn events_report_their_reason() {
     use Event::{AcknowledgesUnseen, DuplicateAck, KeepAlive, Retransmission, WindowUpdate};
-    let no_scale = "> S 1000; < SA 9000 1001; > A 1001 9001 w=1000";
     let table = [
         ("> S 1000; +1000 > S 1000", 2, Retransmission, "the SYN again: the earlier one was lost or refused"),
         ("{OPEN}; > FA 1001 9001; +1000 > FA 1001 9001", 5, Retransmission, "the FIN, at 1, again, "),
@@ -132,7 +133,7 @@ fn events_report_their_reason() {
             "1 byte from 1 on again",
         ),
         ("{OPEN}; > A 1001 9001 w=400", 4, WindowUpdate, "the window changes, from 64128 bytes to 51200 bytes: "),
-        ("{NO_SCALE}; > A 1001 9001 w=1", 4, WindowUpdate, "the window changes, from 1000 bytes to 1 byte: "),
+        ("{OPEN_UNSCALED}; > A 1001 9001 w=1", 4, WindowUpdate, "the window changes, from 1000 bytes to 1 byte: "),
         ("> A 1001 9001 =x; > A 1002 9001; > A 1002 9001 w=9", 3, WindowUpdate, "from 501 to 9 (the scale"),
         (
             "{OPEN}; > A 1001 9001 =ab; < A 9001 1003; > A 1002 9001 =b",
@@ -164,7 +165,7 @@ fn events_report_their_reason() {
         ("{OPEN}; < A 9001 1001; < A 9001 1001", 5, DuplicateAck, "no segment in the capture asked for it"),
     ];
     for (script, frame, event, expected) in table {
-        let (analysis, _) = analyze(&capture(&script.replace("{OPEN}", OPEN).replace("{NO_SCALE}", no_scale)));
+        let analysis = analyze_script(script);
         let why = analysis.why(frame, event);
         assert!(why.contains(expected), "given {script}: {why}");
         assert!(!why.contains("1 bytes"), "given {script}: {why}");
