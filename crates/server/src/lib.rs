@@ -10,6 +10,7 @@
 //! server.
 
 mod acceptor;
+mod address_key;
 mod admission;
 mod buffers;
 mod connection;
