@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     NC,
     IP,
     UNSHARE,
+    RequiredProgram { probe: ("ssh-keygen", &["-?"], "-Y sign"), package: "openssh-client" },
     RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
     RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
     TSHARK,
