@@ -10,7 +10,9 @@
 //! `None` in place of its credential, so that it costs and says the same as a wrong secret.
 
 pub(crate) mod challenge;
+pub(crate) mod checker;
 pub(crate) mod password;
 pub(crate) mod random;
+pub(crate) mod secure_transport;
 pub(crate) mod ssh_signature;
 pub(crate) mod token;

@@ -1,0 +1,62 @@
+//! Whether a connection may carry secrets: nobody else may read its bytes.
+
+use std::net::SocketAddr;
+
+/// The transport of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Transport {
+    /// Plain TCP with this peer.
+    Tcp(SocketAddr),
+    /// TLS.
+    Tls,
+    /// A socket in the file system. Only processes of this machine reach it.
+    Unix,
+}
+
+impl Transport {
+    /// Whether nobody between the two ends can read the bytes. A forwarded connection counts as one from the machine
+    /// that forwards it: through `ssh -L`, a peer on loopback is as safe as SSH.
+    fn is_secure(self) -> bool {
+        match self {
+            Self::Tcp(peer) => peer.ip().to_canonical().is_loopback(),
+            Self::Tls | Self::Unix => true,
+        }
+    }
+
+    /// Whether secrets may be sent here. Elsewhere they are refused with `NOT_SECURE`, unless the operator's setting
+    /// `allow-insecure-secrets` allows them.
+    pub(crate) fn allows_secrets(self, allow_insecure: bool) -> bool {
+        self.is_secure() || allow_insecure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_need_loopback_tls_or_a_unix_socket() {
+        let tcp = |peer: &str| Transport::Tcp(SocketAddr::new(peer.parse().expect("an address"), 50_000));
+        let cases = [
+            (tcp("127.0.0.1"), true),
+            (tcp("127.8.9.10"), true),
+            (tcp("::1"), true),
+            (tcp("::ffff:127.0.0.1"), true),
+            (tcp("192.168.1.2"), false),
+            (tcp("10.0.0.1"), false),
+            (tcp("172.17.0.1"), false),
+            (tcp("169.254.1.1"), false),
+            (tcp("0.0.0.0"), false),
+            (tcp("fe80::1"), false),
+            (tcp("fd00::1"), false),
+            (tcp("2001:db8::1"), false),
+            (tcp("::ffff:192.0.2.1"), false),
+            (Transport::Tls, true),
+            (Transport::Unix, true),
+        ];
+        for (transport, expected) in cases {
+            assert_eq!(transport.allows_secrets(false), expected, "{transport:?}");
+            assert!(transport.allows_secrets(true), "{transport:?}, allowed by the operator");
+        }
+    }
+}
