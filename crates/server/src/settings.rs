@@ -49,6 +49,9 @@ pub struct Settings {
     /// Whether the limits per address and per second apply to loopback. By default they do not: loopback is the
     /// operator's own, and a load test there should measure the server.
     pub limit_loopback: bool,
+    /// Whether passwords and tokens are accepted over connections that others on the network can read. Off by default:
+    /// only loopback, TLS and unix sockets may carry them.
+    pub allow_insecure_secrets: bool,
     /// Maximum number of lines in one turn, before other sessions have their turns. 256: tens of microseconds of work,
     /// so that ten flooding sessions delay another session by less than a millisecond.
     pub turn_lines: usize,
@@ -78,6 +81,7 @@ impl Default for Settings {
             zero_window_timeout: Duration::from_mins(10),
             lines_per_second: 100,
             limit_loopback: false,
+            allow_insecure_secrets: false,
             turn_lines: 256,
             keepalive: Duration::from_mins(1),
             user_timeout: Duration::from_mins(1),

@@ -111,6 +111,11 @@ pub struct Options {
     #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_LIMIT_LOOPBACK", optional_value("true", boolean))]
     limit_loopback: Option<bool>,
 
+    /// Accept passwords and tokens over plain TCP from other machines, where others on the network can read them
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_ALLOW_INSECURE_SECRETS", optional_value("true", boolean))]
+    allow_insecure_secrets: Option<bool>,
+
     /// Maximum lines of one session in its turn, before other sessions have their turns [default: 256]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_TURN_LINES", value_parser = number::<usize>)]
     turn_lines: Option<usize>,
@@ -162,6 +167,7 @@ impl Options {
             zero_window_timeout: Some(TimeSpan(settings.zero_window_timeout)),
             lines_per_second: Some(settings.lines_per_second),
             limit_loopback: Some(settings.limit_loopback),
+            allow_insecure_secrets: Some(settings.allow_insecure_secrets),
             turn_lines: Some(settings.turn_lines),
             keepalive: Some(TimeSpan(settings.keepalive)),
             user_timeout: Some(TimeSpan(settings.user_timeout)),
@@ -189,6 +195,7 @@ impl Options {
             zero_window_timeout: time(self.zero_window_timeout, default.zero_window_timeout),
             lines_per_second: self.lines_per_second.unwrap_or(default.lines_per_second),
             limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
+            allow_insecure_secrets: self.allow_insecure_secrets.unwrap_or(default.allow_insecure_secrets),
             turn_lines: self.turn_lines.unwrap_or(default.turn_lines),
             keepalive: time(self.keepalive, default.keepalive),
             user_timeout: time(self.user_timeout, default.user_timeout),

@@ -44,6 +44,22 @@ fn flag_overrides_variable_overrides_file_overrides_default() {
 }
 
 #[test]
+fn secrets_over_plain_tcp_need_the_operators_setting() {
+    let variable = [("SWITCHBOARD_ALLOW_INSECURE_SECRETS", "yes")];
+    let cases: [(Option<&str>, &[(&str, &str)], &[&str], bool); 5] = [
+        (None, &[], &[], false),
+        (Some("allow-insecure-secrets = true"), &[], &[], true),
+        (None, &variable, &[], true),
+        (None, &[], &["--allow-insecure-secrets"], true),
+        (None, &variable, &["--allow-insecure-secrets=false"], false),
+    ];
+    for (file, variables, flags, expected) in cases {
+        let config = config_with_variables(file, variables, flags).expect("the configuration is valid");
+        assert_eq!(config.settings.allow_insecure_secrets, expected, "{file:?} {variables:?} {flags:?}");
+    }
+}
+
+#[test]
 fn printed_configuration_names_sources_and_can_be_read_again() {
     let printed = config(Some("text-bytes = 500"), &["--print-config", "--listen", "[::1]:0", "--listen=none"])
         .expect("the configuration is valid")
