@@ -431,6 +431,13 @@ impl Effects for TurnEffects<'_> {
         Ok(())
     }
 
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
+        self.append(to, |_, queue| {
+            queue.extend_from_slice(line);
+            AfterReply::KeepOpen
+        })
+    }
+
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         let ending = match reason.code() {
             Some(code) => {

@@ -100,7 +100,7 @@ pub struct Backlog {
 /// Writes to a store from a thread of its own. When it is dropped, it first writes the changes that wait.
 pub struct Writer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
@@ -114,7 +114,7 @@ impl Writer {
         let mut thread =
             WriterThread { shared: Arc::clone(&shared), store, report: Box::new(report), maintenance_error: None };
         let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || thread.run())?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues the changes, which are committed together, and leaves `changes` empty. Returns the position of the last
@@ -154,16 +154,14 @@ impl Writer {
         }
     }
 
-    /// Writes the changes that wait, reports them, and ends the thread. A failed store is not opened again.
-    pub fn close(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
+    /// Writes the changes that wait, reports them, and ends the thread. A failed store is not opened again. Later changes
+    /// are dropped.
+    pub fn close(&self) {
         self.shared.lock().is_closing = true;
         self.shared.wake.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A report may drop the writer, and a thread cannot wait for itself.
-        if let Some(thread) = self.thread.take()
+        if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
             // A panic of the thread has been reported on stderr.
@@ -174,7 +172,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.end();
+        self.close();
     }
 }
 

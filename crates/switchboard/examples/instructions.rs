@@ -245,6 +245,11 @@ impl Effects for DiscardEffects {
         Ok(())
     }
 
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
+        black_box((to, line));
+        Ok(())
+    }
+
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         black_box((session, reason));
     }
@@ -265,6 +270,11 @@ impl Effects for EncodeEffects {
         match self.dialect.encode(reply, &mut self.bytes) {
             AfterReply::KeepOpen | AfterReply::Close => Ok(()),
         }
+    }
+
+    fn send_line(&mut self, _to: SessionId, line: &[u8]) -> Result<(), Full> {
+        self.bytes.extend_from_slice(line);
+        Ok(())
     }
 
     fn close(&mut self, session: SessionId, reason: CloseReason) {

@@ -11,16 +11,18 @@ use crate::effects::{Effects, Fact};
 use crate::event::Event;
 use crate::refusal::Refusal;
 use crate::session::{Chat, ChatId, Chats, Session, SessionId, Sessions};
+use crate::version2::Version2;
 
 /// The sessions, their names, their chats, and the deadlines by which they must register.
 #[derive(Debug)]
 pub struct Switchboard {
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     chats: Chats,
-    directory: Directory,
+    pub(crate) directory: Directory,
     register_deadlines: Deadlines,
     /// Sessions whose outbox had no room for a reply to this event. `handle` closes them before it returns.
-    overflowed: Vec<SessionId>,
+    pub(crate) overflowed: Vec<SessionId>,
+    pub(crate) version2: Version2,
 }
 
 impl Switchboard {
@@ -39,6 +41,7 @@ impl Switchboard {
             directory: Directory::with_capacity(sessions),
             register_deadlines: Deadlines::new(register_timeout),
             overflowed: Vec::new(),
+            version2: Version2::default(),
         }
     }
 
@@ -92,7 +95,7 @@ impl Switchboard {
         self.sessions.keys()
     }
 
-    fn handle_command(
+    pub(crate) fn handle_command(
         &mut self,
         from: SessionId,
         command: Command<'_>,
@@ -115,15 +118,27 @@ impl Switchboard {
         }
     }
 
-    fn register(&mut self, from: SessionId, name: Username, effects: &mut impl Effects) -> Result<(), Refusal> {
+    pub(crate) fn register(
+        &mut self,
+        from: SessionId,
+        name: Username,
+        effects: &mut impl Effects,
+    ) -> Result<(), Refusal> {
         if self.sessions[from].is_registered() {
             return Err(Refusal::AlreadyRegistered);
+        }
+        if self.version2.ledger.accounts.holder(&name).is_some() {
+            return Err(Refusal::NameTaken);
         }
         self.directory.register(name, from, &mut self.sessions).map_err(|_| Refusal::NameTaken)?;
         let name = self.sessions[from].name().unwrap_or_default();
         effects.log(Fact::Registered { session: from, name });
         if effects.send(from, &Reply::RegisterOk { name: name.into() }).is_err() {
             self.overflowed.push(from);
+        }
+        if self.version2.has_watchers() {
+            let name = name.to_owned();
+            self.announce(&name, true, effects);
         }
         Ok(())
     }
@@ -135,15 +150,16 @@ impl Switchboard {
         }
     }
 
-    fn connect(&mut self, from: SessionId, to: &str, effects: &mut impl Effects) -> Result<(), Refusal> {
+    pub(crate) fn connect(&mut self, from: SessionId, to: &str, effects: &mut impl Effects) -> Result<(), Refusal> {
         let own_name = self.sessions[from].name().ok_or(Refusal::NotRegistered)?;
         let peer = self.directory.find(to, &self.sessions).ok_or(Refusal::UserNotFound)?;
         if peer == from {
             return Err(Refusal::SelfConnect);
         }
-        if self.sessions[from].chat.is_some() || self.sessions[peer].chat.is_some() {
+        if self.sessions[from].chat.is_some() {
             return Err(Refusal::UserBusy);
         }
+        let peer = self.free_device(peer).ok_or(Refusal::UserBusy)?;
         let peer_name = self.sessions[peer].name().unwrap_or_default();
         let own_result = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
         let peer_result = effects.send(peer, &Reply::IncomingConnection { name: own_name.into() });
@@ -166,6 +182,11 @@ impl Switchboard {
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
                 is_delivered = true;
+                for device in self.other_devices(peer) {
+                    if effects.send(device, &reply).is_err() {
+                        self.overflowed.push(device);
+                    }
+                }
                 if effects.logs_messages() {
                     let to = self.sessions[peer].name().unwrap_or_default();
                     effects.log(Fact::Delivered { from: own_name, to, text: text.as_str() });
@@ -185,6 +206,11 @@ impl Switchboard {
         }
         let reply = Reply::From { name: own_name.into(), text: text.as_str().into() };
         let is_delivered = effects.send(peer, &reply).is_ok();
+        for device in self.other_devices(peer) {
+            if effects.send(device, &reply).is_err() {
+                self.overflowed.push(device);
+            }
+        }
         if !is_delivered {
             self.overflowed.push(peer);
         } else if effects.logs_messages() {
@@ -242,7 +268,7 @@ impl Switchboard {
     }
 
     /// Closes a session's connection and removes the session.
-    fn close(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
+    pub(crate) fn close(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         effects.close(id, reason);
         self.remove(id, reason, effects);
     }
@@ -251,8 +277,16 @@ impl Switchboard {
     fn remove(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
         effects.log(Fact::Left { session: id, name: session.name(), reason });
+        let other_device = self.forget_version2(id);
         if let Some(registration) = &session.registration {
-            self.directory.release(id, registration);
+            if let Some(other) = other_device {
+                self.directory.transfer(registration, id, other, &mut self.sessions);
+            } else {
+                self.directory.release(id, registration);
+                if self.version2.has_watchers() {
+                    self.announce(registration.name.as_str(), false, effects);
+                }
+            }
         }
         if let Some(chat) = session.chat {
             self.remove_from_chat(chat, id, effects);
@@ -269,7 +303,7 @@ impl Switchboard {
 
     /// Closes the overflowed sessions. Their peers receive `PEER_DISCONNECTED`. A peer without room for this reply is
     /// closed, too.
-    fn close_overflowed(&mut self, effects: &mut impl Effects) {
+    pub(crate) fn close_overflowed(&mut self, effects: &mut impl Effects) {
         while let Some(id) = self.overflowed.pop() {
             if self.sessions.contains_key(id) {
                 self.close(id, CloseReason::SlowConsumer, effects);

@@ -85,7 +85,7 @@ pub enum ConversationKind {
 }
 
 /// The settings of a room.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Default)]
 pub struct RoomSettings {
     /// The topic, or an empty string.
     pub topic: String,
@@ -112,22 +112,25 @@ pub enum GuestAccess {
 }
 
 /// The place of an account in a conversation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Member {
     /// What the account may do.
     pub standing: Standing,
     /// The read marker: the account has read up to this record. 0: nothing.
     pub read: u64,
+    /// The record with which the account joined, or 0.
+    pub joined: u64,
 }
 
 /// What an account may do in a conversation.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// The account may not enter.
     Banned,
     /// The account may join, and is not a member yet.
     Invited,
     /// A member.
+    #[default]
     Member,
     /// A member who may remove records and other members.
     Moderator,
@@ -414,16 +417,4 @@ pub struct LastSent {
     pub n: u64,
     /// The record that has it.
     pub seq: u64,
-}
-
-impl Default for RoomSettings {
-    fn default() -> Self {
-        Self {
-            topic: String::new(),
-            is_invite_only: false,
-            guests: GuestAccess::default(),
-            keep_days: None,
-            keep_records: None,
-        }
-    }
 }

@@ -19,6 +19,10 @@ pub enum CloseReason {
     Refused,
     /// The client speaks another protocol, such as HTTP.
     WrongProtocol,
+    /// Another session has logged in as the device of this one.
+    Displaced,
+    /// The device or the account of the session was removed.
+    Revoked,
     /// The server is stopping.
     Shutdown,
 }
@@ -29,6 +33,8 @@ impl CloseReason {
     pub const fn code(self) -> Option<ErrorCode> {
         match self {
             Self::RegisterTimeout => Some(ErrorCode::RegisterTimeout),
+            Self::Displaced => Some(ErrorCode::Displaced),
+            Self::Revoked => Some(ErrorCode::Revoked),
             Self::Shutdown => Some(ErrorCode::ServerShutdown),
             // The client has left, has received the reason already, or does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
@@ -45,6 +51,8 @@ impl CloseReason {
             Self::RegisterTimeout => "register timeout",
             Self::Refused => "refused",
             Self::WrongProtocol => "wrong protocol",
+            Self::Displaced => "displaced",
+            Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
         }
     }

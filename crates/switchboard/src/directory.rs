@@ -31,6 +31,9 @@ pub(crate) struct Directory {
     keys: Keys,
 }
 
+/// The order of a registration that `WHO` does not list.
+const UNLISTED: u64 = u64::MAX;
+
 /// Hashes of the index form and the keys of a name.
 #[derive(Clone, Copy, Debug)]
 struct NameHashes {
@@ -92,6 +95,32 @@ impl Directory {
         Ok(())
     }
 
+    /// Gives a further session of an account the account's name. `WHO` does not list the name twice.
+    pub(crate) fn register_unlisted(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) {
+        let index_hash = hash(&self.hasher, self.keys.index_form(name.folded()));
+        sessions[id].registration = Some(Box::new(Registration { name, order: UNLISTED, index_hash }));
+    }
+
+    /// Passes the name of the session `id`, which the caller has removed, on to another session of the same account.
+    pub(crate) fn transfer(
+        &mut self,
+        registration: &Registration,
+        id: SessionId,
+        heir: SessionId,
+        sessions: &mut Sessions,
+    ) {
+        if registration.order == UNLISTED {
+            return;
+        }
+        if let Some(listed) = self.by_name.find_mut(registration.index_hash, |&other| other == id) {
+            *listed = heir;
+        }
+        if let Some(registration_of_heir) = sessions.get_mut(heir).and_then(|session| session.registration.as_mut()) {
+            registration_of_heir.order = registration.order;
+        }
+        self.roster = None;
+    }
+
     /// Frees the name of the session `id`, which the caller has removed from the sessions.
     pub(crate) fn release(&mut self, id: SessionId, registration: &Registration) {
         let index = registration.index_hash;
@@ -125,6 +154,7 @@ impl Directory {
         self.roster.get_or_insert_with(|| {
             let mut registered: Vec<_> =
                 sessions.values().filter_map(|session| session.registration.as_ref()).collect();
+            registered.retain(|registration| registration.order != UNLISTED);
             registered.sort_unstable_by_key(|registration| registration.order);
             let mut roster = String::new();
             for registration in registered {

@@ -2,7 +2,11 @@
 
 use switchboard_protocol::Reply;
 
+use crate::change::{Change, UnixMillis};
 use crate::close_reason::CloseReason;
+use crate::commit_queue::Position;
+use crate::identity::IdentityRequest;
+use crate::reads::{Query, Ticket};
 use crate::session::SessionId;
 
 /// Performs the effects that the switchboard decides, in order.
@@ -18,6 +22,13 @@ pub trait Effects {
     /// [`Full`] if the reply did not fit. Then no part of the reply was added.
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full>;
 
+    /// Adds encoded lines of version 2 of the protocol to the outbox of `to`. A line for many sessions is encoded once.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if the lines did not fit. Then no part of them was added.
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full>;
+
     /// Ends the connection of a session that the switchboard removes. If `reason` has a [`code`](CloseReason::code),
     /// the client receives an `ERROR` with this code first.
     fn close(&mut self, session: SessionId, reason: CloseReason);
@@ -30,6 +41,38 @@ pub trait Effects {
 
     /// Logs a fact. A fact does not change later effects.
     fn log(&mut self, _fact: Fact<'_>) {}
+}
+
+/// Performs the further effects of version 2 of the protocol: those of conversations and accounts.
+///
+/// None of these methods waits. The answers to [`append`](StoreEffects::append), [`read`](StoreEffects::read),
+/// [`identify`](StoreEffects::identify) and [`await_room`](StoreEffects::await_room) come later, as events of the
+/// switchboard.
+pub trait StoreEffects: Effects {
+    /// Whether the outbox of `session` is below its soft mark.
+    fn has_room(&self, session: SessionId) -> bool;
+
+    /// Asks for a call of [`room`](crate::Switchboard::room) as soon as [`has_room`](StoreEffects::has_room) is true.
+    fn await_room(&mut self, session: SessionId);
+
+    /// Reads the next commands of a session again, after [`is_paused`](crate::Switchboard::is_paused) was true.
+    fn resume(&mut self, session: SessionId);
+
+    /// Adds a change to the end of the store, and returns its place. Once the store has it,
+    /// [`durable`](crate::Switchboard::durable) is called.
+    fn append(&mut self, change: Change) -> Position;
+
+    /// Asks the store. [`answer`](crate::Switchboard::answer) is called with the answer.
+    fn read(&mut self, ticket: Ticket, query: Query);
+
+    /// Asks for a check of an identity. [`identified`](crate::Switchboard::identified) is called with the answer.
+    fn identify(&mut self, session: SessionId, request: IdentityRequest);
+
+    /// The time of day.
+    fn wall_clock(&self) -> UnixMillis;
+
+    /// 64 random bits.
+    fn random(&mut self) -> u64;
 }
 
 /// A session's outbox has no room for a reply.

@@ -4,20 +4,31 @@
 //! has no socket, no runtime and no clock, and it does not know the dialects: the caller moves the bytes. The same
 //! events always have the same effects.
 
+mod accounts;
 mod board;
 pub mod change;
 mod close_reason;
+mod commit_queue;
+mod conversation;
 mod deadlines;
 mod directory;
 mod effects;
 mod event;
+mod identity;
+mod ledger;
 mod lookalike;
+mod reads;
 mod refusal;
 mod session;
+mod version2;
 
 pub use board::Switchboard;
 pub use close_reason::CloseReason;
-pub use effects::{Effects, Fact, Full};
+pub use commit_queue::Position;
+pub use effects::{Effects, Fact, Full, StoreEffects};
 pub use event::Event;
+pub use identity::{IdentityAnswer, IdentityRequest};
+pub use reads::{Answer, Query, SENT_KEPT, Ticket};
 pub use refusal::Refusal;
 pub use session::{Session, SessionId};
+pub use version2::Version2Settings;

@@ -26,12 +26,16 @@ struct RecordingEffects {
 
 impl Effects for RecordingEffects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
+        let mut line = Vec::new();
+        commands::encode(reply, &mut line);
+        self.send_line(to, &line)
+    }
+
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
         if let Some(free) = self.free_lines.get_mut(&to) {
             *free = free.checked_sub(1).ok_or(Full)?;
         }
-        let mut line = Vec::new();
-        commands::encode(reply, &mut line);
-        let line = String::from_utf8(line).expect("a line is UTF-8");
+        let line = str::from_utf8(line).expect("a line is UTF-8");
         self.output.push(format!("{} < {}", self.names[&to], line.trim_end()));
         Ok(())
     }

@@ -285,14 +285,18 @@ struct RecordingEffects {
 
 impl Effects for RecordingEffects {
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
+        let mut line = Vec::new();
+        commands::encode(reply, &mut line);
+        self.send_line(to, &line)
+    }
+
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
         let number = self.numbers[&to];
         if self.frozen.contains(&number) || self.closed.contains(&number) {
             return Err(Full);
         }
-        let mut line = Vec::new();
-        commands::encode(reply, &mut line);
-        self.replies
-            .push((number, String::from_utf8(line).expect("a line is UTF-8").trim_end_matches('\n').to_owned()));
+        let line = str::from_utf8(line).expect("a line is UTF-8").trim_end_matches('\n');
+        self.replies.push((number, line.to_owned()));
         Ok(())
     }
 

@@ -107,6 +107,14 @@ impl Effects for RecordingEffects {
         Ok(())
     }
 
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
+        self.deliver(to, |out| {
+            out.extend_from_slice(line);
+            AfterReply::KeepOpen
+        });
+        Ok(())
+    }
+
     fn close(&mut self, session: SessionId, why: CloseReason) {
         panic!("no transcript makes the core close {session:?}: {why}");
     }

@@ -136,13 +136,15 @@ impl<'a> Batch<'a> {
             }
             Change::MemberSet { conversation, account, member } => {
                 self.run(
-                    "INSERT INTO members (conversation, account, standing, read) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT DO UPDATE SET standing = excluded.standing, read = excluded.read",
+                    "INSERT INTO members (conversation, account, standing, read, joined) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE
+                     SET standing = excluded.standing, read = excluded.read, joined = excluded.joined",
                     params![
                         conversation.0.cast_signed(),
                         account.0.cast_signed(),
                         standing_number(member.standing),
-                        member.read.cast_signed()
+                        member.read.cast_signed(),
+                        member.joined.cast_signed()
                     ],
                 )?;
             }

@@ -43,11 +43,11 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
     let owner = |conversation: &StoredConversation| conversation.conversation.0;
     attach(
         &transaction,
-        "SELECT conversation, account, standing, read FROM members ORDER BY conversation, account",
+        "SELECT conversation, account, standing, read, joined FROM members ORDER BY conversation, account",
         &mut conversations,
         owner,
         |conversation, row| {
-            let member = Member { standing: standing(row, 2)?, read: unsigned(row, 3)? };
+            let member = Member { standing: standing(row, 2)?, read: unsigned(row, 3)?, joined: unsigned(row, 4)? };
             conversation.members.push((AccountId(unsigned(row, 1)?), member));
             Ok(())
         },

@@ -68,6 +68,8 @@ CREATE TABLE members (
     -- 0: banned, 1: invited, 2: member, 3: moderator, 4: owner.
     standing INTEGER NOT NULL,
     read INTEGER NOT NULL,
+    -- The record with which the account joined, or 0.
+    joined INTEGER NOT NULL,
     PRIMARY KEY (conversation, account)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_account ON members (account);

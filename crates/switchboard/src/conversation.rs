@@ -1,0 +1,140 @@
+//! One conversation: its numbers, its members, and the sessions that have it open.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::change::{
+    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, Member, RoomSettings, Standing,
+    StoredConversation,
+};
+use crate::reads::Ticket;
+use crate::session::SessionId;
+
+/// A conversation, without its records.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pub(crate) kind: ConversationKind,
+    pub(crate) epoch: Epoch,
+    pub(crate) settings: RoomSettings,
+    /// The number of the first record that is not expired.
+    pub(crate) first: u64,
+    /// The number of the last record. Readers hear only of records up to `durable`.
+    pub(crate) last: u64,
+    /// The number of the last record that the store has.
+    pub(crate) durable: u64,
+    /// The accounts with a place in the conversation.
+    pub(crate) members: BTreeMap<AccountId, Member>,
+    /// For each device that has sent numbered records: the last of them.
+    pub(crate) sent: HashMap<DeviceId, LastSent>,
+    /// The sessions that have the conversation open.
+    pub(crate) viewers: BTreeMap<SessionId, Viewer>,
+}
+
+/// A session that has a conversation open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Viewer {
+    /// The number of the next record to send.
+    pub(crate) next: u64,
+    pub(crate) progress: Progress,
+    /// Whether `LIVE` follows once the viewer has caught up.
+    pub(crate) is_opening: bool,
+}
+
+/// From where a viewer gets its records.
+///
+/// ```text
+///        no room in the outbox           room                     all records sent
+/// Live ───────────────────────▶ AwaitsRoom ───▶ Reading ──────────────────────────▶ Live
+///                                    ▲────────────┘ no room
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Progress {
+    /// It has all durable records, and gets each new one as it becomes durable.
+    Live,
+    /// Its records are being read from the store.
+    Reading(Ticket),
+    /// It reads further records once its outbox has room.
+    AwaitsRoom,
+}
+
+impl Conversation {
+    pub(crate) fn new(kind: ConversationKind, epoch: Epoch, settings: RoomSettings) -> Self {
+        Self {
+            kind,
+            epoch,
+            settings,
+            first: 1,
+            last: 0,
+            durable: 0,
+            members: BTreeMap::new(),
+            sent: HashMap::new(),
+            viewers: BTreeMap::new(),
+        }
+    }
+
+    /// A conversation of a store. Nobody has it open.
+    pub(crate) fn load(stored: StoredConversation) -> Self {
+        Self {
+            kind: stored.kind,
+            epoch: stored.epoch,
+            settings: stored.settings,
+            first: stored.first,
+            last: stored.last,
+            durable: stored.last,
+            members: stored.members.into_iter().collect(),
+            sent: stored.sent.into_iter().collect(),
+            viewers: BTreeMap::new(),
+        }
+    }
+
+    /// What `account` may do here. `None` without an account, or without a place in the conversation.
+    pub(crate) fn standing(&self, account: Option<AccountId>) -> Option<Standing> {
+        self.members.get(&account?).map(|member| member.standing)
+    }
+
+    /// Whether `account`, or a guest, may read the records.
+    pub(crate) fn may_read(&self, account: Option<AccountId>) -> bool {
+        match self.standing(account) {
+            Some(standing) if standing.is_member() => true,
+            Some(Standing::Banned) => false,
+            _ => self.settings.guests != GuestAccess::None && self.is_room(),
+        }
+    }
+
+    /// Whether `account`, or a guest, may add messages.
+    pub(crate) fn may_write(&self, account: Option<AccountId>) -> bool {
+        match self.standing(account) {
+            Some(standing) if standing.is_member() => true,
+            Some(Standing::Banned) => false,
+            _ => self.settings.guests == GuestAccess::Write && self.is_room(),
+        }
+    }
+
+    pub(crate) fn is_room(&self) -> bool {
+        matches!(self.kind, ConversationKind::Room { .. })
+    }
+
+    /// The accounts that are members.
+    pub(crate) fn member_ids(&self) -> impl Iterator<Item = AccountId> {
+        self.members.iter().filter(|(_, member)| member.standing.is_member()).map(|(&id, _)| id)
+    }
+
+    /// The other account of a direct conversation.
+    pub(crate) fn other(&self, account: AccountId) -> Option<AccountId> {
+        match self.kind {
+            ConversationKind::Room { .. } => None,
+            ConversationKind::Direct([first, second]) => Some(if first == account { second } else { first }),
+        }
+    }
+}
+
+impl Standing {
+    /// Whether the account hears the conversation and may write.
+    pub(crate) fn is_member(self) -> bool {
+        matches!(self, Self::Member | Self::Moderator | Self::Owner)
+    }
+
+    /// Whether the account may remove records and members.
+    pub(crate) fn is_moderator(self) -> bool {
+        matches!(self, Self::Moderator | Self::Owner)
+    }
+}

@@ -1,0 +1,465 @@
+//! Accounts: how a guest gets one, and how a device logs in.
+
+use std::sync::Arc;
+
+use switchboard_protocol::version2::{self, DeviceName, Proof, Reply};
+use switchboard_protocol::{ErrorCode, Username};
+
+use super::Waiting;
+use super::state::{IdentityChange, IdentityStep, LoginAttempt};
+use crate::accounts::Device;
+use crate::board::Switchboard;
+use crate::change::{AccountId, Change, Credential, DeviceId};
+use crate::close_reason::CloseReason;
+use crate::effects::{Effects, StoreEffects};
+use crate::identity::{IdentityAnswer, IdentityRequest};
+use crate::session::SessionId;
+
+/// The name of the device with which an account begins.
+const FIRST_DEVICE: &str = "main";
+
+/// Maximum devices of an account.
+const DEVICES_MAX: usize = 32;
+
+/// Maximum accounts of a server.
+const ACCOUNTS_MAX: usize = 1_000_000;
+
+impl Switchboard {
+    /// Takes the answer of the shell to the session's last [`IdentityRequest`].
+    pub fn identified(&mut self, session: SessionId, answer: IdentityAnswer, effects: &mut impl StoreEffects) {
+        let step = self.version2.sessions.get_mut(&session).and_then(|state| state.identity.take());
+        if let Some(step) = step
+            && let Err(code) = self.next_identity_step(session, step, answer, effects)
+        {
+            self.refuse(session, None, code, None, effects);
+        }
+        self.settle(effects);
+    }
+
+    fn next_identity_step(
+        &mut self,
+        session: SessionId,
+        step: IdentityStep,
+        answer: IdentityAnswer,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        match (step, answer) {
+            (_, IdentityAnswer::NotSecure) => Err(ErrorCode::NotSecure),
+            (_, IdentityAnswer::Busy) => Err(ErrorCode::Unavailable),
+            (IdentityStep::Claim, IdentityAnswer::PasswordHashed(hash)) => {
+                self.claim_with(session, Credential::Password(hash), effects)
+            }
+            (IdentityStep::Claim, IdentityAnswer::KeyParsed(key)) => {
+                self.claim_with(session, Credential::Key(key), effects)
+            }
+            (IdentityStep::Passwd, IdentityAnswer::KeyParsed(key)) => {
+                self.set_credential(session, Credential::Key(key), effects)
+            }
+            (_, IdentityAnswer::InvalidKey) => Err(ErrorCode::InvalidArgument),
+            (IdentityStep::Passwd, IdentityAnswer::PasswordHashed(hash)) => {
+                self.set_credential(session, Credential::Password(hash), effects)
+            }
+            (IdentityStep::Login(attempt), IdentityAnswer::Accepted) => self.log_in(session, &attempt, effects),
+            (IdentityStep::Challenge(attempt), IdentityAnswer::ChallengeMade(challenge)) => {
+                self.send_now(session, &Reply::Challenge { challenge: (&*challenge).into() }, effects);
+                self.set_step(session, IdentityStep::AwaitsProof(attempt, challenge));
+                Ok(())
+            }
+            (IdentityStep::Token, IdentityAnswer::TokenMade(token, hash)) => {
+                self.can_store()?;
+                let (account, device) = self.own_device(session)?;
+                let ledger = &mut self.version2.ledger;
+                if let Some(device) =
+                    ledger.accounts.get_mut(account).and_then(|account| account.devices.get_mut(&device))
+                {
+                    device.token = Some(hash);
+                }
+                ledger.append(Change::TokenSet { device, hash }, effects);
+                self.reply_after_change(session, &Reply::TokenOk { token });
+                Ok(())
+            }
+            (_, _) => Err(ErrorCode::LoginFailed),
+        }
+    }
+
+    /// `CLAIM`: the guest becomes an account.
+    pub(super) fn claim(
+        &mut self,
+        from: SessionId,
+        credential: version2::Credential<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.own_name(from)?;
+        if self.account_of(from).is_some() {
+            return Err(ErrorCode::AlreadyLoggedIn);
+        }
+        self.can_store()?;
+        match credential {
+            version2::Credential::Password(secret) => {
+                self.set_step(from, IdentityStep::Claim);
+                effects.identify(from, IdentityRequest::HashPassword(secret));
+                Ok(())
+            }
+            version2::Credential::Key(key) => {
+                self.set_step(from, IdentityStep::Claim);
+                effects.identify(from, IdentityRequest::ParseKey(key.into_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    fn claim_with(
+        &mut self,
+        from: SessionId,
+        credential: Credential,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let name = self.own_name(from)?.to_owned();
+        let ledger = &mut self.version2.ledger;
+        if ledger.accounts.len() >= ACCOUNTS_MAX {
+            return Err(ErrorCode::TooManyAccounts);
+        }
+        let account = ledger.accounts.next_account();
+        ledger.accounts.insert(account, &name, credential.clone());
+        ledger.append(Change::AccountCreated { account, name, credential }, effects);
+        let device = self.add_device(account, FIRST_DEVICE, effects);
+        self.commit_identity(from, IdentityChange::Claim(account, device));
+        Ok(())
+    }
+
+    /// `LOGIN`: the session becomes a device of an account.
+    pub(super) fn login(
+        &mut self,
+        from: SessionId,
+        name: &str,
+        device: &DeviceName,
+        proof: Proof<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        if self.account_of(from).is_some() {
+            return Err(ErrorCode::AlreadyLoggedIn);
+        }
+        if self.sessions.get(from).is_some_and(|session| session.registration.is_some()) {
+            return Err(ErrorCode::AlreadyRegistered);
+        }
+        let account = self.version2.ledger.accounts.find(name);
+        let stored = account.and_then(|account| self.version2.ledger.accounts.get(account));
+        let mut folded = String::new();
+        if Username::fold_into(name, &mut folded).is_err() {
+            name.clone_into(&mut folded);
+        }
+        let attempt = LoginAttempt { account, name: folded.clone(), device: device.clone(), key: None };
+        match proof {
+            Proof::Password(secret) => {
+                let hash = stored.and_then(|account| match &account.credential {
+                    Credential::Password(hash) => Some(hash.clone()),
+                    Credential::Key(_) => None,
+                });
+                self.set_step(from, IdentityStep::Login(attempt));
+                effects.identify(from, IdentityRequest::CheckPassword { name: folded, secret, hash });
+            }
+            Proof::Token(secret) => {
+                let hash = stored.and_then(|account| account.device(device)).and_then(|(_, device)| device.token);
+                self.set_step(from, IdentityStep::Login(attempt));
+                effects.identify(from, IdentityRequest::CheckToken { name: folded, secret, hash });
+            }
+            // The key that the client names says nothing: only the account's own key can have made the signature.
+            Proof::Key(_) => {
+                let key = stored.and_then(|account| match account.credential {
+                    Credential::Key(key) => Some(key),
+                    Credential::Password(_) => None,
+                });
+                let attempt = LoginAttempt { key, ..attempt };
+                self.set_step(from, IdentityStep::Challenge(attempt));
+                let device = device.as_str().to_owned();
+                effects.identify(from, IdentityRequest::NewChallenge { name: folded, device });
+            }
+        }
+        Ok(())
+    }
+
+    /// `PROVE`: the signature of the challenge.
+    pub(super) fn prove(
+        &mut self,
+        from: SessionId,
+        signature: &str,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let step = self.version2.sessions.get_mut(&from).and_then(|state| state.identity.take());
+        let Some(IdentityStep::AwaitsProof(attempt, challenge)) = step else { return Err(ErrorCode::LoginFailed) };
+        let (name, key) = (attempt.name.clone(), attempt.key);
+        self.set_step(from, IdentityStep::Login(attempt));
+        let signature = signature.to_owned();
+        effects.identify(from, IdentityRequest::CheckSignature { name, key, challenge, signature });
+        Ok(())
+    }
+
+    /// The identity of a device is proved.
+    fn log_in(
+        &mut self,
+        from: SessionId,
+        attempt: &LoginAttempt,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        // The account may be gone, or have another credential, since the check began.
+        let account = attempt.account.ok_or(ErrorCode::LoginFailed)?;
+        let stored = self.version2.ledger.accounts.get(account).ok_or(ErrorCode::LoginFailed)?;
+        if let Some((device, _)) = stored.device(&attempt.device) {
+            return self.complete_login(from, account, device, effects);
+        }
+        if stored.devices.len() >= DEVICES_MAX {
+            return Err(ErrorCode::TooManyDevices);
+        }
+        self.can_store()?;
+        let device = self.add_device(account, attempt.device.as_str(), effects);
+        self.commit_identity(from, IdentityChange::Login(account, device));
+        Ok(())
+    }
+
+    fn add_device(&mut self, account: AccountId, name: &str, effects: &mut impl StoreEffects) -> DeviceId {
+        let ledger = &mut self.version2.ledger;
+        let device = ledger.accounts.next_device();
+        if let (Some(account), Ok(name)) = (ledger.accounts.get_mut(account), DeviceName::new(name)) {
+            account.devices.insert(device, Device { name, token: None, session: None });
+        }
+        ledger.append(Change::DeviceAdded { device, account, name: name.to_owned() }, effects);
+        device
+    }
+
+    /// Lets a change of identity take effect once the store has it.
+    fn commit_identity(&mut self, from: SessionId, change: IdentityChange) {
+        self.set_step(from, IdentityStep::Commit(change));
+        self.wait(from, Waiting::Identity(from));
+    }
+
+    /// The store has the change of identity.
+    pub(super) fn complete_identity(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        let step = self.version2.sessions.get_mut(&session).and_then(|state| state.identity.take());
+        let result = match step {
+            Some(IdentityStep::Commit(IdentityChange::Claim(account, device))) => {
+                self.attach(session, account, device);
+                let name = self.own_name(session).unwrap_or_default().to_owned();
+                self.reply(session, &Reply::ClaimOk { name: name.into() }, effects);
+                Ok(())
+            }
+            Some(IdentityStep::Commit(IdentityChange::Login(account, device))) => {
+                self.complete_login(session, account, device, effects)
+            }
+            _ => Ok(()),
+        };
+        if let Err(code) = result {
+            self.refuse(session, None, code, None, effects);
+        }
+    }
+
+    fn complete_login(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        device: DeviceId,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let stored = self.version2.ledger.accounts.get(account).ok_or(ErrorCode::LoginFailed)?;
+        let name = Arc::clone(&stored.name);
+        let device_name = stored.devices.get(&device).ok_or(ErrorCode::LoginFailed)?.name.as_str().to_owned();
+        let is_connected = stored.sessions().next().is_some();
+        let username = Username::new(&name).map_err(|_| ErrorCode::InvalidName)?;
+        if is_connected {
+            self.directory.register_unlisted(username, session, &mut self.sessions);
+        } else {
+            self.directory.register(username, session, &mut self.sessions).map_err(|_| ErrorCode::NameTaken)?;
+            self.announce(&name, true, effects);
+        }
+        let displaced = self.attach(session, account, device);
+        self.reply(session, &Reply::LoginOk { name: (&*name).into(), device: device_name.into() }, effects);
+        if let Some(displaced) = displaced {
+            self.close(displaced, CloseReason::Displaced, effects);
+        }
+        Ok(())
+    }
+
+    /// Makes a session the session of a device. Returns the session that was before.
+    fn attach(&mut self, session: SessionId, account: AccountId, device: DeviceId) -> Option<SessionId> {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.device = Some((account, device));
+        }
+        let devices = &mut self.version2.ledger.accounts.get_mut(account)?.devices;
+        devices.get_mut(&device)?.session.replace(session)
+    }
+
+    /// `TOKEN`.
+    pub(super) fn token(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
+        self.own_device(from)?;
+        self.can_store()?;
+        self.set_step(from, IdentityStep::Token);
+        effects.identify(from, IdentityRequest::NewToken);
+        Ok(())
+    }
+
+    /// `PASSWD`.
+    pub(super) fn passwd(
+        &mut self,
+        from: SessionId,
+        credential: version2::Credential<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.own_account(from)?;
+        self.can_store()?;
+        match credential {
+            version2::Credential::Password(secret) => {
+                self.set_step(from, IdentityStep::Passwd);
+                effects.identify(from, IdentityRequest::HashPassword(secret));
+                Ok(())
+            }
+            version2::Credential::Key(key) => {
+                self.set_step(from, IdentityStep::Passwd);
+                effects.identify(from, IdentityRequest::ParseKey(key.into_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    fn set_credential(
+        &mut self,
+        from: SessionId,
+        credential: Credential,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let account = self.own_account(from)?;
+        let ledger = &mut self.version2.ledger;
+        if let Some(account) = ledger.accounts.get_mut(account) {
+            account.credential = credential.clone();
+        }
+        ledger.append(Change::CredentialSet { account, credential }, effects);
+        self.reply_after_change(from, &Reply::PasswdOk);
+        Ok(())
+    }
+
+    /// `DEVICES`.
+    pub(super) fn devices(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
+        let (account, own_device) = self.own_device(from)?;
+        let mut lines = Vec::new();
+        let mut count = 0;
+        for (&id, device) in self.version2.ledger.accounts.get(account).into_iter().flat_map(|account| &account.devices)
+        {
+            let name = device.name.as_str().into();
+            Reply::Device { name, is_connected: device.session.is_some(), is_this: id == own_device }
+                .encode(&mut lines);
+            count += 1;
+        }
+        Reply::DevicesOk { count }.encode(&mut lines);
+        self.reply_encoded(from, lines, effects);
+        Ok(())
+    }
+
+    /// `REVOKE`: removes a device of the account, and ends its session.
+    pub(super) fn revoke(
+        &mut self,
+        from: SessionId,
+        name: &str,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (account, own_device) = self.own_device(from)?;
+        self.can_store()?;
+        let name = DeviceName::new(name).map_err(|_| ErrorCode::DeviceNotFound)?;
+        let ledger = &mut self.version2.ledger;
+        let account = ledger.accounts.get_mut(account).ok_or(ErrorCode::NotLoggedIn)?;
+        let device = account.device(&name).map(|(device, _)| device).ok_or(ErrorCode::DeviceNotFound)?;
+        if device == own_device {
+            return Err(ErrorCode::NotAllowed);
+        }
+        let removed = account.devices.remove(&device);
+        ledger.append(Change::DeviceRemoved { device }, effects);
+        if let Some(Device { name, session, .. }) = removed {
+            self.reply_after_change(from, &Reply::RevokeOk { device: name.as_str().into() });
+            if let Some(session) = session {
+                self.close(session, CloseReason::Revoked, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// `UNCLAIM`: deletes the account. Its sessions end, but this one, which becomes a guest.
+    pub(super) fn unclaim(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
+        let (account, own_device) = self.own_device(from)?;
+        self.can_store()?;
+        let others: Vec<_> = self
+            .version2
+            .ledger
+            .accounts
+            .get(account)
+            .into_iter()
+            .flat_map(|account| &account.devices)
+            .filter(|&(&device, _)| device != own_device)
+            .filter_map(|(_, device)| device.session)
+            .collect();
+        for session in others {
+            self.close(session, CloseReason::Revoked, effects);
+        }
+        let open = self.version2.sessions.get(&from).map(|state| state.open.clone()).unwrap_or_default();
+        for id in open {
+            self.remove_viewer(from, id, effects);
+        }
+        if let Some(state) = self.version2.sessions.get_mut(&from) {
+            (state.device, state.partner) = (None, None);
+        }
+        self.version2.ledger.delete_account(account, effects);
+        self.reply_after_change(from, &Reply::UnclaimOk);
+        Ok(())
+    }
+
+    /// After the store was loaded anew: the sessions keep their devices. A session whose device is gone ends.
+    pub(super) fn restore_devices(&mut self, effects: &mut impl StoreEffects) {
+        let devices: Vec<_> = self
+            .version2
+            .sessions
+            .iter()
+            .filter_map(|(&session, state)| state.device.map(|(account, device)| (session, account, device)))
+            .collect();
+        for (session, account, device) in devices {
+            let account = self.version2.ledger.accounts.get_mut(account);
+            match account.and_then(|account| account.devices.get_mut(&device)) {
+                Some(device) => device.session = Some(session),
+                None => self.close(session, CloseReason::Revoked, effects),
+            }
+        }
+    }
+
+    /// Frees the device of a session that has ended. Returns another session of the same account.
+    pub(super) fn release_device(
+        &mut self,
+        session: SessionId,
+        device: Option<(AccountId, DeviceId)>,
+    ) -> Option<SessionId> {
+        let (account, device) = device?;
+        let account = self.version2.ledger.accounts.get_mut(account)?;
+        if let Some(device) = account.devices.get_mut(&device)
+            && device.session == Some(session)
+        {
+            device.session = None;
+        }
+        account.sessions().next()
+    }
+
+    /// Tells the watchers that a name came or has gone.
+    pub(crate) fn announce(&mut self, name: &str, has_come: bool, effects: &mut impl Effects) {
+        let name = name.into();
+        let mut line = Vec::new();
+        if has_come { Reply::Came { name } } else { Reply::Gone { name } }.encode(&mut line);
+        for watcher in self.version2.watchers.clone() {
+            self.send_line(watcher, &line, effects);
+        }
+    }
+
+    fn set_step(&mut self, session: SessionId, step: IdentityStep) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.identity = Some(step);
+        }
+    }
+
+    fn own_device(&self, session: SessionId) -> Result<(AccountId, DeviceId), ErrorCode> {
+        self.version2.sessions.get(&session).and_then(|state| state.device).ok_or(ErrorCode::NotLoggedIn)
+    }
+}

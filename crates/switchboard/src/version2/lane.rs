@@ -1,0 +1,294 @@
+//! The lane of a session: replies that wait for the store, and those behind them.
+
+use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::{Redaction, Reply, TaggedReply, Target};
+
+use super::say::encode;
+use super::state::{LaneItem, LaneRead};
+use super::{Question, ReplyOrder};
+use crate::board::Switchboard;
+use crate::change::{AccountId, ConversationId, Record, RecordKind, RedactTarget};
+use crate::effects::StoreEffects;
+use crate::reads::{Answer, Query};
+use crate::session::SessionId;
+
+/// Maximum records in the answer to one `HISTORY`.
+const HISTORY_MAX: u64 = 256;
+
+/// Maximum records in the answer to one `SEARCH`.
+const SEARCH_MAX: usize = 64;
+
+/// Maximum bytes of text in the answer to one `HISTORY`: 256 records of maximum length.
+const HISTORY_BYTES_MAX: usize = 1024 * 1024;
+
+impl Switchboard {
+    /// `HISTORY`.
+    pub(super) fn history(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        before: u64,
+        count: u64,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let conversation = self.readable(from, target)?;
+        let count = usize::try_from(count.min(HISTORY_MAX)).unwrap_or_default();
+        self.ask_in_lane(from, LaneRead::History { conversation, before, count }, effects);
+        Ok(())
+    }
+
+    /// `SEARCH`. Without a target in all conversations of the account.
+    pub(super) fn search(
+        &mut self,
+        from: SessionId,
+        target: Option<&Target<'_>>,
+        words: &str,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let conversation = if let Some(target) = target {
+            Some(self.readable(from, target)?)
+        } else {
+            self.own_account(from)?;
+            None
+        };
+        self.ask_in_lane(from, LaneRead::Search { conversation, words: words.to_owned() }, effects);
+        Ok(())
+    }
+
+    /// `REDACT` of one record, or of all records of an author.
+    pub(super) fn redact(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        what: &Redaction<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let account = self.own_account(from)?;
+        let conversation = self.readable(from, target)?;
+        match what {
+            Redaction::Record(seq) => {
+                if let Some(state) = self.version2.sessions.get_mut(&from) {
+                    state.is_redacting = true;
+                }
+                self.ask_in_lane(from, LaneRead::Redact { conversation, seq: *seq }, effects);
+                Ok(())
+            }
+            Redaction::Author(who) => {
+                let author = self.person(who).ok();
+                let is_own = author == Some(account);
+                if !is_own && !self.is_moderator(conversation, account) {
+                    return Err(ErrorCode::NotAllowed);
+                }
+                let name = who.to_string();
+                let redacted = author.map_or_else(|| RedactTarget::Guest(name.clone()), RedactTarget::Account);
+                self.append_redaction(from, conversation, redacted, &name, effects);
+                Ok(())
+            }
+        }
+    }
+
+    /// The conversation of `target`, which the session may read.
+    pub(super) fn readable(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
+        self.own_name(from)?;
+        let id = self.find_conversation(from, target)?;
+        let may_read = self.version2.ledger.conversations[&id].may_read(self.account_of(from));
+        if may_read { Ok(id) } else { Err(ErrorCode::NotAMember) }
+    }
+
+    /// Adds an item to the lane of a session. It is sent at once if nothing is before it.
+    pub(super) fn send_in_lane(&mut self, to: SessionId, item: LaneItem, effects: &mut impl StoreEffects) {
+        if let Some(state) = self.version2.sessions.get_mut(&to) {
+            state.lane.push_back(item);
+            self.advance_lane(to, effects);
+        }
+    }
+
+    /// Adds a question to the lane of a session. If output of the session is in the queue, its answer follows that.
+    pub(super) fn ask_in_lane(&mut self, from: SessionId, read: LaneRead, effects: &mut impl StoreEffects) {
+        if self.waits(from) {
+            self.wait(from, super::Waiting::Read(from, read));
+        } else {
+            self.send_in_lane(from, LaneItem::Read(read), effects);
+        }
+    }
+
+    /// Sends the first items of a lane, until one has to wait.
+    pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        loop {
+            let Some(state) = self.version2.sessions.get_mut(&session) else { return };
+            let must_wait = match state.lane.front() {
+                None | Some(LaneItem::Asked(_)) => true,
+                Some(LaneItem::AfterRecord(id, seq, _)) => self
+                    .version2
+                    .ledger
+                    .conversations
+                    .get(id)
+                    .and_then(|conversation| conversation.viewers.get(&session))
+                    .is_some_and(|viewer| viewer.next <= *seq),
+                Some(LaneItem::Line(_) | LaneItem::Request(_) | LaneItem::Read(_)) => false,
+            };
+            if must_wait {
+                return;
+            }
+            if let Some(LaneItem::Read(_)) = state.lane.front()
+                && !effects.has_room(session)
+            {
+                effects.await_room(session);
+                return;
+            }
+            match state.lane.pop_front() {
+                Some(LaneItem::Line(line) | LaneItem::AfterRecord(_, _, line)) => {
+                    self.send_line(session, &line, effects);
+                }
+                Some(LaneItem::Request(command)) => {
+                    self.carry_out_later(session, *command, ReplyOrder::Now, effects);
+                }
+                Some(LaneItem::Read(read)) => {
+                    let Some(query) = self.query(session, &read) else {
+                        // The answer is known without the store.
+                        self.answer_read(session, read, Answer::Records { first: 0, records: Vec::new() }, effects);
+                        continue;
+                    };
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.lane.push_front(LaneItem::Asked(read));
+                    }
+                    self.ask(Question::Lane(session), query, effects);
+                }
+                Some(LaneItem::Asked(_)) | None => {}
+            }
+        }
+    }
+
+    /// The question to the store, or `None` if its answer is empty.
+    fn query(&self, session: SessionId, read: &LaneRead) -> Option<Query> {
+        let ledger = &self.version2.ledger;
+        Some(match *read {
+            LaneRead::History { conversation, before, count } => {
+                let durable = ledger.conversations.get(&conversation)?.durable;
+                let before = before.min(durable + 1);
+                if count == 0 {
+                    return None;
+                }
+                Query::Before { conversation, before, max_records: count, max_bytes: HISTORY_BYTES_MAX }
+            }
+            LaneRead::Search { conversation, ref words } => {
+                let conversations = match (conversation, self.account_of(session)) {
+                    (Some(conversation), _) => vec![conversation],
+                    (None, Some(account)) => ledger
+                        .conversations_of(account)
+                        .filter(|id| ledger.conversations[id].may_read(Some(account)))
+                        .collect(),
+                    (None, None) => Vec::new(),
+                };
+                Query::Search { conversations, words: words.clone(), max_records: SEARCH_MAX }
+            }
+            LaneRead::Sent { conversation, device, n } => {
+                let last = *ledger.conversations.get(&conversation)?.sent.get(&device)?;
+                Query::Sent { conversation, last, n }
+            }
+            LaneRead::Redact { conversation, seq } => {
+                let durable = ledger.conversations.get(&conversation)?.durable;
+                if seq == 0 || seq > durable {
+                    return None;
+                }
+                Query::Range { conversation, from: seq, to: seq, max_records: 1, max_bytes: HISTORY_BYTES_MAX }
+            }
+        })
+    }
+
+    /// Takes the answer for the first item of a lane.
+    pub(super) fn answer_lane(&mut self, session: SessionId, answer: Answer, effects: &mut impl StoreEffects) {
+        let Some(state) = self.version2.sessions.get_mut(&session) else { return };
+        if let Some(LaneItem::Asked(read)) = state.lane.pop_front() {
+            self.answer_read(session, read, answer, effects);
+        }
+        self.advance_lane(session, effects);
+    }
+
+    fn answer_read(&mut self, session: SessionId, read: LaneRead, answer: Answer, effects: &mut impl StoreEffects) {
+        let outer = std::mem::replace(&mut self.version2.order, ReplyOrder::Now);
+        if let (LaneRead::Redact { .. }, Some(state)) = (&read, self.version2.sessions.get_mut(&session)) {
+            state.is_redacting = false;
+        }
+        match (read, answer) {
+            (LaneRead::History { conversation, .. }, Answer::Records { records, .. }) => {
+                self.send_past(session, &records, effects);
+                let first = records.first().map_or(0, |record| record.seq);
+                let last = records.last().map_or(0, |record| record.seq);
+                let target = self.target_name(conversation, session).into();
+                self.send_now(session, &Reply::HistoryOk { target, first, last }, effects);
+            }
+            (LaneRead::Search { conversation, .. }, Answer::Records { records, .. }) => {
+                self.send_past(session, &records, effects);
+                let target = conversation.map(|id| self.target_name(id, session).into());
+                let count = records.len() as u64;
+                self.send_now(session, &Reply::SearchOk { target, count }, effects);
+            }
+            (LaneRead::Sent { conversation, n, .. }, Answer::Sent(seq)) => {
+                let target = self.target_name(conversation, session);
+                match seq {
+                    Some(seq) => {
+                        let mut line = Vec::new();
+                        let reply = Reply::Said { target: target.into(), seq };
+                        TaggedReply { n: Some(n), reply }.encode(&mut line);
+                        self.send_line(session, &line, effects);
+                    }
+                    None => self.refuse(session, Some(n), ErrorCode::Stale, Some(&target), effects),
+                }
+            }
+            (LaneRead::Redact { conversation, seq }, Answer::Records { records, .. }) => {
+                if let Err(code) = self.redact_record(session, conversation, seq, records.first(), effects) {
+                    let target = self.target_name(conversation, session);
+                    self.refuse(session, None, code, Some(&target), effects);
+                }
+            }
+            (read, Answer::Failed | Answer::Records { .. } | Answer::Sent(_)) => {
+                let (id, n) = match read {
+                    LaneRead::History { conversation, .. } | LaneRead::Redact { conversation, .. } => {
+                        (Some(conversation), None)
+                    }
+                    LaneRead::Sent { conversation, n, .. } => (Some(conversation), Some(n)),
+                    LaneRead::Search { conversation, .. } => (conversation, None),
+                };
+                let target = id.map(|id| self.target_name(id, session));
+                self.refuse(session, n, ErrorCode::Unavailable, target.as_deref(), effects);
+            }
+        }
+        self.version2.order = outer;
+    }
+
+    /// Sends records that are not new.
+    fn send_past(&mut self, session: SessionId, records: &[Record], effects: &mut impl StoreEffects) {
+        let device = self.version2.sessions.get(&session).and_then(|state| state.device);
+        let mut lines = Vec::new();
+        for record in records {
+            lines.clear();
+            encode(&self.version2.ledger, record, device, true, &mut lines);
+            self.send_line(session, &lines, effects);
+        }
+    }
+
+    fn redact_record(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        seq: u64,
+        record: Option<&Record>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let account = self.own_account(from)?;
+        let record = record.filter(|record| record.kind == RecordKind::Message).ok_or(ErrorCode::RecordNotFound)?;
+        if record.account != Some(account) && !self.is_moderator(id, account) {
+            return Err(ErrorCode::NotAllowed);
+        }
+        self.append_redaction(from, id, RedactTarget::Record(seq), &seq.to_string(), effects);
+        Ok(())
+    }
+
+    fn is_moderator(&self, id: ConversationId, account: AccountId) -> bool {
+        let standing = self.version2.ledger.conversations[&id].standing(Some(account));
+        standing.is_some_and(crate::change::Standing::is_moderator)
+    }
+}

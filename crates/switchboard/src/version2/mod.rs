@@ -1,0 +1,677 @@
+//! Version 2 of the protocol: conversations and accounts.
+//!
+//! The core decides each request at once. A reply that names the number of a record waits in the [`CommitQueue`] until
+//! the store has the record; a request that only reads waits behind the changes that its session made before. A reply
+//! that needs an answer of the store waits in the lane of its session ([`LaneItem`]). All other replies pass.
+//!
+//! ```text
+//! request ─▶ change ─▶ CommitQueue ──durable──▶ viewers, and the lane of the author ─▶ outbox
+//!         └▶ question ───────────────────────▶ lane ──answer──▶ outbox
+//! ```
+
+mod identity;
+mod lane;
+mod lists;
+mod rooms;
+mod say;
+pub(crate) mod state;
+mod version1;
+mod view;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::{
+    Command, DoneVerb, Reply, Request, RequestError, RoomName, TaggedReply, Target, Words,
+};
+
+use crate::board::Switchboard;
+use crate::change::{AccountId, ConversationId, Record, Snapshot};
+use crate::commit_queue::{CommitQueue, Position};
+use crate::conversation::Progress;
+use crate::effects::{Effects, StoreEffects};
+use crate::ledger::Ledger;
+use crate::reads::{Answer, Ticket};
+use crate::session::SessionId;
+use state::{IdentityStep, LaneItem, LaneRead, SessionState};
+
+/// The state of version 2.
+#[derive(Debug, Default)]
+pub(crate) struct Version2 {
+    pub(crate) ledger: Ledger,
+    pub(crate) sessions: HashMap<SessionId, SessionState>,
+    queue: CommitQueue<Waiting>,
+    /// Bytes of the records in the queue.
+    queued_bytes: usize,
+    /// Why nothing can be stored now, if nothing can.
+    outage: Option<ErrorCode>,
+    /// The place of the last durable change.
+    durable: Position,
+    /// The questions to the store that are not answered yet.
+    questions: HashMap<Ticket, Question>,
+    next_ticket: u64,
+    /// The sessions whose commands wait.
+    paused: BTreeSet<SessionId>,
+    watchers: BTreeSet<SessionId>,
+    /// Number of commands so far.
+    activity: u64,
+    /// What the replies to the request that is handled now have to wait for.
+    order: ReplyOrder,
+    settings: Version2Settings,
+}
+
+/// The settings of version 2.
+#[derive(Clone, Debug)]
+pub struct Version2Settings {
+    /// The name of the server: one word.
+    pub server_name: String,
+    /// The words after the name in `HELLO_OK`, separated by spaces.
+    pub capabilities: String,
+    /// Whether guests may create rooms.
+    pub guests_create_rooms: bool,
+}
+
+impl Default for Version2Settings {
+    fn default() -> Self {
+        Self { server_name: "switchboard".to_owned(), capabilities: String::new(), guests_create_rooms: true }
+    }
+}
+
+/// Output that waits for the store.
+#[derive(Debug)]
+enum Waiting {
+    /// A record for the readers of its conversation, and the reply to its author.
+    Record(Arc<Record>, Option<(SessionId, PendingReply)>),
+    /// A reply that needs no change, but keeps its place among the replies of its session.
+    Line(SessionId, Vec<u8>),
+    /// The reply to a change. If the change is not stored, an `ERROR` takes its place.
+    Result(SessionId, Vec<u8>),
+    /// A line for a session whose request it does not answer.
+    Push(SessionId, Vec<u8>),
+    /// A question for the lane of its session.
+    Read(SessionId, LaneRead),
+    /// A request that only reads.
+    Request(SessionId, Box<Command<'static>>),
+    /// The change of identity that is stored now.
+    Identity(SessionId),
+}
+
+/// The reply to the author of a record.
+#[derive(Clone, Copy, Debug)]
+enum PendingReply {
+    /// `SAID`.
+    Said(Option<u64>),
+    /// `MSG_SENT`.
+    MsgSent(Option<u64>),
+    /// `JOIN_OK` and the like.
+    Done(DoneVerb),
+}
+
+/// What a reply waits for, so that it keeps its place among the replies of its session.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum ReplyOrder {
+    /// For the output in the queue, and then for the lane.
+    #[default]
+    Queue,
+    /// For the lane. The request has waited in the queue itself.
+    Lane,
+    /// For nothing. The request was the first item of the lane.
+    Now,
+}
+
+/// Who asked a question.
+#[derive(Debug)]
+enum Question {
+    /// A session that has the conversation open. The records up to this number were asked for.
+    Viewer(SessionId, ConversationId, u64),
+    /// The first item of the session's lane.
+    Lane(SessionId),
+}
+
+/// Maximum outputs of a session in the commit queue, before its further commands wait. A client leaves at most 1,024
+/// messages unanswered (protocol-2 promise 2).
+const WAITING_MAX: usize = 1024;
+
+/// Maximum items in a session's lane, before its further commands wait.
+const LANE_MAX: usize = 1024;
+
+/// While more bytes of records are queued, the sessions that have queued some wait: 32 MiB is a third of a second of
+/// messages at the rate at which a disk takes them.
+const QUEUED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a queued record costs besides its text.
+const RECORD_OVERHEAD_BYTES: usize = 200;
+
+/// Maximum conversations that a session has open.
+const OPEN_MAX: usize = 1024;
+
+/// Maximum sessions that hear who comes and goes.
+const WATCHERS_MAX: usize = 1024;
+
+impl Version2 {
+    /// Whether any session hears who comes and goes.
+    pub(crate) fn has_watchers(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+}
+
+impl Switchboard {
+    /// Replaces the accounts and conversations by those of a store.
+    pub fn load(&mut self, snapshot: Snapshot, settings: Version2Settings) {
+        self.version2.ledger = Ledger::load(snapshot, Position::default());
+        self.version2.settings = settings;
+    }
+
+    /// Opens version 2 for a session. `HELLO 2` was its first line.
+    pub fn hello(&mut self, from: SessionId, effects: &mut impl StoreEffects) {
+        if !self.sessions.contains_key(from) {
+            return;
+        }
+        self.version2.sessions.insert(from, SessionState::default());
+        let Version2Settings { server_name, capabilities, .. } = self.version2.settings.clone();
+        let (server, capabilities) = (server_name.into(), Words::from_space_separated(&capabilities));
+        self.send_now(from, &Reply::HelloOk { version: 2, server, capabilities }, effects);
+        self.settle(effects);
+    }
+
+    /// Applies a request of a session of version 2.
+    pub fn request(&mut self, from: SessionId, request: Request<'_>, effects: &mut impl StoreEffects) {
+        self.version2.activity += 1;
+        let activity = self.version2.activity;
+        let Some(state) = self.version2.sessions.get_mut(&from) else { return };
+        state.last_active = activity;
+        let Request { n, command } = request;
+        let target = target_word(&command);
+        if let Err(code) = self.carry_out(from, n, command, effects) {
+            self.refuse(from, n, code, target.as_deref(), effects);
+        }
+        self.settle(effects);
+    }
+
+    /// Reports a line that is no request. The report keeps its place among the replies.
+    pub fn reject(&mut self, from: SessionId, error: &RequestError<'_>, effects: &mut impl StoreEffects) {
+        self.refuse(from, error.n, error.reason.code(), error.target, effects);
+        self.settle(effects);
+    }
+
+    /// Whether further commands of the session must wait. If so, [`StoreEffects::resume`] tells when they may go on.
+    pub fn is_paused(&mut self, session: SessionId) -> bool {
+        let is_paused = self.must_pause(session);
+        if is_paused {
+            self.version2.paused.insert(session);
+        }
+        is_paused
+    }
+
+    /// The client has sent its last line. Returns whether replies to its lines are not complete: then the session goes
+    /// on until they are, and [`StoreEffects::resume`] tells when.
+    pub fn end_of_input(&mut self, session: SessionId) -> bool {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.is_ending = true;
+        }
+        self.is_paused(session)
+    }
+
+    /// The store has all changes up to `position`: releases the output that waits for them.
+    pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) {
+        self.version2.durable = position;
+        self.settle(effects);
+    }
+
+    /// Does what the last event has made possible: releases output, resumes sessions, and closes overflowed ones.
+    fn settle(&mut self, effects: &mut impl StoreEffects) {
+        self.release(effects);
+        self.close_overflowed(effects);
+        self.resume_sessions(effects);
+    }
+
+    fn release(&mut self, effects: &mut impl StoreEffects) {
+        let mut changed = BTreeSet::new();
+        while let Some(waiting) = self.version2.queue.pop_durable(self.version2.durable) {
+            match waiting {
+                Waiting::Record(record, reply) => {
+                    self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
+                    self.deliver(&record, effects);
+                    changed.insert(record.conversation);
+                    if let Some((author, reply)) = reply {
+                        self.release_reply(author, reply, &record, effects);
+                    }
+                }
+                Waiting::Line(session, line) | Waiting::Result(session, line) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Line(line), effects);
+                    }
+                }
+                Waiting::Push(session, line) => {
+                    if self.version2.sessions.contains_key(&session) {
+                        self.send_line(session, &line, effects);
+                    }
+                }
+                Waiting::Read(session, read) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Read(read), effects);
+                    }
+                }
+                Waiting::Request(session, command) => {
+                    if self.count_released(session) {
+                        self.carry_out_later(session, *command, ReplyOrder::Lane, effects);
+                    }
+                }
+                Waiting::Identity(session) => {
+                    if self.count_released(session) {
+                        self.complete_identity(session, effects);
+                    }
+                }
+            }
+            self.close_overflowed(effects);
+        }
+        self.send_news(&changed, effects);
+    }
+
+    /// The store has failed after the last durable change. All later changes are withdrawn: nobody has heard of them.
+    /// Until
+    /// [`store_writable`](Switchboard::store_writable), nothing can be stored, and requests get `code`.
+    pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
+        self.version2.outage = Some(code);
+        // Replies that need no change must not wait for a position that the store never reaches.
+        self.version2.durable = self.version2.ledger.position();
+        let withdrawn: Vec<_> = self.version2.queue.take_all().collect();
+        self.version2.queued_bytes = 0;
+        for waiting in withdrawn {
+            let (session, n, target) = match waiting {
+                Waiting::Record(record, Some((author, reply))) => {
+                    let target = Some(self.target_name(record.conversation, author));
+                    let (n, target) = match reply {
+                        PendingReply::Said(n) => (n, target),
+                        PendingReply::MsgSent(n) => (n, None),
+                        PendingReply::Done(_) => (None, target),
+                    };
+                    (author, n, target)
+                }
+                Waiting::Record(_, None) | Waiting::Push(..) => continue,
+                Waiting::Line(session, line) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Line(line), effects);
+                    }
+                    continue;
+                }
+                Waiting::Read(session, read) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Read(read), effects);
+                    }
+                    continue;
+                }
+                Waiting::Result(session, _) => (session, None, None),
+                Waiting::Request(session, command) => (session, None, target_word(&command)),
+                Waiting::Identity(session) => {
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.identity = None;
+                    }
+                    (session, None, None)
+                }
+            };
+            if self.count_released(session) {
+                self.refuse(session, n, code, target.as_deref(), effects);
+            }
+        }
+        self.settle(effects);
+    }
+
+    /// The true state of the store after a failure. Changes of the failed commit may be in it.
+    pub fn store_reloaded(&mut self, snapshot: Snapshot, effects: &mut impl StoreEffects) {
+        let position = self.version2.ledger.position();
+        let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
+        self.restore_devices(effects);
+        self.restore_viewers(old, effects);
+        self.settle(effects);
+    }
+
+    /// The store takes changes again. The next one has the place after `position`.
+    pub fn store_writable(&mut self, position: Position, effects: &mut impl StoreEffects) {
+        (self.version2.outage, self.version2.durable) = (None, position);
+        self.version2.ledger.set_position(position);
+        self.settle(effects);
+    }
+
+    /// The oldest records of a conversation are gone, because the store is bounded.
+    pub fn trimmed(&mut self, conversation: ConversationId, first: u64) {
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&conversation) {
+            conversation.first = conversation.first.max(first);
+        }
+    }
+
+    /// Takes the answer to a question.
+    pub fn answer(&mut self, ticket: Ticket, answer: Answer, effects: &mut impl StoreEffects) {
+        match self.version2.questions.remove(&ticket) {
+            Some(Question::Viewer(session, conversation, to)) => {
+                self.feed_viewer(session, conversation, ticket, to, answer, effects);
+            }
+            Some(Question::Lane(session)) => self.answer_lane(session, answer, effects),
+            None => {}
+        }
+        self.settle(effects);
+    }
+
+    /// The outbox of a session has room again.
+    pub fn room(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        self.resume_viewers(session, effects);
+        self.settle(effects);
+    }
+
+    fn carry_out(
+        &mut self,
+        from: SessionId,
+        n: Option<u64>,
+        command: Command<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        if n.is_some() && self.account_of(from).is_none() {
+            return Err(ErrorCode::NotLoggedIn);
+        }
+        if only_reads(&command) && self.waits(from) {
+            self.wait(from, Waiting::Request(from, Box::new(command.into_owned())));
+            return Ok(());
+        }
+        if matches!(command, Command::Open { .. } | Command::Close { .. }) && self.waits_in_lane(from) {
+            self.send_in_lane(from, LaneItem::Request(Box::new(command.into_owned())), effects);
+            return Ok(());
+        }
+        match command {
+            Command::Version1(command) => self.version1_command(from, n, command, effects),
+            Command::Claim { credential } => self.claim(from, credential, effects),
+            Command::Login { name, device, proof } => self.login(from, &name, &device, proof, effects),
+            Command::Prove { signature } => self.prove(from, &signature, effects),
+            Command::Token => self.token(from, effects),
+            Command::Passwd { credential } => self.passwd(from, credential, effects),
+            Command::Devices => self.devices(from, effects),
+            Command::Revoke { device } => self.revoke(from, &device, effects),
+            Command::Unclaim => self.unclaim(from, effects),
+            Command::Join { target } => self.join(from, &target, effects),
+            Command::Leave { target } => self.leave(from, &target, effects),
+            Command::Topic { target, text } => self.topic(from, &target, &text, effects),
+            Command::Invite { target, who } => self.invite(from, &target, &who, effects),
+            Command::Kick { target, who } => self.expel(from, &target, &who, DoneVerb::Kick, effects),
+            Command::Ban { target, who } => self.expel(from, &target, &who, DoneVerb::Ban, effects),
+            Command::Unban { target, who } => self.unban(from, &target, &who, effects),
+            Command::Redact { target, what } => self.redact(from, &target, &what, effects),
+            Command::Room { target, setting, value } => self.set_room(from, &target, &setting, value.as_str(), effects),
+            Command::Say { target, text } => {
+                let id = self.writable(from, &target, effects)?;
+                self.say(from, id, n, &text, PendingReply::Said(n), effects)
+            }
+            Command::Open { target, position } => self.open(from, &target, position.as_ref(), effects),
+            Command::Close { target } => self.close_view(from, &target, effects),
+            Command::History { target, before, count } => self.history(from, &target, before, count, effects),
+            Command::Search { target, words } => self.search(from, target.as_ref(), words.as_str(), effects),
+            Command::Conversations => self.list_conversations(from, effects),
+            Command::Read { target, seq } => self.mark_read(from, &target, seq, effects),
+            Command::Readers { target, seq } => self.readers(from, &target, seq, effects),
+            Command::Rooms => self.list_rooms(from, effects),
+            Command::Members { target } => self.list_members(from, &target, effects),
+            Command::Block { who } => self.block(from, &who, true, effects),
+            Command::Unblock { who } => self.block(from, &who, false, effects),
+            Command::Watch => self.watch(from, true, effects),
+            Command::Unwatch => self.watch(from, false, effects),
+            Command::Wire => {
+                self.wire(from, effects);
+                Ok(())
+            }
+        }
+    }
+
+    /// Carries out a request that has waited.
+    fn carry_out_later(
+        &mut self,
+        from: SessionId,
+        command: Command<'_>,
+        order: ReplyOrder,
+        effects: &mut impl StoreEffects,
+    ) {
+        let outer = std::mem::replace(&mut self.version2.order, order);
+        let target = target_word(&command);
+        if let Err(code) = self.carry_out(from, None, command, effects) {
+            self.refuse(from, None, code, target.as_deref(), effects);
+        }
+        self.version2.order = outer;
+    }
+
+    /// The account of a session, unless it is a guest's or of version 1.
+    pub(crate) fn account_of(&self, session: SessionId) -> Option<AccountId> {
+        self.version2.sessions.get(&session)?.device.map(|(account, _)| account)
+    }
+
+    /// The account of a session that must have one.
+    fn own_account(&self, session: SessionId) -> Result<AccountId, ErrorCode> {
+        self.account_of(session).ok_or(ErrorCode::NotLoggedIn)
+    }
+
+    /// Whether anything can be stored now.
+    fn can_store(&self) -> Result<(), ErrorCode> {
+        self.version2.outage.map_or(Ok(()), Err)
+    }
+
+    /// The conversation that `target` names, if there is one.
+    fn find_conversation(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
+        let ledger = &self.version2.ledger;
+        match target {
+            Target::Room(name) => {
+                let name = RoomName::new(name).map_err(|_| ErrorCode::RoomNotFound)?;
+                ledger.room(&name).ok_or(ErrorCode::RoomNotFound)
+            }
+            Target::Name(_) | Target::Account(_) => {
+                let own = self.own_account(from)?;
+                ledger.direct(own, self.target_account(from, target)?).ok_or(ErrorCode::UserNotFound)
+            }
+        }
+    }
+
+    /// The account that `target` names, which is not the client's own.
+    fn target_account(&self, from: SessionId, target: &Target<'_>) -> Result<AccountId, ErrorCode> {
+        let account = self.person(target)?;
+        if self.account_of(from) == Some(account) { Err(ErrorCode::SelfConnect) } else { Ok(account) }
+    }
+
+    /// The account of a person.
+    fn person(&self, who: &Target<'_>) -> Result<AccountId, ErrorCode> {
+        let accounts = &self.version2.ledger.accounts;
+        let account = match who {
+            Target::Room(_) => None,
+            Target::Name(name) => accounts.find(name),
+            Target::Account(id) => Some(AccountId(*id)).filter(|&id| accounts.get(id).is_some()),
+        };
+        account.ok_or(ErrorCode::UserNotFound)
+    }
+
+    /// Like [`Self::find_conversation`], but creates the direct conversation with an account.
+    fn find_or_create(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<ConversationId, ErrorCode> {
+        match self.find_conversation(from, target) {
+            Err(ErrorCode::UserNotFound) => {
+                let (own, other) = (self.own_account(from)?, self.target_account(from, target)?);
+                self.can_store()?;
+                let id = self.version2.ledger.create_direct(own, other, effects);
+                Ok(id)
+            }
+            found => found,
+        }
+    }
+
+    /// The name of a conversation for one session: that of the room, or of the other account.
+    fn target_name(&self, id: ConversationId, session: SessionId) -> String {
+        self.version2.ledger.target_name(id, self.account_of(session))
+    }
+
+    /// The name of the session, which must be registered.
+    fn own_name(&self, session: SessionId) -> Result<&str, ErrorCode> {
+        self.sessions.get(session).and_then(|session| session.name()).ok_or(ErrorCode::NotRegistered)
+    }
+
+    /// Whether output of the session is in the queue, so that a further ordered reply must wait behind it.
+    fn waits(&self, session: SessionId) -> bool {
+        self.version2.order == ReplyOrder::Queue
+            && self.version2.sessions.get(&session).is_some_and(|state| state.waiting > 0)
+    }
+
+    /// Whether earlier replies of the session are in its lane.
+    fn waits_in_lane(&self, session: SessionId) -> bool {
+        self.version2.order != ReplyOrder::Now
+            && self.version2.sessions.get(&session).is_some_and(|state| !state.lane.is_empty())
+    }
+
+    /// Adds output to the queue, behind all changes so far.
+    fn wait(&mut self, session: SessionId, waiting: Waiting) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.waiting += 1;
+            let position = self.version2.ledger.position();
+            self.version2.queue.push(position, waiting);
+        }
+    }
+
+    /// Counts a released output. Returns whether its session still exists.
+    fn count_released(&mut self, session: SessionId) -> bool {
+        self.version2.sessions.get_mut(&session).is_some_and(|state| {
+            state.waiting -= 1;
+            true
+        })
+    }
+
+    /// Sends a reply in its order: behind the waiting output of its session.
+    fn reply(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl StoreEffects) {
+        let mut line = Vec::new();
+        reply.encode(&mut line);
+        self.reply_encoded(to, line, effects);
+    }
+
+    /// Sends encoded lines in their order.
+    fn reply_encoded(&mut self, to: SessionId, lines: Vec<u8>, effects: &mut impl StoreEffects) {
+        if self.waits(to) {
+            self.wait(to, Waiting::Line(to, lines));
+        } else if self.version2.order == ReplyOrder::Now {
+            self.send_line(to, &lines, effects);
+        } else {
+            self.send_in_lane(to, LaneItem::Line(lines), effects);
+        }
+    }
+
+    /// Sends the reply to a change, once the store has the last change.
+    fn reply_after_change(&mut self, to: SessionId, reply: &Reply<'_>) {
+        let mut line = Vec::new();
+        reply.encode(&mut line);
+        self.wait(to, Waiting::Result(to, line));
+    }
+
+    /// Sends a line that passes all waiting replies.
+    fn send_now(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl StoreEffects) {
+        let mut line = Vec::new();
+        reply.encode(&mut line);
+        self.send_line(to, &line, effects);
+    }
+
+    fn send_line(&mut self, to: SessionId, line: &[u8], effects: &mut impl Effects) {
+        if effects.send_line(to, line).is_err() {
+            self.overflowed.push(to);
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        to: SessionId,
+        n: Option<u64>,
+        code: ErrorCode,
+        target: Option<&str>,
+        effects: &mut impl StoreEffects,
+    ) {
+        let mut line = Vec::new();
+        TaggedReply { n, reply: Reply::Error { code, target: target.map(Into::into) } }.encode(&mut line);
+        self.reply_encoded(to, line, effects);
+    }
+
+    fn must_pause(&self, session: SessionId) -> bool {
+        self.version2.sessions.get(&session).is_some_and(|state| {
+            state.identity.as_ref().is_some_and(IdentityStep::pauses)
+                || state.is_redacting
+                || (state.is_ending && self.owes_lines(session, state))
+                || state.waiting >= WAITING_MAX
+                || state.lane.len() >= LANE_MAX
+                || (state.waiting > 0 && self.version2.queued_bytes > QUEUED_BYTES_MAX)
+        })
+    }
+
+    /// Whether a session has to receive further lines for its requests so far.
+    fn owes_lines(&self, session: SessionId, state: &SessionState) -> bool {
+        let is_replaying = |id: &ConversationId| {
+            let conversation = self.version2.ledger.conversations.get(id);
+            let viewer = conversation.and_then(|conversation| conversation.viewers.get(&session));
+            viewer.is_some_and(|viewer| viewer.progress != Progress::Live)
+        };
+        state.waiting > 0 || !state.lane.is_empty() || state.open.iter().any(is_replaying)
+    }
+
+    /// Resumes the sessions that need not wait any more.
+    fn resume_sessions(&mut self, effects: &mut impl StoreEffects) {
+        let ready: Vec<_> = self.version2.paused.iter().copied().filter(|&session| !self.must_pause(session)).collect();
+        for session in ready {
+            self.version2.paused.remove(&session);
+            effects.resume(session);
+        }
+    }
+
+    /// Forgets a session that has ended. Returns another session of the same account.
+    pub(crate) fn forget_version2(&mut self, session: SessionId) -> Option<SessionId> {
+        let state = self.version2.sessions.remove(&session)?;
+        self.version2.paused.remove(&session);
+        self.version2.watchers.remove(&session);
+        for id in state.open {
+            if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
+                conversation.viewers.remove(&session);
+            }
+        }
+        self.release_device(session, state.device)
+    }
+}
+
+/// Whether a command changes nothing, so that it waits until the changes before it are durable.
+fn only_reads(command: &Command<'_>) -> bool {
+    matches!(
+        command,
+        Command::Open { .. }
+            | Command::Close { .. }
+            | Command::History { .. }
+            | Command::Search { .. }
+            | Command::Conversations
+            | Command::Readers { .. }
+            | Command::Rooms
+            | Command::Members { .. }
+            | Command::Devices
+    )
+}
+
+/// The conversation that a command names, as its `ERROR` repeats it.
+fn target_word(command: &Command<'_>) -> Option<String> {
+    match command {
+        Command::Join { target }
+        | Command::Leave { target }
+        | Command::Topic { target, .. }
+        | Command::Invite { target, .. }
+        | Command::Kick { target, .. }
+        | Command::Ban { target, .. }
+        | Command::Unban { target, .. }
+        | Command::Redact { target, .. }
+        | Command::Say { target, .. }
+        | Command::Open { target, .. }
+        | Command::Close { target }
+        | Command::History { target, .. }
+        | Command::Read { target, .. }
+        | Command::Readers { target, .. }
+        | Command::Members { target }
+        | Command::Room { target, .. } => Some(target.to_string()),
+        Command::Search { target, .. } => Some(target.as_ref().map_or_else(|| "*".to_owned(), Target::to_string)),
+        _ => None,
+    }
+}

@@ -1,0 +1,365 @@
+//! Rooms: who is in them, what they are about, and what their members may do.
+
+use switchboard_protocol::version2::{DoneVerb, Reply, RoomName, Target};
+use switchboard_protocol::{ErrorCode, Text};
+
+use super::PendingReply;
+use crate::board::Switchboard;
+use crate::change::{
+    AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
+    Standing,
+};
+use crate::effects::StoreEffects;
+use crate::session::SessionId;
+
+/// Maximum members of a room (protocol-2 promise 9).
+const MEMBERS_MAX: usize = 5_000;
+
+/// Maximum rooms of a server.
+const ROOMS_MAX: usize = 65_536;
+
+impl Switchboard {
+    /// `JOIN`.
+    pub(super) fn join(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, joined) = self.become_member(from, target, Some(PendingReply::Done(DoneVerb::Join)), effects)?;
+        if let Some(seq) = joined {
+            let target = self.target_name(id, from).into();
+            // The record may still be on its way to the store.
+            self.reply_after_change(from, &Reply::Done { verb: DoneVerb::Join, target, seq });
+        }
+        Ok(())
+    }
+
+    /// Makes the account a member, and the room if there is none. A guest may be in a room, but is no member. Returns
+    /// the room, and the record with which the account joined, unless this is the one that `reply` waits for.
+    pub(super) fn become_member(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        reply: Option<PendingReply>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(ConversationId, Option<u64>), ErrorCode> {
+        self.own_name(from)?;
+        let Target::Room(name) = target else { return Err(ErrorCode::InvalidRoom) };
+        let name = RoomName::new(name).map_err(|_| ErrorCode::InvalidRoom)?;
+        let account = self.account_of(from);
+        let id = match self.version2.ledger.room(&name) {
+            Some(id) => id,
+            None => self.create_room(&name, account, effects)?,
+        };
+        let Some(account) = account else {
+            let conversation = &self.version2.ledger.conversations[&id];
+            if !conversation.may_read(None) {
+                return Err(ErrorCode::NotLoggedIn);
+            }
+            return Ok((id, Some(conversation.durable)));
+        };
+        let conversation = &self.version2.ledger.conversations[&id];
+        let member = match conversation.members.get(&account) {
+            Some(member) if member.standing.is_member() && member.joined > 0 => {
+                return Ok((id, Some(member.joined)));
+            }
+            Some(Member { standing: Standing::Banned, .. }) => return Err(ErrorCode::NotAllowed),
+            Some(&member) => member,
+            None if conversation.settings.is_invite_only => return Err(ErrorCode::NotAllowed),
+            None => Member::default(),
+        };
+        if conversation.member_ids().count() >= MEMBERS_MAX {
+            return Err(ErrorCode::RoomFull);
+        }
+        self.can_store()?;
+        let standing = if member.standing.is_member() { member.standing } else { Standing::Member };
+        let joined = conversation.last + 1;
+        let member = Member { standing, joined, read: member.read };
+        self.version2.ledger.set_member(id, account, member, effects);
+        self.append_record(from, id, RecordKind::Joined, "", None, reply, effects);
+        Ok((id, None))
+    }
+
+    fn create_room(
+        &mut self,
+        name: &RoomName,
+        owner: Option<AccountId>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<ConversationId, ErrorCode> {
+        if owner.is_none() && !self.version2.settings.guests_create_rooms {
+            return Err(ErrorCode::NotLoggedIn);
+        }
+        if self.version2.ledger.rooms().count() >= ROOMS_MAX {
+            return Err(ErrorCode::TooManyRooms);
+        }
+        self.can_store()?;
+        let kind = ConversationKind::Room { name: name.as_str().to_owned() };
+        let settings = RoomSettings { guests: GuestAccess::Write, ..RoomSettings::default() };
+        let id = self.version2.ledger.create(kind, settings, effects);
+        if let Some(owner) = owner {
+            let member = Member { standing: Standing::Owner, ..Member::default() };
+            self.version2.ledger.set_member(id, owner, member, effects);
+        }
+        Ok(id)
+    }
+
+    /// `LEAVE`.
+    pub(super) fn leave(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let id = self.room_of(from, target)?;
+        let account = self.account_of(from);
+        let conversation = &self.version2.ledger.conversations[&id];
+        let (Some(account), Some(standing)) = (account, conversation.standing(account).filter(|s| s.is_member()))
+        else {
+            let (target, seq) = (self.target_name(id, from).into(), conversation.durable);
+            self.reply(from, &Reply::Done { verb: DoneVerb::Leave, target, seq }, effects);
+            return Ok(());
+        };
+        self.can_store()?;
+        if standing == Standing::Owner {
+            self.pass_ownership(id, account, effects);
+        }
+        let reply = Some(PendingReply::Done(DoneVerb::Leave));
+        self.append_record(from, id, RecordKind::Left, "", None, reply, effects);
+        self.version2.ledger.remove_member(id, account, effects);
+        Ok(())
+    }
+
+    /// Makes the member that comes next the owner: a moderator if there is one, and whoever joined first.
+    fn pass_ownership(&mut self, id: ConversationId, owner: AccountId, effects: &mut impl StoreEffects) {
+        let members = &self.version2.ledger.conversations[&id].members;
+        let heir = members
+            .iter()
+            .filter(|(account, member)| **account != owner && member.standing.is_member())
+            .min_by_key(|(_, member)| (!member.standing.is_moderator(), member.joined));
+        if let Some((&heir, &member)) = heir {
+            let member = Member { standing: Standing::Owner, ..member };
+            self.version2.ledger.set_member(id, heir, member, effects);
+        }
+    }
+
+    /// `TOPIC`. Each member may set it.
+    pub(super) fn topic(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        text: &Text<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, _) = self.room_as(from, target, Standing::is_member)?;
+        self.can_store()?;
+        let settings = self.version2.ledger.conversations[&id].settings.clone();
+        let settings = RoomSettings { topic: text.as_str().to_owned(), ..settings };
+        self.version2.ledger.set_settings(id, settings, effects);
+        let reply = Some(PendingReply::Done(DoneVerb::Topic));
+        self.append_record(from, id, RecordKind::Topic, text.as_str(), None, reply, effects);
+        Ok(())
+    }
+
+    /// `INVITE`: the account may join, also if the room is only for invited accounts.
+    pub(super) fn invite(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        who: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, _) = self.room_as(from, target, Standing::is_member)?;
+        let invited = self.person(who)?;
+        let conversation = &self.version2.ledger.conversations[&id];
+        match conversation.standing(Some(invited)) {
+            Some(Standing::Banned) => return Err(ErrorCode::NotAllowed),
+            Some(_) => {}
+            None => {
+                self.can_store()?;
+                let member = Member { standing: Standing::Invited, ..Member::default() };
+                self.version2.ledger.set_member(id, invited, member, effects);
+            }
+        }
+        self.record_about(from, id, RecordKind::Invited, invited, DoneVerb::Invite, effects)
+    }
+
+    /// `KICK` or `BAN`: a moderator removes a member, who may come back or not.
+    pub(super) fn expel(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        who: &Target<'_>,
+        done: DoneVerb,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, standing) = self.room_as(from, target, Standing::is_moderator)?;
+        let expelled = self.person(who)?;
+        let their_standing = self.version2.ledger.conversations[&id].standing(Some(expelled));
+        let outranks = standing == Standing::Owner || !their_standing.is_some_and(Standing::is_moderator);
+        if !outranks || their_standing == Some(Standing::Owner) {
+            return Err(ErrorCode::NotAllowed);
+        }
+        self.can_store()?;
+        if done == DoneVerb::Ban {
+            let member = Member { standing: Standing::Banned, ..Member::default() };
+            self.version2.ledger.set_member(id, expelled, member, effects);
+            self.record_about(from, id, RecordKind::Banned, expelled, done, effects)?;
+        } else {
+            if !their_standing.is_some_and(Standing::is_member) {
+                return Err(ErrorCode::UserNotFound);
+            }
+            self.version2.ledger.remove_member(id, expelled, effects);
+            self.record_about(from, id, RecordKind::Kicked, expelled, done, effects)?;
+        }
+        Ok(())
+    }
+
+    /// `UNBAN`.
+    pub(super) fn unban(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        who: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, _) = self.room_as(from, target, Standing::is_moderator)?;
+        let banned = self.person(who)?;
+        if self.version2.ledger.conversations[&id].standing(Some(banned)) != Some(Standing::Banned) {
+            return Err(ErrorCode::UserNotFound);
+        }
+        self.can_store()?;
+        self.version2.ledger.remove_member(id, banned, effects);
+        self.record_about(from, id, RecordKind::Unbanned, banned, DoneVerb::Unban, effects)
+    }
+
+    /// `ROOM #lab <setting> <value>`.
+    pub(super) fn set_room(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        setting: &str,
+        value: &str,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, _) = self.room_as(from, target, |standing| standing == Standing::Owner)?;
+        self.can_store()?;
+        let mut settings = self.version2.ledger.conversations[&id].settings.clone();
+        match setting {
+            "moderator" | "member" | "owner" => self.set_standing(from, id, setting, &Target::new(value), effects)?,
+            _ => {
+                apply_setting(&mut settings, setting, value)?;
+                self.version2.ledger.set_settings(id, settings, effects);
+            }
+        }
+        let text = format!("{setting} {value}");
+        let reply = Some(PendingReply::Done(DoneVerb::Room));
+        self.append_record(from, id, RecordKind::Set, &text, None, reply, effects);
+        Ok(())
+    }
+
+    fn set_standing(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        standing: &str,
+        who: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let owner = self.own_account(from)?;
+        let account = self.person(who)?;
+        let member = self.version2.ledger.conversations[&id].members.get(&account).copied();
+        let member = member.filter(|member| member.standing.is_member()).ok_or(ErrorCode::UserNotFound)?;
+        if account == owner {
+            return Err(ErrorCode::SelfConnect);
+        }
+        let new = match standing {
+            "moderator" => Standing::Moderator,
+            "member" => Standing::Member,
+            _ => {
+                let before = self.version2.ledger.conversations[&id].members[&owner];
+                let before = Member { standing: Standing::Moderator, ..before };
+                self.version2.ledger.set_member(id, owner, before, effects);
+                Standing::Owner
+            }
+        };
+        self.version2.ledger.set_member(id, account, Member { standing: new, ..member }, effects);
+        Ok(())
+    }
+
+    /// Appends the redaction of records, and the record that says so.
+    pub(super) fn append_redaction(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        target: RedactTarget,
+        text: &str,
+        effects: &mut impl StoreEffects,
+    ) {
+        let reply = Some(PendingReply::Done(DoneVerb::Redact));
+        let by = self.append_record(from, id, RecordKind::Redacted, text, None, reply, effects);
+        self.version2.ledger.append(Change::Redacted { conversation: id, target, by }, effects);
+    }
+
+    /// The room that `target` names.
+    fn room_of(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
+        self.own_name(from)?;
+        let Target::Room(_) = target else { return Err(ErrorCode::InvalidRoom) };
+        self.find_conversation(from, target)
+    }
+
+    /// The room that `target` names, in which the account has a standing that is `enough`.
+    fn room_as(
+        &self,
+        from: SessionId,
+        target: &Target<'_>,
+        enough: impl Fn(Standing) -> bool,
+    ) -> Result<(ConversationId, Standing), ErrorCode> {
+        let id = self.room_of(from, target)?;
+        let account = self.own_account(from)?;
+        let standing = self.version2.ledger.conversations[&id].standing(Some(account));
+        match standing {
+            Some(standing) if enough(standing) => Ok((id, standing)),
+            Some(standing) if standing.is_member() => Err(ErrorCode::NotAllowed),
+            _ => Err(ErrorCode::NotAMember),
+        }
+    }
+
+    /// Appends a record about another account, whose name is its text.
+    fn record_about(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        kind: RecordKind,
+        about: AccountId,
+        done: DoneVerb,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let name = self.version2.ledger.accounts.get(about).map(|account| account.name.to_string()).unwrap_or_default();
+        self.append_record(from, id, kind, &name, None, Some(PendingReply::Done(done)), effects);
+        Ok(())
+    }
+}
+
+/// Changes one setting of a room.
+fn apply_setting(settings: &mut RoomSettings, setting: &str, value: &str) -> Result<(), ErrorCode> {
+    match (setting, value) {
+        ("guests", "none") => settings.guests = GuestAccess::None,
+        ("guests", "read") => settings.guests = GuestAccess::Read,
+        ("guests", "write") => settings.guests = GuestAccess::Write,
+        ("invite", "on") => settings.is_invite_only = true,
+        ("invite", "off") => settings.is_invite_only = false,
+        ("keep", "forever") => (settings.keep_days, settings.keep_records) = (None, None),
+        ("keep", value) => {
+            let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));
+            match (number.parse(), unit) {
+                (Ok(days @ 1..), "d") => settings.keep_days = Some(days),
+                (Ok(records @ 1..), "") => settings.keep_records = Some(u64::from(records)),
+                _ => return Err(ErrorCode::InvalidArgument),
+            }
+        }
+        _ => return Err(ErrorCode::InvalidArgument),
+    }
+    Ok(())
+}

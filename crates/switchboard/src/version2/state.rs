@@ -1,0 +1,132 @@
+//! What the core keeps for a session of version 2.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use switchboard_protocol::version2::{Command, DeviceName};
+
+use crate::change::{AccountId, ConversationId, DeviceId};
+
+/// A session of version 2. Sessions of version 1 have none of this.
+#[derive(Debug, Default)]
+pub(crate) struct SessionState {
+    /// The account and device as which the session is logged in. `None` for a guest.
+    pub(crate) device: Option<(AccountId, DeviceId)>,
+    /// The conversations that are open.
+    pub(crate) open: BTreeSet<ConversationId>,
+    /// The conversation to which `MSG` goes.
+    pub(crate) partner: Option<ConversationId>,
+    /// Number of its outputs in the commit queue.
+    pub(crate) waiting: usize,
+    /// Replies that wait for an answer of the store, in order.
+    pub(crate) lane: VecDeque<LaneItem>,
+    /// An unfinished change of its identity. Meanwhile the session is paused.
+    pub(crate) identity: Option<IdentityStep>,
+    /// Whether the client has sent its last line.
+    pub(crate) is_ending: bool,
+    /// Whether a `REDACT` waits for the author of its record. Meanwhile the session is paused, so that the reply keeps its
+    /// place.
+    pub(crate) is_redacting: bool,
+    /// Whether it missed a `CONVERSATION` line because its outbox had no room.
+    pub(crate) missed_news: bool,
+    /// Rises with each command of any session, to find the device that was used last.
+    pub(crate) last_active: u64,
+}
+
+/// A reply that keeps its place among the replies of its session.
+#[derive(Debug)]
+pub(crate) enum LaneItem {
+    /// A line.
+    Line(Vec<u8>),
+    /// A line that follows the record of this number on the same session.
+    AfterRecord(ConversationId, u64, Vec<u8>),
+    /// A request whose records must not overtake the replies before it.
+    Request(Box<Command<'static>>),
+    /// The answer to this question. Only the first item of a lane is asked.
+    Read(LaneRead),
+    /// The same, after the question was asked.
+    Asked(LaneRead),
+}
+
+/// A request that needs an answer of the store.
+#[derive(Debug)]
+pub(crate) enum LaneRead {
+    /// `HISTORY`.
+    History {
+        /// Where.
+        conversation: ConversationId,
+        /// Only records below this.
+        before: u64,
+        /// How many.
+        count: usize,
+    },
+    /// `SEARCH`. `None`: in all conversations.
+    Search {
+        /// Where.
+        conversation: Option<ConversationId>,
+        /// What.
+        words: String,
+    },
+    /// A `SAY` with an `n` that is not new.
+    Sent {
+        /// Where.
+        conversation: ConversationId,
+        /// The device that sent it.
+        device: DeviceId,
+        /// Its number.
+        n: u64,
+    },
+    /// `REDACT` of one record: its author has to be known.
+    Redact {
+        /// Where.
+        conversation: ConversationId,
+        /// The record.
+        seq: u64,
+    },
+}
+
+/// A change of identity that waits for the shell or the store.
+#[derive(Debug)]
+pub(crate) enum IdentityStep {
+    /// `CLAIM password`, until the password is hashed.
+    Claim,
+    /// `PASSWD password`, until the password is hashed.
+    Passwd,
+    /// `LOGIN`, until the secret or the signature is checked.
+    Login(LoginAttempt),
+    /// `LOGIN … key`, until there is a challenge.
+    Challenge(LoginAttempt),
+    /// `LOGIN … key`, until the client proves that it has the key to this challenge. The session is not paused.
+    AwaitsProof(LoginAttempt, String),
+    /// `TOKEN`, until there is a token.
+    Token,
+    /// The change is appended, and takes effect once the store has it.
+    Commit(IdentityChange),
+}
+
+/// A `LOGIN` that is being checked.
+#[derive(Debug)]
+pub(crate) struct LoginAttempt {
+    /// The account with this name, if there is one.
+    pub(crate) account: Option<AccountId>,
+    /// The name in its folded form, or as it was sent if it is no name.
+    pub(crate) name: String,
+    pub(crate) device: DeviceName,
+    /// The account's key, if it has one.
+    pub(crate) key: Option<[u8; 32]>,
+}
+
+/// A change of identity that the store is about to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IdentityChange {
+    /// The guest becomes an account.
+    Claim(AccountId, DeviceId),
+    /// The session logs in as a new device.
+    Login(AccountId, DeviceId),
+}
+
+impl IdentityStep {
+    /// Whether the commands of the session wait for this step.
+    pub(crate) fn pauses(&self) -> bool {
+        !matches!(self, Self::AwaitsProof(..))
+    }
+}

@@ -1,0 +1,255 @@
+//! Open conversations: replay of missed records, and readers that fall behind.
+
+use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::{Command, GapReason, Position, Reply, Target};
+
+use super::say::encode;
+use super::{OPEN_MAX, Question, Waiting};
+use crate::board::Switchboard;
+use crate::change::ConversationId;
+use crate::conversation::{Progress, Viewer};
+use crate::effects::StoreEffects;
+use crate::ledger::Ledger;
+use crate::reads::{Answer, Query, Ticket};
+use crate::session::SessionId;
+
+/// Maximum records of one read of the store.
+const READ_RECORDS_MAX: usize = 256;
+
+/// Maximum bytes of text of one read of the store.
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+impl Switchboard {
+    /// `OPEN`: the session hears the records of the conversation from now on, or after `position`.
+    pub(super) fn open(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        position: Option<&Position<'_>>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.own_name(from)?;
+        let id = match self.find_conversation(from, target) {
+            Err(ErrorCode::UserNotFound) => {
+                self.find_or_create(from, target, effects)?;
+                // It opens once the new conversation is stored.
+                let command = Command::Open { target: target.clone(), position: position.cloned() };
+                self.wait(from, Waiting::Request(from, Box::new(command.into_owned())));
+                return Ok(());
+            }
+            found => found?,
+        };
+        let account = self.account_of(from);
+        if !self.version2.ledger.conversations[&id].may_read(account) {
+            return Err(ErrorCode::NotAMember);
+        }
+        self.open_view(from, id, position, effects)
+    }
+
+    /// Opens a conversation that the session may read.
+    pub(super) fn open_view(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        position: Option<&Position<'_>>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let Some(state) = self.version2.sessions.get_mut(&from) else { return Ok(()) };
+        if state.open.len() >= OPEN_MAX && !state.open.contains(&id) {
+            return Err(ErrorCode::TooManyOpen);
+        }
+        state.open.insert(id);
+        let target = self.target_name(id, from);
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return Ok(()) };
+        let (first, last) = (conversation.first, conversation.durable);
+        let epoch = conversation.epoch.to_string();
+        let is_valid = |position: &&Position<'_>| position.epoch == epoch && position.after <= last;
+        let next = position.filter(is_valid).map_or(last, |position| position.after) + 1;
+        let is_lost = position.is_some_and(|position| !is_valid(&position));
+        let progress = if next > last { Progress::Live } else { Progress::AwaitsRoom };
+        conversation.viewers.insert(from, Viewer { next, progress, is_opening: progress != Progress::Live });
+        self.reply(from, &Reply::OpenOk { target: (&*target).into(), epoch: epoch.into(), first, last }, effects);
+        if is_lost {
+            self.reply(
+                from,
+                &Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost },
+                effects,
+            );
+        }
+        if progress == Progress::Live {
+            self.reply(from, &Reply::Live { target: target.into(), last }, effects);
+        } else {
+            self.resume_viewer(from, id, effects);
+        }
+        Ok(())
+    }
+
+    /// `CLOSE`: the session no longer hears the records of the conversation.
+    pub(super) fn close_view(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let id = self.find_conversation(from, target)?;
+        self.remove_viewer(from, id, effects);
+        let target = self.target_name(id, from).into();
+        self.reply(from, &Reply::CloseOk { target }, effects);
+        Ok(())
+    }
+
+    /// Ends the view of a session, and releases the replies that waited for its records.
+    pub(super) fn remove_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
+            conversation.viewers.remove(&session);
+        }
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.open.remove(&id);
+        }
+        self.advance_lane(session, effects);
+    }
+
+    /// Goes on with all views of a session that wait for room in its outbox.
+    pub(super) fn resume_viewers(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        let Some(state) = self.version2.sessions.get_mut(&session) else { return };
+        let missed_news = std::mem::take(&mut state.missed_news);
+        for id in state.open.clone() {
+            self.resume_viewer(session, id, effects);
+        }
+        self.advance_lane(session, effects);
+        if missed_news && let Some(account) = self.account_of(session) {
+            let ids: Vec<_> = self.version2.ledger.conversations_of(account).collect();
+            for id in ids {
+                let conversation = &self.version2.ledger.conversations[&id];
+                if !conversation.viewers.contains_key(&session) {
+                    let line = self.conversation_line(account, id);
+                    self.send_line(session, &line, effects);
+                }
+            }
+        }
+    }
+
+    fn resume_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
+        let durable = conversation.durable;
+        let Some(viewer) = conversation.viewers.get_mut(&session) else { return };
+        if viewer.progress != Progress::AwaitsRoom {
+            return;
+        }
+        if !effects.has_room(session) {
+            effects.await_room(session);
+            return;
+        }
+        let from = viewer.next;
+        let query = Query::Range {
+            conversation: id,
+            from,
+            to: durable,
+            max_records: READ_RECORDS_MAX,
+            max_bytes: READ_BYTES_MAX,
+        };
+        let ticket = self.ask(Question::Viewer(session, id, durable), query, effects);
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
+            && let Some(viewer) = conversation.viewers.get_mut(&session)
+        {
+            viewer.progress = Progress::Reading(ticket);
+        }
+    }
+
+    /// Sends the records up to `to` that were read for a viewer, as far as there is room.
+    pub(super) fn feed_viewer(
+        &mut self,
+        session: SessionId,
+        id: ConversationId,
+        ticket: Ticket,
+        to: u64,
+        answer: Answer,
+        effects: &mut impl StoreEffects,
+    ) {
+        let device = self.version2.sessions.get(&session).and_then(|state| state.device);
+        let target = self.target_name(id, session);
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
+        let durable = conversation.durable;
+        let Some(mut viewer) = conversation.viewers.get(&session).copied() else { return };
+        if viewer.progress != Progress::Reading(ticket) {
+            // The view was closed and opened again meanwhile.
+            return;
+        }
+        let Answer::Records { first, records } = answer else {
+            // The client opens the conversation again at the position that it has reached.
+            self.remove_viewer(session, id, effects);
+            self.refuse(session, None, ErrorCode::Unavailable, Some(&target), effects);
+            return;
+        };
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
+            conversation.first = conversation.first.max(first);
+        }
+        let expired = |from, to| Reply::Gap { target: (&*target).into(), from, to, reason: GapReason::Expired };
+        let mut line = Vec::new();
+        if records.is_empty() {
+            expired(viewer.next, to).encode(&mut line);
+            viewer.next = to + 1;
+        }
+        for record in records.iter().filter(|record| record.seq >= viewer.next).collect::<Vec<_>>() {
+            if !effects.has_room(session) {
+                break;
+            }
+            line.clear();
+            if record.seq > viewer.next {
+                expired(viewer.next, record.seq - 1).encode(&mut line);
+            }
+            encode(&self.version2.ledger, record, device, false, &mut line);
+            self.send_line(session, &line, effects);
+            line.clear();
+            viewer.next = record.seq + 1;
+        }
+        if !line.is_empty() {
+            self.send_line(session, &line, effects);
+        }
+        let is_live = viewer.next > durable;
+        viewer.progress = if is_live { Progress::Live } else { Progress::AwaitsRoom };
+        let sends_live = is_live && std::mem::take(&mut viewer.is_opening);
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
+            conversation.viewers.insert(session, viewer);
+        }
+        if sends_live {
+            self.send_now(session, &Reply::Live { target: target.into(), last: durable }, effects);
+        }
+        self.advance_lane(session, effects);
+        if !is_live {
+            self.resume_viewer(session, id, effects);
+        }
+    }
+
+    /// After the store was loaded anew: the sessions keep their open conversations, unless a conversation is gone.
+    pub(super) fn restore_viewers(&mut self, old: Ledger, effects: &mut impl StoreEffects) {
+        for (id, before) in old.conversations {
+            for (session, mut viewer) in before.viewers {
+                let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else {
+                    self.remove_viewer(session, id, effects);
+                    continue;
+                };
+                if conversation.epoch == before.epoch {
+                    // A read of the old store may still be under way. Its answer finds the viewer live or waiting.
+                    viewer.progress =
+                        if viewer.next > conversation.durable { Progress::Live } else { Progress::AwaitsRoom };
+                    conversation.viewers.insert(session, viewer);
+                    self.resume_viewer(session, id, effects);
+                } else {
+                    let lost = Position { epoch: before.epoch.to_string().into(), after: 0 };
+                    // The session had it open before, so there is room for it.
+                    let _ = self.open_view(session, id, Some(&lost), effects);
+                }
+            }
+        }
+    }
+
+    /// Asks the store.
+    pub(super) fn ask(&mut self, question: Question, query: Query, effects: &mut impl StoreEffects) -> Ticket {
+        self.version2.next_ticket += 1;
+        let ticket = Ticket(self.version2.next_ticket);
+        self.version2.questions.insert(ticket, question);
+        effects.read(ticket, query);
+        ticket
+    }
+}
