@@ -232,7 +232,13 @@ impl Connection {
                 is_flood = count == read_bytes;
                 match outcome {
                     Ok(()) if count == 0 && self.is_broken() => return self.end_of_input(CloseReason::Reset, cx),
-                    Ok(()) if count == 0 => return self.end_of_input(CloseReason::Quit, cx),
+                    Ok(()) if count == 0 => {
+                        if self.speaker.is_version2() && self.hub.end_of_input(self.speaker.id) {
+                            self.slow_mut().pause = Some(Pause::Request);
+                            return Poll::Ready(Ok(()));
+                        }
+                        return self.end_of_input(CloseReason::Quit, cx);
+                    }
                     Ok(()) => read = &read_buffer[..count],
                     Err(_) => return self.end_of_input(CloseReason::Reset, cx),
                 }
@@ -266,7 +272,10 @@ impl Connection {
             } else {
                 self.backlog = Backlog { handled: backlog.len() - unhandled.len(), bytes: backlog };
             }
-            if let Some((target, outbox)) = turn.congested {
+            if turn.is_paused {
+                self.end_pause();
+                self.slow_mut().pause = Some(Pause::Request);
+            } else if let Some((target, outbox)) = turn.congested {
                 self.pause_after(target, outbox, cx);
             }
             Poll::Ready(Ok(()))
@@ -329,6 +338,7 @@ impl Connection {
                 Pause::Rate { until } => *until <= Instant::now(),
                 Pause::Congested(target) => target.is_pause_over(self.speaker.id, cx.waker(), watermarks),
                 Pause::OwnOutbox => self.outbox.is_below_soft_mark(watermarks),
+                Pause::Request => !self.hub.is_paused(self.speaker.id),
             };
             if !is_pause_over {
                 return Poll::Pending;
@@ -472,6 +482,9 @@ impl Connection {
                 slow.delayed_replies = None;
             }
             let (is_flushed, ending) = self.flush(cx);
+            if self.speaker.is_version2() && self.outbox.takes_room_report(self.watermarks()) {
+                self.hub.room(self.speaker.id);
+            }
             // Deadlines are checked here, because the timer is not polled while the client keeps the connection busy.
             if let Some(slow) = &self.slow
                 && let Some((deadline, reason)) = slow.deadline(self.hub.settings.outbox_timeout)

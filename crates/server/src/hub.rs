@@ -4,24 +4,36 @@
 //! socket. It collects writes and wake-ups in [`Deferred`], and performs them after it has released the lock.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::SystemTime;
 
 use slotmap::SecondaryMap;
-use switchboard_core::{CloseReason, Effects, Event, Fact, Full, Session, SessionId, Switchboard};
+use switchboard_core::change::{Change, Snapshot, UnixMillis};
+use switchboard_core::{
+    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, IdentityRequest, Position, Query, Session,
+    SessionId, StoreEffects, Switchboard, Ticket, Version2Settings,
+};
 use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
+use switchboard_store::{Generation, Trimmed};
 use tokio::time::Instant;
 
+use crate::identity::random::random_bytes;
+use crate::identity::service::IdentityService;
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
 use crate::set_aside::SetAside;
 use crate::settings::Settings;
 use crate::speaker::{ParsedLine, Speaker};
+use crate::store_link::StoreLink;
 use crate::telemetry;
 
 /// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct Hub {
     state: Mutex<State>,
+    /// Set once, when the server starts.
+    store: OnceLock<StoreLink>,
+    pub(crate) identities: IdentityService,
     pub(crate) settings: Settings,
     pub(crate) watermarks: Watermarks,
 }
@@ -30,9 +42,21 @@ pub(crate) struct Hub {
 struct State {
     board: Switchboard,
     outboxes: SecondaryMap<SessionId, Arc<Outbox>>,
+    /// The changes of the present event, which go to the store together.
+    changes: Changes,
     /// The server is stopping. It handles no more lines, so it acknowledges no more messages.
     is_stopping: bool,
     counts: Counts,
+}
+
+/// Changes on their way to the store.
+#[derive(Debug, Default)]
+struct Changes {
+    queued: Vec<Change>,
+    /// The place of the last change.
+    position: Position,
+    /// The generation of the store's writer to which the changes belong.
+    generation: Generation,
 }
 
 /// Numbers of sessions since the start.
@@ -51,6 +75,9 @@ pub(crate) struct Turn {
     /// The session whose outbox ended the turn, and this outbox: it was above its soft mark after the turn had appended
     /// to it.
     pub(crate) congested: Option<(SessionId, Arc<Outbox>)>,
+    /// The session's further lines wait, because a request of version 2 is not complete. The hub notifies the outbox
+    /// when they may go on.
+    pub(crate) is_paused: bool,
     /// Why the session has ended, if it has. Its remaining lines are ignored.
     pub(crate) closed: Option<CloseReason>,
 }
@@ -60,9 +87,11 @@ impl Hub {
         // Reserved memory costs nothing until it is used. A slot map never uses its first slot.
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
-        let state = State { board, outboxes, is_stopping: false, counts: Counts::default() };
+        let state =
+            State { board, outboxes, changes: Changes::default(), is_stopping: false, counts: Counts::default() };
+        let identities = IdentityService::new(&settings);
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
-        Self { state: Mutex::new(state), settings, watermarks }
+        Self { state: Mutex::new(state), store: OnceLock::new(), identities, settings, watermarks }
     }
 
     /// Opens a session, whose replies leave through `socket`.
@@ -101,7 +130,7 @@ impl Hub {
         self.with_effects(|board, effects| {
             effects.turn_session = Some(from);
             let closed = effects.is_stopping.then_some(CloseReason::Shutdown);
-            let mut turn = Turn { lines: 0, congested: None, closed };
+            let mut turn = Turn { lines: 0, congested: None, is_paused: false, closed };
             let mut work = 0;
             while turn.closed.is_none()
                 && turn.lines < lines_max
@@ -115,6 +144,10 @@ impl Hub {
                     turn.closed = Some(CloseReason::Refused);
                     break;
                 };
+                if speaker.is_version2() && board.is_paused(from) {
+                    turn.is_paused = true;
+                    break;
+                }
                 let Some(line) = speaker.next(unread, is_registered, text_max_bytes) else { break };
                 turn.lines += 1;
                 work += line.work();
@@ -141,6 +174,18 @@ impl Hub {
                         }
                     }
                     ParsedLine::Blank => Ok(()),
+                    ParsedLine::Hello => {
+                        board.hello(from, effects);
+                        Ok(())
+                    }
+                    ParsedLine::Request(request) => {
+                        board.request(from, request, effects);
+                        Ok(())
+                    }
+                    ParsedLine::RequestError(error) => {
+                        board.reject(from, &error, effects);
+                        Ok(())
+                    }
                     ParsedLine::Error(error, _) => effects.send_error(from, &error, is_registered),
                     ParsedLine::Foreign(foreign) => {
                         turn.closed = Some(CloseReason::WrongProtocol);
@@ -227,6 +272,73 @@ impl Hub {
         })
     }
 
+    /// Connects the hub to the store whose state it has loaded. Without a store, no session may speak version 2.
+    pub(crate) fn set_store(&self, store: StoreLink) {
+        let is_first = self.store.set(store).is_ok();
+        debug_assert!(is_first, "a hub has one store");
+    }
+
+    /// Ends the threads of the store, after they have written what waits.
+    pub(crate) fn close_store(&self) {
+        if let Some(store) = self.store.get() {
+            store.close();
+        }
+    }
+
+    /// Loads the accounts and conversations of a store.
+    pub(crate) fn load(&self, snapshot: Snapshot, settings: Version2Settings) {
+        self.lock().board.load(snapshot, settings);
+    }
+
+    pub(crate) fn store_durable(&self, position: Position, trimmed: &[Trimmed]) {
+        self.with_effects(|board, effects| {
+            for trimmed in trimmed {
+                board.trimmed(trimmed.conversation, trimmed.first);
+            }
+            board.durable(position, effects);
+        });
+    }
+
+    pub(crate) fn store_failed(&self, code: ErrorCode) {
+        self.with_effects(|board, effects| board.store_failed(code, effects));
+    }
+
+    pub(crate) fn store_reloaded(&self, snapshot: Snapshot) {
+        self.with_effects(|board, effects| board.store_reloaded(snapshot, effects));
+    }
+
+    pub(crate) fn store_writable(&self, generation: Generation, position: Position) {
+        self.with_effects(|board, effects| {
+            (effects.changes.generation, effects.changes.position) = (generation, position);
+            board.store_writable(position, effects);
+        });
+    }
+
+    /// Takes the answer of the store to a question.
+    pub(crate) fn answer(&self, ticket: Ticket, answer: Answer) {
+        self.with_effects(|board, effects| board.answer(ticket, answer, effects));
+    }
+
+    /// Takes the answer to a check of an identity.
+    pub(crate) fn identified(&self, session: SessionId, answer: IdentityAnswer) {
+        self.with_effects(|board, effects| board.identified(session, answer, effects));
+    }
+
+    /// The outbox of a session is below its soft mark again.
+    pub(crate) fn room(&self, session: SessionId) {
+        self.with_effects(|board, effects| board.room(session, effects));
+    }
+
+    /// Whether the further lines of a session wait.
+    pub(crate) fn is_paused(&self, session: SessionId) -> bool {
+        self.lock().board.is_paused(session)
+    }
+
+    /// The client has sent its last line. Returns whether replies to earlier lines are not complete.
+    pub(crate) fn end_of_input(&self, session: SessionId) -> bool {
+        self.lock().board.end_of_input(session)
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         self.lock().counts
     }
@@ -237,9 +349,19 @@ impl Hub {
         // releases the lock, and then `deferred` writes and wakes.
         let mut deferred = DeferredGuard::new(self.watermarks);
         let mut guard = self.lock();
-        let State { board, outboxes, is_stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, counts, is_stopping, self, &mut deferred.deferred);
-        work(board, &mut effects)
+        let State { board, outboxes, changes, is_stopping, counts } = &mut *guard;
+        let mut effects = TurnEffects::new(outboxes, changes, counts, is_stopping, self, &mut deferred.deferred);
+        let result = work(board, &mut effects);
+        while let Some(ticket) = effects.unanswerable.pop() {
+            board.answer(ticket, Answer::Failed, &mut effects);
+        }
+        if !effects.changes.queued.is_empty()
+            && let Some(store) = self.store.get()
+        {
+            // Under the lock, so that the changes reach the store in the order of their places.
+            store.submit(effects.changes.generation, &mut effects.changes.queued);
+        }
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -303,6 +425,9 @@ impl Drop for DeferredGuard {
 /// Performs the switchboard's effects while the lock is held.
 struct TurnEffects<'a> {
     outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
+    changes: &'a mut Changes,
+    /// Questions that could not be asked, because too many wait.
+    unanswerable: Vec<Ticket>,
     counts: &'a mut Counts,
     /// The server is stopping. No more replies are sent, not even `PEER_DISCONNECTED`, because all sessions end.
     is_stopping: &'a mut bool,
@@ -328,6 +453,7 @@ struct TurnEffects<'a> {
 impl<'a> TurnEffects<'a> {
     fn new(
         outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
+        changes: &'a mut Changes,
         counts: &'a mut Counts,
         is_stopping: &'a mut bool,
         hub: &'a Hub,
@@ -335,6 +461,8 @@ impl<'a> TurnEffects<'a> {
     ) -> Self {
         Self {
             outboxes,
+            changes,
+            unanswerable: Vec::new(),
             counts,
             is_stopping,
             hub,
@@ -462,6 +590,56 @@ impl Effects for TurnEffects<'_> {
             self.counts.slow_consumers += 1;
         }
         telemetry::log(fact, self.hub.settings.log_messages);
+    }
+}
+
+impl StoreEffects for TurnEffects<'_> {
+    fn has_room(&self, session: SessionId) -> bool {
+        let watermarks = self.hub.watermarks;
+        let writer = self.writers.iter().flatten().find(|(owner, _)| *owner == session);
+        match writer {
+            Some((_, writer)) => writer.unsent_bytes() <= watermarks.soft_bytes,
+            None => self.outboxes.get(session).is_some_and(|outbox| outbox.is_below_soft_mark(watermarks)),
+        }
+    }
+
+    fn await_room(&mut self, session: SessionId) {
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.report_room(&mut self.deferred.wakers);
+        }
+    }
+
+    fn resume(&mut self, session: SessionId) {
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.notify(&mut self.deferred.wakers);
+        }
+    }
+
+    fn append(&mut self, change: Change) -> Position {
+        self.changes.position.0 += 1;
+        self.changes.queued.push(change);
+        self.changes.position
+    }
+
+    fn read(&mut self, ticket: Ticket, query: Query) {
+        if !self.hub.store.get().is_some_and(|store| store.ask(ticket, query)) {
+            self.unanswerable.push(ticket);
+        }
+    }
+
+    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
+        let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
+        self.hub.identities.start(session, peer, request);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]
+    fn wall_clock(&self) -> UnixMillis {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(since_epoch.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+
+    fn random(&mut self) -> u64 {
+        u64::from_ne_bytes(random_bytes())
     }
 }
 

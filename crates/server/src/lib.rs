@@ -15,7 +15,6 @@ mod admission;
 mod buffers;
 mod connection;
 mod hub;
-#[cfg_attr(not(test), expect(dead_code, reason = "no command of version 1 sends a secret; those of version 2 do"))]
 mod identity;
 mod ipv6_prefix;
 mod listener;
@@ -28,6 +27,7 @@ mod run;
 mod set_aside;
 mod settings;
 mod speaker;
+mod store_link;
 mod tcp;
 mod tcp_info;
 mod telemetry;
@@ -35,5 +35,6 @@ mod throttle;
 
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
-pub use run::{Summary, run};
+pub use run::{RunError, Summary, run};
 pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};
+pub use store_link::StoreStartError;

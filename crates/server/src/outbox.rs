@@ -42,6 +42,7 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -76,6 +77,11 @@ pub(crate) enum Ending {
 
 /// A stream to the client: a TCP connection, or a mock in a test.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
+    /// The address of the peer, if it has one.
+    fn peer(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// The state of the sending direction, if the system reports it.
     fn send_state(&self) -> Option<SendState> {
         None
@@ -86,6 +92,10 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
 }
 
 impl Socket for TcpStream {
+    fn peer(&self) -> Option<SocketAddr> {
+        self.peer_addr().ok()
+    }
+
     fn send_state(&self) -> Option<SendState> {
         tcp_info::send_state(self)
     }
@@ -118,6 +128,10 @@ struct State {
     task: TaskState,
     /// The waker of the connection's task. `None` until the task first sleeps.
     waker: Option<Waker>,
+    /// The hub has news for the task: it must not sleep before it has looked.
+    is_notified: bool,
+    /// The task tells the hub once the outbox is below its soft mark.
+    reports_room: bool,
     /// Senders from which the server does not read, because this outbox is above its soft mark. The sender that has
     /// waited longest comes first.
     paused_senders: Vec<(SessionId, Waker)>,
@@ -259,6 +273,11 @@ impl OutboxWriter {
         Ok(Appended { unsent_bytes, after_reply })
     }
 
+    /// The unsent bytes of the outbox, with those that this writer has appended.
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.queue.bytes.len() + self.in_flight_bytes
+    }
+
     /// Marks the queue to be sent without delay.
     pub(crate) fn set_urgent(&mut self) {
         self.queue.is_urgent = true;
@@ -300,6 +319,8 @@ impl<S> Outbox<S> {
             ending: None,
             task: TaskState::Awake,
             waker: None,
+            is_notified: false,
+            reports_room: false,
             paused_senders: Vec::new(),
         };
         let io = Io { output: Output::Clear, socket };
@@ -342,8 +363,10 @@ impl Outbox {
         let can_write = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
         // A direct write may have made room before this lock was taken. It has seen the state `Awake`, so it did not
         // wake the task.
-        let has_room = task_state == TaskState::AwaitsRoom && state.is_below_soft_mark(watermarks);
-        if state.ending != ending || can_write || has_room {
+        let awaits_room = task_state == TaskState::AwaitsRoom || state.reports_room;
+        let has_room = awaits_room && state.is_below_soft_mark(watermarks);
+        let is_notified = std::mem::take(&mut state.is_notified);
+        if state.ending != ending || can_write || has_room || is_notified {
             return false;
         }
         state.sleep(waker, task_state);
@@ -355,11 +378,24 @@ impl Outbox {
     pub(crate) fn delay_replies(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         let queued_bytes = state.queue.bytes.len();
-        if state.ending.is_some() || state.queue.is_urgent || queued_bytes == 0 || state.unsent_bytes > queued_bytes {
+        if std::mem::take(&mut state.is_notified)
+            || state.ending.is_some()
+            || state.queue.is_urgent
+            || queued_bytes == 0
+            || state.unsent_bytes > queued_bytes
+        {
             return false;
         }
         state.sleep(waker, TaskState::Idle);
         true
+    }
+
+    /// Whether the hub waits for room, and there is room now. The answer is true once.
+    pub(crate) fn takes_room_report(&self, watermarks: Watermarks) -> bool {
+        let mut state = self.lock();
+        let has_report = state.reports_room && state.is_below_soft_mark(watermarks);
+        state.reports_room &= !has_report;
+        has_report
     }
 
     pub(crate) fn is_below_soft_mark(&self, watermarks: Watermarks) -> bool {
@@ -389,7 +425,7 @@ impl Outbox {
         let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
         {
             let mut state = self.lock();
-            if is_done && state.task != TaskState::AwaitsRoom {
+            if is_done && state.task != TaskState::AwaitsRoom && !state.reports_room {
                 return;
             }
             state.task = TaskState::Awake;
@@ -400,6 +436,21 @@ impl Outbox {
     /// Adds the waker of the connection's task to `wakers`, unless the task is awake.
     pub(crate) fn wake_task(&self, wakers: &mut Vec<Waker>) {
         self.lock().wake(wakers);
+    }
+
+    /// Wakes the task, or keeps it from sleeping, because its session may go on.
+    pub(crate) fn notify(&self, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.is_notified = true;
+        state.wake(wakers);
+    }
+
+    /// Lets the task tell the hub as soon as the outbox is below its soft mark.
+    pub(crate) fn report_room(&self, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        state.reports_room = true;
+        state.is_notified = true;
+        state.wake(wakers);
     }
 
     /// Decides how the session ends. A later ending replaces the first only if it is [`Ending::Now`].
@@ -429,6 +480,11 @@ impl Outbox {
     /// Undoes [`Outbox::pause_sender`].
     pub(crate) fn resume_sender(&self, sender: SessionId) {
         self.lock().resume_sender(sender);
+    }
+
+    /// The address of the peer, if it has one.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.io().socket.peer()
     }
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_core::Version2Settings;
+use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -14,11 +16,15 @@ use crate::hub::{Counts, Hub};
 use crate::listener::Listener;
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
+use crate::store_link::{StoreLink, StoreStartError};
 use crate::telemetry;
 
 /// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a
 /// check costs little.
 const TICK_MAX: Duration = Duration::from_millis(500);
+
+/// Maximum records of a conversation in memory: enough to read what was said while a laptop slept.
+const MEMORY_RECORDS_MAX: usize = 4096;
 
 /// Figures of a server that has stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +37,17 @@ pub struct Summary {
     pub abandoned: usize,
 }
 
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreStartError),
+}
+
 /// Serves on `listeners` until `shutdown` is ready. Then drains: accepts no more connections, handles no more lines,
 /// writes the unsent bytes for at most the `drain_timeout` of the settings, and closes all sessions.
 ///
@@ -38,18 +55,28 @@ pub struct Summary {
 ///
 /// # Errors
 ///
-/// [`InvalidSettings`] if `settings` contradict each other.
+/// [`RunError`] if the settings contradict each other, or if the store cannot be opened.
 pub async fn run(
     listeners: Vec<Listener>,
     settings: Settings,
     shutdown: impl Future<Output = ()>,
-) -> Result<Summary, InvalidSettings> {
+) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
     let drain_timeout = settings.drain_timeout;
     // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
+    let (mut store, capabilities) = open_store(&settings)?;
+    let version2 = Version2Settings {
+        server_name: settings.server_name.clone(),
+        capabilities,
+        guests_create_rooms: settings.guests_create_rooms,
+    };
+    let snapshot = store.load().map_err(StoreStartError::from)?;
     let hub = Arc::new(Hub::new(settings));
+    hub.load(snapshot, version2);
+    hub.identities.set_hub(&hub);
+    hub.set_store(StoreLink::start(store, &hub)?);
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
@@ -84,9 +111,28 @@ pub async fn run(
         );
         admission.wait_until_empty().await;
     }
+    hub.close_store();
     let Counts { sessions, slow_consumers } = hub.counts();
     tracing::info!(target: telemetry::SERVER, sessions, slow_consumers, abandoned, "stopped");
     Ok(Summary { sessions, slow_consumers, abandoned })
+}
+
+/// Opens the store of the settings. Also returns the words that tell clients what this server offers.
+fn open_store(settings: &Settings) -> Result<(Box<dyn Store>, String), RunError> {
+    let common = "accounts rooms search";
+    Ok(match &settings.data {
+        Some(data) => {
+            let store = SqliteStore::open(data, SqliteOptions::default()).map_err(StoreStartError::from)?;
+            (Box::new(store), format!("{common} durable"))
+        }
+        None => (
+            Box::new(MemoryStore::new(MemoryLimits {
+                bytes: settings.memory_bytes,
+                records_per_conversation: MEMORY_RECORDS_MAX,
+            })),
+            common.to_owned(),
+        ),
+    })
 }
 
 /// Closes the sessions that did not register in time. Never returns.

@@ -1,5 +1,6 @@
 //! The settings of a server: each bound with its unit, reason and default.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_protocol::limits;
@@ -14,6 +15,7 @@ pub const ON_LINK_PREFIXES_MAX: usize = 64;
 ///
 /// A value in the description of a setting is its default, followed by the reason for this default.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and has its name in the configuration")]
 pub struct Settings {
     /// Maximum number of open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
@@ -62,6 +64,14 @@ pub struct Settings {
     pub user_timeout: Duration,
     /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,
+    /// The name of the server, one word: clients see it, and it is in the challenges that they sign.
+    pub server_name: String,
+    /// The directory of the store. `None`: everything is kept in memory, bounded, and forgotten at the end.
+    pub data: Option<PathBuf>,
+    /// Maximum memory of the records without `data`, in bytes. 64 MiB: some hundred thousand messages.
+    pub memory_bytes: usize,
+    /// Whether guests may create rooms.
+    pub guests_create_rooms: bool,
     /// Whether the text of messages is logged. Off by default: messages are private.
     pub log_messages: bool,
 }
@@ -86,6 +96,10 @@ impl Default for Settings {
             keepalive: Duration::from_mins(1),
             user_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(10),
+            server_name: "switchboard".to_owned(),
+            data: None,
+            memory_bytes: 64 * 1024 * 1024,
+            guests_create_rooms: true,
             log_messages: false,
         }
     }

@@ -2,6 +2,7 @@
 
 use switchboard_core::SessionId;
 use switchboard_protocol::limits::USERNAME_MAX_CHARS;
+use switchboard_protocol::version2::{self, Request, RequestError};
 use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, ParseError, ReceivedBytes, sanitize};
 
 /// Decodes and parses the lines of one session.
@@ -9,7 +10,17 @@ use switchboard_protocol::{Command, Dialect, ForeignProtocol, LineDecoder, Parse
 pub(crate) struct Speaker {
     pub(crate) id: SessionId,
     pub(crate) dialect: Dialect,
+    version: Version,
     decoder: LineDecoder,
+}
+
+/// The version of the protocol that a session speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Version {
+    /// No line has come yet. `HELLO 2` would open version 2.
+    Undecided,
+    One,
+    Two,
 }
 
 /// The result of parsing one line.
@@ -17,6 +28,12 @@ pub(crate) struct Speaker {
 pub(crate) enum ParsedLine<'a> {
     Command(Command<'a>),
     Blank,
+    /// The line that opens version 2.
+    Hello,
+    /// A request of version 2.
+    Request(Request<'a>),
+    /// A line of version 2 that is not a request.
+    RequestError(RequestError<'a>),
     /// A line that is not a command, and its bytes. They are empty if the line was too long.
     Error(ParseError, &'a [u8]),
     /// The first bytes of another protocol.
@@ -30,6 +47,15 @@ const FOLDED_NAME_WORK: usize = 64;
 /// Work of a `WHO`, in units of an ordinary line. The reply may list many names.
 const USER_LIST_WORK: usize = 64;
 
+/// The estimated work of a request of version 2, in units of an ordinary line.
+fn request_work(command: &version2::Command<'_>) -> usize {
+    match command {
+        version2::Command::Say { .. } | version2::Command::Version1(Command::Msg { .. } | Command::Ping) => 1,
+        // The others look up names, or make lists.
+        _ => USER_LIST_WORK,
+    }
+}
+
 impl ParsedLine<'_> {
     /// The estimated work of the line, in units of an ordinary line.
     pub(crate) fn work(&self) -> usize {
@@ -38,7 +64,13 @@ impl ParsedLine<'_> {
             Self::Command(Command::Register { .. }) | Self::Error(ParseError::Name(_), _) => return FOLDED_NAME_WORK,
             Self::Command(Command::Connect { to } | Command::Tell { to, .. }) => to,
             Self::Command(Command::Who) => return USER_LIST_WORK,
-            Self::Command(_) | Self::Blank | Self::Error(..) | Self::Foreign(_) => return 1,
+            Self::Request(request) => return request_work(&request.command),
+            Self::Hello
+            | Self::RequestError(_)
+            | Self::Command(_)
+            | Self::Blank
+            | Self::Error(..)
+            | Self::Foreign(_) => return 1,
         };
         if name_to_fold.is_ascii() { 1 } else { FOLDED_NAME_WORK }
     }
@@ -49,7 +81,12 @@ impl ParsedLine<'_> {
         let line = match self {
             Self::Command(Command::Register { name }) => name.as_str().into(),
             Self::Error(_, line) => String::from_utf8_lossy(line),
-            Self::Command(_) | Self::Blank | Self::Foreign(_) => return String::new(),
+            Self::Command(_)
+            | Self::Blank
+            | Self::Foreign(_)
+            | Self::Hello
+            | Self::Request(_)
+            | Self::RequestError(_) => return String::new(),
         };
         // White space around a line is no part of it, nor is the CR before its LF.
         let line = line.trim();
@@ -62,7 +99,14 @@ impl ParsedLine<'_> {
 
 impl Speaker {
     pub(crate) fn new(id: SessionId, dialect: Dialect, line_max_bytes: usize) -> Self {
-        Self { id, dialect, decoder: LineDecoder::new(line_max_bytes) }
+        // Only the commands dialect has a second version.
+        let version = if dialect == Dialect::Commands { Version::Undecided } else { Version::One };
+        Self { id, dialect, version, decoder: LineDecoder::new(line_max_bytes) }
+    }
+
+    /// Whether the session speaks version 2.
+    pub(crate) fn is_version2(&self) -> bool {
+        self.version == Version::Two
     }
 
     /// Takes and parses the next line of `received`. `None` if no complete line is left.
@@ -80,10 +124,30 @@ impl Speaker {
         }
         let line = match self.decoder.next_line(received)? {
             Ok(line) => line,
-            Err(error) => return Some(ParsedLine::Error(error.into(), &[])),
+            Err(error) => {
+                if self.version == Version::Undecided {
+                    self.version = Version::One;
+                }
+                return Some(ParsedLine::Error(error.into(), &[]));
+            }
         };
         if !is_registered && let Some(foreign) = ForeignProtocol::from_line(line.as_bytes(), self.dialect) {
             return Some(ParsedLine::Foreign(foreign));
+        }
+        match self.version {
+            Version::One => {}
+            Version::Two => {
+                return Some(match version2::parse(line, text_max_bytes) {
+                    Ok(Some(request)) => ParsedLine::Request(request),
+                    Ok(None) => ParsedLine::Blank,
+                    Err(error) => ParsedLine::RequestError(error),
+                });
+            }
+            Version::Undecided if version2::hello(line).is_some() => {
+                self.version = Version::Two;
+                return Some(ParsedLine::Hello);
+            }
+            Version::Undecided => self.version = Version::One,
         }
         let bytes = line.as_bytes();
         Some(match self.dialect.parse(line, is_registered, text_max_bytes) {

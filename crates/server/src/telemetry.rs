@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use switchboard_core::{Fact, SessionId};
 use switchboard_protocol::{Dialect, ErrorCode, sanitize};
+use switchboard_store::StoreError;
 
 /// Target of the events of messages. It is separate, because messages are many and private.
 pub(crate) const MESSAGES: &str = "switchboard::messages";
@@ -28,6 +29,22 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
 /// Logs a session that is closed because the server refuses its first line. `name`: what it asked for.
 pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
     tracing::info!(target: SESSIONS, %session, %code, name, "refused");
+}
+
+pub(crate) fn store_failed(error: &StoreError) {
+    tracing::error!(target: SERVER, %error, "the store takes no changes: clients hear that, and everything else goes on");
+}
+
+pub(crate) fn store_writable() {
+    tracing::info!(target: SERVER, "the store takes changes again");
+}
+
+pub(crate) fn store_read_failed(error: &StoreError) {
+    tracing::error!(target: SERVER, %error, "the store could not be read");
+}
+
+pub(crate) fn store_maintenance_failed(error: &StoreError) {
+    tracing::warn!(target: SERVER, %error, "the store could not index words for the search: it tries again");
 }
 
 /// Logs a connection that gets no session.

@@ -45,6 +45,8 @@ pub(crate) enum Pause {
     /// The session's own outbox is above its soft mark. There is no time limit, because the pause delays no other
     /// session.
     OwnOutbox,
+    /// A request of version 2 is not complete. The hub ends the pause.
+    Request,
 }
 
 impl Pause {
@@ -53,7 +55,7 @@ impl Pause {
         match self {
             Self::Rate { until } => Some(*until),
             Self::Congested(target) => Some(target.until()),
-            Self::OwnOutbox => None,
+            Self::OwnOutbox | Self::Request => None,
         }
     }
 }

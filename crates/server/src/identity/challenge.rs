@@ -54,6 +54,11 @@ impl Challenge {
         Self { text }
     }
 
+    /// The challenge with this text.
+    pub(crate) fn from_text(text: String) -> Self {
+        Self { text }
+    }
+
     /// The word after `CHALLENGE`: the text in base64.
     pub(crate) fn encoded(&self) -> String {
         Base64::encode_string(self.text.as_bytes())

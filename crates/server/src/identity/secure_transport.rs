@@ -7,8 +7,6 @@ use std::net::SocketAddr;
 pub(crate) enum Transport {
     /// Plain TCP with this peer.
     Tcp(SocketAddr),
-    /// TLS.
-    Tls,
     /// A socket in the file system. Only processes of this machine reach it.
     Unix,
 }
@@ -19,7 +17,7 @@ impl Transport {
     fn is_secure(self) -> bool {
         match self {
             Self::Tcp(peer) => peer.ip().to_canonical().is_loopback(),
-            Self::Tls | Self::Unix => true,
+            Self::Unix => true,
         }
     }
 
@@ -35,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_need_loopback_tls_or_a_unix_socket() {
+    fn secrets_need_loopback_or_a_unix_socket() {
         let tcp = |peer: &str| Transport::Tcp(SocketAddr::new(peer.parse().expect("an address"), 50_000));
         let cases = [
             (tcp("127.0.0.1"), true),
@@ -51,7 +49,6 @@ mod tests {
             (tcp("fd00::1"), false),
             (tcp("2001:db8::1"), false),
             (tcp("::ffff:192.0.2.1"), false),
-            (Transport::Tls, true),
             (Transport::Unix, true),
         ];
         for (transport, expected) in cases {

@@ -8,7 +8,7 @@ use clap::builder::{IntoResettable, ValueParser};
 use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none};
+use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none, word};
 use crate::settings::Settings;
 
 /// Default listening address of the commands dialect: loopback, with the default port.
@@ -132,6 +132,23 @@ pub struct Options {
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_DRAIN_TIMEOUT")]
     drain_timeout: Option<TimeSpan>,
 
+    /// Name of this server in `HELLO_OK`, one word [default: switchboard]
+    #[arg(long, value_name = "NAME", env = "SWITCHBOARD_SERVER_NAME", value_parser = word)]
+    server_name: Option<String>,
+
+    /// Directory that keeps accounts and conversations, created if needed; `none` keeps them in memory and forgets them
+    /// at the end [default: none]
+    #[arg(long, value_name = "DIR", env = "SWITCHBOARD_DATA")]
+    data: Option<String>,
+
+    /// Maximum memory of records without --data, in bytes; the oldest go first [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_MEMORY_BYTES", value_parser = number::<usize>)]
+    memory_bytes: Option<usize>,
+
+    /// Let guests create rooms, too [default: true]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_GUESTS_CREATE_ROOMS", optional_value("true", boolean))]
+    guests_create_rooms: Option<bool>,
+
     /// Number of threads; 0 for one per core [default: 0]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_THREADS", value_parser = number::<usize>)]
     pub(super) threads: Option<usize>,
@@ -172,6 +189,10 @@ impl Options {
             keepalive: Some(TimeSpan(settings.keepalive)),
             user_timeout: Some(TimeSpan(settings.user_timeout)),
             drain_timeout: Some(TimeSpan(settings.drain_timeout)),
+            server_name: Some(settings.server_name),
+            data: Some(NONE.to_owned()),
+            memory_bytes: Some(settings.memory_bytes),
+            guests_create_rooms: Some(settings.guests_create_rooms),
             threads: Some(0),
             log_format: Some(LogFormat::Auto),
             log_level: Some("info".to_owned()),
@@ -200,6 +221,10 @@ impl Options {
             keepalive: time(self.keepalive, default.keepalive),
             user_timeout: time(self.user_timeout, default.user_timeout),
             drain_timeout: time(self.drain_timeout, default.drain_timeout),
+            server_name: self.server_name.clone().unwrap_or(default.server_name),
+            data: self.data.as_ref().filter(|data| *data != NONE).map(PathBuf::from),
+            memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
+            guests_create_rooms: self.guests_create_rooms.unwrap_or(default.guests_create_rooms),
             log_messages: self.log_messages.unwrap_or(default.log_messages),
         }
     }

@@ -11,6 +11,9 @@ use crate::listener::ListenAddress;
 /// The value for "no address" and "no prefix". It turns a listener off.
 pub(super) const NONE: &str = "none";
 
+/// The longest word, in bytes.
+const WORD_MAX_BYTES: usize = 64;
+
 /// A length of time in the form `30s` or `1m 30s`. A number without a unit is a number of seconds.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -53,6 +56,13 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
         "false" | "no" | "off" | "0" => Ok(false),
         _ => Err("give true or false (or yes or no, 1 or 0)"),
     }
+}
+
+/// Checks a word: printable characters without spaces.
+pub(super) fn word(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let is_word = !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if is_word && text.len() <= WORD_MAX_BYTES { Ok(text.to_owned()) } else { Err("give one word of 1 to 64 bytes") }
 }
 
 /// Checks an address, and returns its text. The text `none` stands for no address.

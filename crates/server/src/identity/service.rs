@@ -1,0 +1,161 @@
+//! Answers the switchboard's requests to check an identity.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use base64ct::{Base64, Encoding as _};
+use switchboard_core::{IdentityAnswer, IdentityRequest, SessionId};
+use switchboard_protocol::Username;
+use switchboard_protocol::version2::Secret;
+use tokio::time::{Instant, sleep_until};
+
+use super::challenge::{Challenge, SERVER_ID_BYTES, ServerIdentity};
+use super::checker::{CheckLimits, SecretChecker};
+use super::login_throttle::{LoginThrottle, Origin, Outcome};
+use super::random::random_bytes;
+use super::secure_transport::Transport;
+use super::ssh_signature::PublicKey;
+use super::token::{self, DeviceToken};
+use crate::address_key::AddressKey;
+use crate::hub::Hub;
+use crate::settings::Settings;
+
+/// The checks of a running server.
+#[derive(Debug)]
+pub(crate) struct IdentityService {
+    shared: Arc<Shared>,
+    /// Set once, when the server starts.
+    hub: OnceLock<Weak<Hub>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    checker: SecretChecker,
+    throttle: Mutex<LoginThrottle>,
+    settings: Settings,
+    server_id: [u8; SERVER_ID_BYTES],
+}
+
+impl IdentityService {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let shared = Shared {
+            checker: SecretChecker::new(CheckLimits::default()),
+            throttle: Mutex::new(LoginThrottle::new()),
+            settings: settings.clone(),
+            server_id: random_bytes(),
+        };
+        Self { shared: Arc::new(shared), hub: OnceLock::new() }
+    }
+
+    /// Names the hub that gets the answers.
+    pub(crate) fn set_hub(&self, hub: &Arc<Hub>) {
+        let is_first = self.hub.set(Arc::downgrade(hub)).is_ok();
+        debug_assert!(is_first, "a service has one hub");
+    }
+
+    /// Starts a check on the runtime. The hub gets the answer.
+    pub(crate) fn start(&self, session: SessionId, peer: Option<SocketAddr>, request: IdentityRequest) {
+        let (shared, hub) = (Arc::clone(&self.shared), self.hub.get().cloned());
+        tokio::spawn(async move {
+            let answer = shared.answer(peer, request).await;
+            if let Some(hub) = hub.as_ref().and_then(Weak::upgrade) {
+                hub.identified(session, answer);
+            }
+        });
+    }
+}
+
+impl Shared {
+    async fn answer(&self, peer: Option<SocketAddr>, request: IdentityRequest) -> IdentityAnswer {
+        match request {
+            IdentityRequest::HashPassword(_)
+            | IdentityRequest::CheckPassword { .. }
+            | IdentityRequest::CheckToken { .. }
+            | IdentityRequest::NewToken
+                if !self.allows_secrets(peer) =>
+            {
+                IdentityAnswer::NotSecure
+            }
+            IdentityRequest::HashPassword(secret) => match self.checker.hash(secret, random_bytes()) {
+                Ok(hashed) => hashed.await.map_or(IdentityAnswer::Busy, IdentityAnswer::PasswordHashed),
+                Err(_) => IdentityAnswer::Busy,
+            },
+            IdentityRequest::ParseKey(base64) => match PublicKey::from_base64(&base64) {
+                Ok(key) => IdentityAnswer::KeyParsed(*key.as_bytes()),
+                Err(_) => IdentityAnswer::InvalidKey,
+            },
+            IdentityRequest::CheckPassword { name, secret, hash } => {
+                self.check_password(peer, &name, secret, hash).await
+            }
+            IdentityRequest::CheckToken { secret, hash, .. } => decision(token::verify(&secret, hash)),
+            IdentityRequest::NewToken => {
+                let token = DeviceToken::new(random_bytes());
+                IdentityAnswer::TokenMade(token.to_text(), token.hash())
+            }
+            IdentityRequest::NewChallenge { name, device } => {
+                let server = ServerIdentity { name: &self.settings.server_name, id: &self.server_id };
+                IdentityAnswer::ChallengeMade(Challenge::login(server, &name, &device, random_bytes()).encoded())
+            }
+            IdentityRequest::CheckSignature { key, challenge, signature, .. } => {
+                let challenge = Base64::decode_vec(&challenge).ok().and_then(|text| String::from_utf8(text).ok());
+                let key = key.and_then(|key| PublicKey::from_bytes(&key).ok());
+                decision(
+                    challenge.zip(key).is_some_and(|(text, key)| Challenge::from_text(text).accepts(&key, &signature)),
+                )
+            }
+        }
+    }
+
+    /// Checks a password, after the delay that earlier wrong ones have earned.
+    async fn check_password(
+        &self,
+        peer: Option<SocketAddr>,
+        name: &str,
+        secret: Secret,
+        hash: Option<String>,
+    ) -> IdentityAnswer {
+        let attempt = match (self.origin(peer), Username::new(name)) {
+            (Some(origin), Ok(name)) => match self.throttle().begin(origin, &name, Instant::now()) {
+                Ok(attempt) => Some(attempt),
+                Err(_) => return IdentityAnswer::Busy,
+            },
+            // A connection without an address is on this machine, and nobody has an invalid name.
+            _ => None,
+        };
+        if let Some(attempt) = &attempt {
+            sleep_until(attempt.starts_at()).await;
+        }
+        let checked = match self.checker.verify(secret, hash) {
+            Ok(checked) => checked.await.ok(),
+            Err(_) => None,
+        };
+        let outcome = match checked {
+            Some(true) => Outcome::Accepted,
+            Some(false) => Outcome::Refused,
+            None => Outcome::NotChecked,
+        };
+        if let Some(attempt) = attempt {
+            self.throttle().finish(attempt, outcome, Instant::now());
+        }
+        checked.map_or(IdentityAnswer::Busy, decision)
+    }
+
+    fn allows_secrets(&self, peer: Option<SocketAddr>) -> bool {
+        let transport = peer.map_or(Transport::Unix, Transport::Tcp);
+        transport.allows_secrets(self.settings.allow_insecure_secrets)
+    }
+
+    fn origin(&self, peer: Option<SocketAddr>) -> Option<Origin> {
+        let peer = peer?;
+        let is_limited = self.settings.limit_loopback || !peer.ip().to_canonical().is_loopback();
+        Some(Origin { address: AddressKey::new(peer, &self.settings.on_link_prefixes), is_limited })
+    }
+
+    fn throttle(&self) -> std::sync::MutexGuard<'_, LoginThrottle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn decision(is_right: bool) -> IdentityAnswer {
+    if is_right { IdentityAnswer::Accepted } else { IdentityAnswer::Rejected }
+}
