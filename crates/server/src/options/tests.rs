@@ -45,17 +45,19 @@ fn flag_overrides_variable_overrides_file_overrides_default() {
 
 #[test]
 fn secrets_over_plain_tcp_need_the_operators_setting() {
-    let variable = [("SWITCHBOARD_ALLOW_INSECURE_SECRETS", "yes")];
-    let cases: [(Option<&str>, &[(&str, &str)], &[&str], bool); 5] = [
-        (None, &[], &[], false),
-        (Some("allow-insecure-secrets = true"), &[], &[], true),
-        (None, &variable, &[], true),
-        (None, &[], &["--allow-insecure-secrets"], true),
-        (None, &variable, &["--allow-insecure-secrets=false"], false),
+    // The value in the file, the value of the variable, and the flag.
+    let cases = [
+        (None, None, None, false),
+        (Some("allow-insecure-secrets = true"), None, None, true),
+        (None, Some("yes"), None, true),
+        (None, None, Some("--allow-insecure-secrets"), true),
+        (None, Some("yes"), Some("--allow-insecure-secrets=false"), false),
     ];
-    for (file, variables, flags, expected) in cases {
-        let config = config_with_variables(file, variables, flags).expect("the configuration is valid");
-        assert_eq!(config.settings.allow_insecure_secrets, expected, "{file:?} {variables:?} {flags:?}");
+    for (file, variable, flag, expected) in cases {
+        let variables: Vec<_> =
+            variable.map(|value| ("SWITCHBOARD_ALLOW_INSECURE_SECRETS", value)).into_iter().collect();
+        let config = config_with_variables(file, &variables, flag.as_slice()).expect("the configuration is valid");
+        assert_eq!(config.settings.allow_insecure_secrets, expected, "{file:?} {variable:?} {flag:?}");
     }
 }
 
