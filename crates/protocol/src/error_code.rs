@@ -183,6 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn the_specification_lists_every_code_with_its_sentence() {
+        let specification = include_str!("../../../docs/protocol.md");
+        let (_, chapter) = specification.split_once("\n## 6. Error codes\n").expect("the chapter about codes");
+        let (chapter, _) = chapter.split_once("\n## ").expect("the next chapter");
+        let rows = chapter.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let listed: Vec<_> = rows
+            .map(|(code, row)| {
+                let cells: Vec<_> = row.trim_end_matches(" |").split(" | ").collect();
+                let [.., ends_session, sentence] = cells[..] else { panic!("{code}: a row of four cells or more") };
+                (code, ends_session.trim_matches([' ', '|']) == "yes", sentence.trim_start_matches("| "))
+            })
+            .collect();
+        let expected: Vec<_> =
+            ErrorCode::ALL.iter().map(|code| (code.as_str(), code.ends_session(), code.sentence())).collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
     fn seven_codes_end_a_session() {
         let ending: Vec<_> =
             ErrorCode::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
