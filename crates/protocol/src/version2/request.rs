@@ -2,6 +2,8 @@
 
 mod encode;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -144,14 +144,15 @@ fn split_number(line: &str) -> Result<(Option<u64>, &str), InvalidTag> {
     }
 }
 
-/// The start of a line that is valid text, without white space before it.
+/// The complete words at the start of a line that are valid text, without white space before them.
 fn valid_start(line: &[u8]) -> &str {
     let utf8 = match std::str::from_utf8(line) {
         Ok(text) => text,
         Err(error) => std::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default(),
     };
     let text = utf8.trim_start();
-    text.split(|c: char| c.is_control() && c != '\t').next().unwrap_or_default()
+    let text = text.split(|c: char| c.is_control() && c != '\t').next().unwrap_or_default();
+    &text[..text.rfind(' ').map_or(0, |space| space + 1)]
 }
 
 /// The target in a line without tags, if its verb has one and a space ends it.
