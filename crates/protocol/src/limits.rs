@@ -45,9 +45,6 @@ pub const RECORD_OVERHEAD_BYTES: usize = "@n=".len()
 /// The most digits of a number in a line of version 2.
 pub const NUMBER_MAX_DIGITS: usize = 19;
 
-/// The bytes of a line that version 2 leaves for tags, verb and target, if its text has the maximum length.
-pub const PREFIX_MAX_BYTES: usize = LINE_MAX_BYTES - TEXT_MAX_BYTES;
-
 // A text of maximum length must fit in one line both with the author's name (`FROM`) and with the verb (`MSG`).
 const _: () = assert!(FROM_OVERHEAD_BYTES + USERNAME_MAX_BYTES + TEXT_MAX_BYTES <= LINE_MAX_BYTES);
 const _: () = assert!("MSG \r\n".len() + TEXT_MAX_BYTES <= LINE_MAX_BYTES);

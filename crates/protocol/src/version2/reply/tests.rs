@@ -315,6 +315,15 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
 
 proptest! {
     #[test]
+    fn the_specification_has_the_first_word_of_every_reply(reply in reply()) {
+        let specification = include_str!("../../../../../docs/protocol.md");
+        let line = encoded(&TaggedReply { n: None, reply });
+        let untagged = if line.starts_with('@') { line.split_once(' ').map_or("", |(_, rest)| rest) } else { &line };
+        let quoted = format!("\"{}\"", untagged.split(' ').next().unwrap_or_default());
+        prop_assert!(specification.contains(&quoted), "protocol.md lacks {quoted}");
+    }
+
+    #[test]
     fn replies_round_trip(n in proptest::option::of(1..=NUMBER_MAX), reply in reply()) {
         let tagged = TaggedReply { n, reply };
         let line = encoded(&tagged);

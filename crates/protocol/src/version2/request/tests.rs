@@ -251,6 +251,15 @@ fn every_verb_of_the_table_parses() {
 }
 
 #[test]
+fn the_specification_has_every_verb() {
+    let specification = include_str!("../../../../../docs/protocol.md");
+    for verb in &VERBS {
+        let rule = format!("= \"{}\"", verb.word);
+        assert!(specification.contains(&rule), "protocol.md lacks {rule}");
+    }
+}
+
+#[test]
 fn version_1_and_2_share_the_old_verbs() {
     for verb in crate::commands::VERBS {
         let line = format!("{} x", verb.word);
