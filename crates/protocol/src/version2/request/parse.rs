@@ -122,15 +122,15 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
         let (n, line) = split_number(valid_start(raw.as_bytes())).unwrap_or((None, ""));
         RequestError { n, target: target_word(line), reason: error.into() }
     })?;
+    if line.is_empty() {
+        return Ok(None);
+    }
     let (n, line) = split_number(line).map_err(|error| {
         let (_, line) = split_tags(line);
         RequestError { n: None, target: target_word(line), reason: error.into() }
     })?;
     match parse_command(line, text_max_bytes) {
-        Ok(None) if n.is_none() => Ok(None),
-        Ok(Some(command)) => Ok(Some(Request { n, command })),
-        // Tags without a command.
-        Ok(None) => Err(RequestError { n, target: None, reason: InvalidRequest::UnknownCommand }),
+        Ok(command) => Ok(Some(Request { n, command })),
         Err(reason) => Err(RequestError { n, target: target_word(line), reason }),
     }
 }
@@ -164,22 +164,19 @@ fn target_word(line: &str) -> Option<&str> {
 }
 
 /// Parses a line without tags.
-fn parse_command(line: &str, text_max_bytes: usize) -> Result<Option<Command<'_>>, InvalidRequest> {
+fn parse_command(line: &str, text_max_bytes: usize) -> Result<Command<'_>, InvalidRequest> {
     // Fast path: most lines are messages. `| 0x20` turns a letter into lower case and leaves a space unchanged.
     if let Some(verb) = line.as_bytes().first_chunk::<4>()
         && verb.map(|byte| byte | 0x20) == *b"say "
     {
-        return parse_say(&line[verb.len()..], text_max_bytes).map(Some);
+        return parse_say(&line[verb.len()..], text_max_bytes);
     }
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let Some(verb) = find_verb(word) else {
-        // Version 1 knows no other verbs, but it knows blank lines.
-        return if line.is_empty() { Ok(None) } else { Err(InvalidRequest::UnknownCommand) };
-    };
+    let verb = find_verb(word).ok_or(InvalidRequest::UnknownCommand)?;
     let mut arguments = Arguments { verb: verb.word, rest };
     let arguments = &mut arguments;
     let command = match verb.word {
-        "SAY" => return parse_say(rest, text_max_bytes).map(Some),
+        "SAY" => return parse_say(rest, text_max_bytes),
         "CLAIM" => Command::Claim { credential: arguments.credential()? },
         "LOGIN" => Command::Login {
             name: arguments.word("a name")?.into(),
@@ -227,10 +224,13 @@ fn parse_command(line: &str, text_max_bytes: usize) -> Result<Option<Command<'_>
         "WATCH" => Command::Watch,
         "UNWATCH" => Command::Unwatch,
         "WIRE" => Command::Wire,
-        _ => return Ok(commands::parse_checked(line, text_max_bytes)?.map(Command::Version1)),
+        _ => {
+            let command = commands::parse_checked(line, text_max_bytes)?;
+            return command.map(Command::Version1).ok_or(InvalidRequest::UnknownCommand);
+        }
     };
     if arguments.rest.is_empty() {
-        Ok(Some(command))
+        Ok(command)
     } else {
         Err(InvalidRequest::Argument { verb: verb.word, needs: "no further argument" })
     }

@@ -119,6 +119,7 @@ fn an_invalid_line_is_answered_with_its_number_and_target() {
         (b"FOO #lab", "ERROR UNKNOWN_COMMAND"),
         (b"@n=41 FOO #lab", "@n=41 ERROR UNKNOWN_COMMAND"),
         (b"@n=41", "@n=41 ERROR UNKNOWN_COMMAND"),
+        (b"@x=1", "ERROR UNKNOWN_COMMAND"),
         (b"@n=41  PING", "@n=41 ERROR UNKNOWN_COMMAND"),
         (b"@ PING", "ERROR INVALID_TAG"),
         (b"@N=41 PING", "ERROR INVALID_TAG"),
