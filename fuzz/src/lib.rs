@@ -8,8 +8,10 @@ mod capture;
 mod csv;
 mod frame;
 mod lines;
+mod version2;
 
 pub use capture::check_capture;
 pub use csv::check_rows;
 pub use frame::{LINK_TYPES, check_frame};
 pub use lines::check_lines;
+pub use version2::check_version2_lines;

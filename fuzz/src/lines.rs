@@ -27,7 +27,7 @@ pub fn check_lines(stream: &[u8]) {
 }
 
 /// Decodes the stream in reads of `read_bytes` bytes.
-fn decode(stream: &[u8], read_bytes: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
+pub(crate) fn decode(stream: &[u8], read_bytes: usize) -> Vec<Result<Vec<u8>, LineTooLong>> {
     let mut decoder = LineDecoder::new(LINE_MAX_BYTES);
     let mut lines = Vec::new();
     for read in stream.chunks(read_bytes.max(1)) {

@@ -1,5 +1,5 @@
-//! Reads 100,000 damaged captures and CSV files, 5,000 damaged frames, and 5,000 damaged chat lines. None may cause a
-//! panic, or need more than a fixed amount of memory.
+//! Reads 100,000 damaged captures and CSV files, 5,000 damaged frames, and 10,000 inputs of damaged chat lines. None
+//! may cause a panic, or need more than a fixed amount of memory.
 //!
 //! Kind and number determine a mutation, and are its name. To repeat the mutation `capture/4711`:
 //!
@@ -36,17 +36,18 @@ enum InputKind {
     Frame,
     Csv,
     Lines,
+    Version2,
 }
 
 impl InputKind {
-    const ALL: [Self; 4] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines];
+    const ALL: [Self; 5] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines, Self::Version2];
 
     /// Number of mutations of this kind.
     const fn count(self) -> u64 {
         match self {
             Self::Capture => 30_000,
             Self::Csv => 70_000,
-            Self::Frame | Self::Lines => 5_000,
+            Self::Frame | Self::Lines | Self::Version2 => 5_000,
         }
     }
 }
@@ -60,6 +61,7 @@ impl fmt::Display for InputKind {
             Self::Frame => "frame",
             Self::Csv => "csv",
             Self::Lines => "lines",
+            Self::Version2 => "version2",
         })
     }
 }
@@ -104,6 +106,7 @@ impl Mutation {
             InputKind::Frame => hostile::check_frame(&input),
             InputKind::Csv => hostile::check_rows(&input),
             InputKind::Lines => hostile::check_lines(&input),
+            InputKind::Version2 => hostile::check_version2_lines(&input),
         })
     }
 

@@ -23,6 +23,7 @@ pub(crate) struct Seeds {
     frames: Vec<Seed>,
     csvs: Vec<Seed>,
     lines: Vec<Seed>,
+    version2: Vec<Seed>,
     /// The bytes of `frames`, for [`Self::has_frame`].
     frame_set: HashSet<Vec<u8>>,
 }
@@ -34,7 +35,14 @@ impl Seeds {
         let mut lines = read_folder("data/chat");
         lines.extend(read_folder("transcripts").into_iter().map(transcript_lines));
         let frame_set = frames.iter().map(|frame| frame.bytes.clone()).collect();
-        Self { captures, frames, csvs: read_folder("data/csv"), lines, frame_set }
+        Self {
+            captures,
+            frames,
+            csvs: read_folder("data/csv"),
+            lines,
+            version2: read_folder("data/version2"),
+            frame_set,
+        }
     }
 
     pub(crate) fn of_kind(&self, kind: InputKind) -> &[Seed] {
@@ -43,6 +51,7 @@ impl Seeds {
             InputKind::Frame => &self.frames,
             InputKind::Csv => &self.csvs,
             InputKind::Lines => &self.lines,
+            InputKind::Version2 => &self.version2,
         }
     }
 
