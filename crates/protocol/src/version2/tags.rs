@@ -30,10 +30,20 @@ const SEPARATORS: [char; 2] = [';', ' '];
 pub(super) fn split_tags(line: &str) -> (Option<&str>, &str) {
     match line.strip_prefix('@') {
         None => (None, line),
-        Some(tagged) => match tagged.split_once(' ') {
-            Some((tags, rest)) => (Some(tags), rest),
-            None => (Some(tagged), ""),
-        },
+        Some(tagged) => {
+            let (tags, rest) = split_word(tagged);
+            (Some(tags), rest.unwrap_or_default())
+        }
+    }
+}
+
+/// Splits a line at its first space. A word is short, so a byte loop is faster than `split_once`, which takes longer to
+/// start.
+#[inline]
+pub(super) fn split_word(line: &str) -> (&str, Option<&str>) {
+    match line.bytes().position(|byte| byte == b' ') {
+        Some(end) => (&line[..end], Some(&line[end + 1..])),
+        None => (line, None),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::reply::Users;
 use crate::version2::number::parse_number;
 use crate::version2::record::parse_record;
 use crate::version2::secret::Secret;
-use crate::version2::tags::{iter_tags, parse_n, split_tags};
+use crate::version2::tags::{iter_tags, parse_n, split_tags, split_word};
 
 /// Parses one line from a server, without its LF. Names and texts stay unchecked.
 pub fn parse_reply(line: &str) -> Result<TaggedReply<'_>, UnknownReply> {
@@ -30,11 +30,8 @@ pub fn parse_reply(line: &str) -> Result<TaggedReply<'_>, UnknownReply> {
 
 /// Parses a line without its tags.
 fn parse_untagged(line: &str) -> Result<Reply<'_>, UnknownReply> {
-    let (word, mut fields) = match line.split_once(' ') {
-        Some((word, rest)) => (word, Fields(Some(rest))),
-        None => (line, Fields(None)),
-    };
-    let fields = &mut fields;
+    let (word, rest) = split_word(line);
+    let fields = &mut Fields(rest);
     let reply = match word {
         "HELLO_OK" => Reply::HelloOk {
             version: fields.number()?,
@@ -127,10 +124,7 @@ struct Fields<'a>(Option<&'a str>);
 impl<'a> Fields<'a> {
     fn str(&mut self) -> Result<&'a str, UnknownReply> {
         let rest = self.0.ok_or(UnknownReply)?;
-        let (word, rest) = match rest.split_once(' ') {
-            Some((word, rest)) => (word, Some(rest)),
-            None => (rest, None),
-        };
+        let (word, rest) = split_word(rest);
         self.0 = rest;
         if word.is_empty() { Err(UnknownReply) } else { Ok(word) }
     }

@@ -12,7 +12,7 @@ use crate::username::UsernameError;
 use crate::version2::device_name::DeviceName;
 use crate::version2::number::parse_number;
 use crate::version2::secret::{SECRET_MAX_BYTES, Secret};
-use crate::version2::tags::{InvalidTag, request_number, split_tags};
+use crate::version2::tags::{InvalidTag, request_number, split_tags, split_word};
 use crate::version2::verbs::find_verb;
 
 /// The request for a version above 1. It is the first line of a session.
@@ -171,7 +171,8 @@ fn parse_command(line: &str, text_max_bytes: usize) -> Result<Command<'_>, Inval
     {
         return parse_say(&line[verb.len()..], text_max_bytes);
     }
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let (word, rest) = split_word(line);
+    let rest = rest.unwrap_or_default();
     let verb = find_verb(word).ok_or(InvalidRequest::UnknownCommand)?;
     let mut arguments = Arguments { verb: verb.word, rest };
     let arguments = &mut arguments;
@@ -253,13 +254,8 @@ impl<'a> Arguments<'a> {
     /// Takes the next word and the space after it. More spaces may precede it.
     #[inline]
     fn word(&mut self, needs: &'static str) -> Result<&'a str, InvalidRequest> {
-        let rest = self.rest.trim_start_matches(' ');
-        // A word is short, so a byte loop is faster than memchr, which takes longer to start.
-        let (word, rest) = match rest.bytes().position(|byte| byte == b' ') {
-            Some(end) => (&rest[..end], &rest[end + 1..]),
-            None => (rest, ""),
-        };
-        self.rest = rest;
+        let (word, rest) = split_word(self.rest.trim_start_matches(' '));
+        self.rest = rest.unwrap_or_default();
         if word.is_empty() { Err(self.missing(needs)) } else { Ok(word) }
     }
 
