@@ -4,6 +4,7 @@ mod conversation;
 mod reconnect;
 mod returned_line;
 
+use std::iter;
 use std::time::Duration;
 
 use switchboard_client::low_level::Backoff;
@@ -21,16 +22,30 @@ use crate::program::current_chat::CurrentChat;
 use crate::program::terminal::{EditorHandle, ScreenItem};
 use crate::program::typed_text::TypedText;
 
-/// Plays the dialogue `user` against a server that plays `server_dialogues`, one for each connection. In `user`, the
-/// first character of a line is a mark:
+/// Plays the dialogue `user` against a server that plays `server_dialogues`, one for each connection. Panics if the
+/// session ends with an error. In `user`, the first character of a line is a mark:
 ///
 /// - `>` marks a typed line, and `|` a paste, in which `\n` stands for an LF.
 /// - `~` marks a typed line, and `=` a paste, for the chat before the last notice.
 /// - `<` marks a shown line. If it ends in `…`, only its start is compared.
-/// - `?` marks a returned line.
-async fn play<const N: usize>(server_dialogues: [&'static str; N], args: &[&str], user: &str) -> Result<(), CliError> {
+/// - `?` marks an unsent line that the editor gets back.
+///
+/// Each session begins with the same notice. `user` has the lines after it.
+async fn play<const N: usize>(server_dialogues: [&'static str; N], args: &[&str], user: &str) {
+    play_to_result(server_dialogues, args, user).await.expect("the session ends without an error");
+}
+
+/// Like [`play`], but returns the result of the session.
+async fn play_to_result<const N: usize>(
+    server_dialogues: [&'static str; N],
+    args: &[&str],
+    user: &str,
+) -> Result<(), CliError> {
     play_with_timing(server_dialogues, args, user, TIMING).await
 }
+
+/// The notice at the beginning of each session, as a line of a dialogue.
+const FIRST_LINE: &str = "< :: Connected to ADDR. /help shows what you can type.";
 
 /// The times of a test, in milliseconds.
 #[derive(Clone, Copy)]
@@ -41,7 +56,7 @@ struct TestTiming {
 
 const TIMING: TestTiming = TestTiming { delay_max: 20, name_taken_patience: 60_000 };
 
-/// Like [`play`], with other times.
+/// Like [`play_to_result`], with other times.
 async fn play_with_timing<const N: usize>(
     server_dialogues: [&'static str; N],
     args: &[&str],
@@ -64,7 +79,7 @@ async fn play_with_timing<const N: usize>(
         let using_terminal = async {
             let mut previous_chat = current_chat.get();
             let mut last_chat = current_chat.get();
-            for line in user.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            for line in iter::once(FIRST_LINE).chain(user.lines()).map(str::trim).filter(|line| !line.is_empty()) {
                 let (mark, text) = line.split_once(' ').expect("a line begins with a mark and a space");
                 let expected = match mark {
                     "<" => text,
