@@ -12,6 +12,7 @@ mod redaction;
 mod search;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use switchboard_core::change::{Change, Snapshot};
@@ -32,6 +33,16 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The number of pages in the write-ahead log (64 MiB) above which a commit moves them to the database. A large log
 /// pays when records go to many conversations, because a page that many commits change is moved once.
 const AUTOCHECKPOINT_PAGES: i64 = 16_000;
+
+/// Length of the log, in bytes, above which a commit waits for the readers, so that the log can begin anew. Otherwise
+/// reads that overlap without a pause would let it grow for ever.
+const LOG_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The number of changes between two looks at the length of the log.
+const LOG_LOOK_CHANGES: usize = 4096;
+
+/// How long an operation waits for a lock of another process, such as `sqlite3`.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// Memory for pages of the database, in KiB: for the connection that writes, and for each reader.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
@@ -72,8 +83,10 @@ struct Open {
     next_record: i64,
     /// The search knows the words of all records up to this id.
     indexed: i64,
-    /// The number of changes since the log was last moved to the database.
+    /// The number of changes since the log was last moved to the database in a pause.
     changes_in_log: usize,
+    /// The number of changes since the last look at the length of the log.
+    changes_since_look: usize,
 }
 
 impl SqliteStore {
@@ -122,13 +135,12 @@ impl Open {
         }
         migrations::migrate(&mut connection, place)?;
         let (next_record, indexed) = maintenance::begin(&mut connection).map_err(|error| place.error(&error))?;
-        Ok(Self { connection, next_record, indexed, changes_in_log: 0 })
+        Ok(Self { connection, next_record, indexed, changes_in_log: 0, changes_since_look: 0 })
     }
 
     fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        // Another process that reads, such as `sqlite3`, may hold a lock for a moment.
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.busy_timeout(LOCK_WAIT)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
         // A commit returns after the log is synced to the disk.
         connection.pragma_update(None, "synchronous", "full")?;
@@ -152,6 +164,12 @@ impl Store for SqliteStore {
         let next_record = Batch::commit(&mut open.connection, place, open.next_record, open.indexed, batch)?;
         open.next_record = next_record;
         open.changes_in_log += batch.len();
+        open.changes_since_look += batch.len();
+        if open.changes_since_look >= LOG_LOOK_CHANGES {
+            open.changes_since_look = 0;
+            // The batch is durable already. A fault of the disk shows in the next commit.
+            let _ = maintenance::shorten_log(&open.connection, &place.0, LOG_BYTES_MAX);
+        }
         Ok(Vec::new())
     }
 

@@ -2,7 +2,7 @@
 
 mod behaviour;
 mod full_disk;
-mod home;
+pub(crate) mod home;
 mod kill;
 mod model;
 mod search;

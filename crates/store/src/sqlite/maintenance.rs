@@ -1,10 +1,13 @@
 //! The work beside the commits: deleting expired rows, finishing redactions, indexing words, and moving the log.
 
+use std::path::Path;
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 use switchboard_core::change::Record;
 
 use super::record_row::{self, columns};
-use super::{Open, redaction, search};
+use super::{LOCK_WAIT, Open, redaction, search};
 use crate::words::WORDS_VERSION;
 
 /// The bounds of one step: it takes some milliseconds, in which a commit waits.
@@ -15,6 +18,9 @@ const INDEX_STEP_BYTES: usize = 64 * 1024;
 /// The number of changes since the log was moved to the database, from which a pause is used to do it again. With fewer,
 /// the syncs of the database would cost more than a short log saves.
 const CHECKPOINT_CHANGES: usize = 1000;
+
+/// How long a commit waits for reads that keep the log from beginning anew.
+const READS_WAIT: Duration = Duration::from_millis(100);
 
 /// Prepares the work after the database was opened. Returns the id of the next record, and the last indexed one.
 pub(crate) fn begin(connection: &mut Connection) -> Result<(i64, i64)> {
@@ -105,4 +111,51 @@ fn index(transaction: &Transaction<'_>, indexed: &mut i64) -> Result<bool> {
     }
     transaction.prepare_cached("UPDATE counters SET indexed = ?1")?.execute([*indexed])?;
     Ok(*indexed > before)
+}
+
+/// If the log is longer than `max` bytes, moves all of it to the database and empties it, if the reads end soon. Returns
+/// whether it did.
+pub(crate) fn shorten_log(connection: &Connection, file: &Path, max: u64) -> Result<bool> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).map_or(0, |log| log.len()) <= max {
+        return Ok(false);
+    }
+    connection.busy_timeout(READS_WAIT)?;
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(LOCK_WAIT)?;
+    Ok(!is_busy?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten_log;
+    use crate::sqlite::{SqliteOptions, SqliteStore};
+    use crate::store::Store;
+    use crate::tests::home::{append, record, room};
+
+    #[test]
+    fn long_log_is_emptied_when_no_read_needs_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
+        store.commit(&[room(1)]).unwrap();
+        let file = store.file().to_owned();
+        let log = directory.path().join("switchboard.sqlite-wal");
+        let length = || log.metadata().unwrap().len();
+        let reader = rusqlite::Connection::open(&file).unwrap();
+        let read = reader.unchecked_transaction().unwrap();
+        read.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
+
+        store.commit(&[append(record(1, 1, "text"))]).unwrap();
+        let before = length();
+        let connection = &store.open.as_ref().unwrap().connection;
+        assert!(!shorten_log(connection, &file, before).unwrap());
+        assert!(!shorten_log(connection, &file, 0).unwrap());
+        assert_eq!(length(), before);
+        drop(read);
+        assert!(shorten_log(connection, &file, 0).unwrap());
+        assert_eq!(length(), 0);
+        store.commit(&[append(record(1, 2, "text"))]).unwrap();
+        assert!(length() > 0);
+    }
 }

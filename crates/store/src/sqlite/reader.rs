@@ -8,7 +8,7 @@ use switchboard_core::change::{ConversationId, DeviceId, LastSent, Record, Sent}
 use super::failure::Place;
 use super::record_row::{self, at_most, columns, unsigned};
 use super::redaction::Pending;
-use super::{READER_CACHE_KIB, STATEMENTS, SqliteOptions, search};
+use super::{LOCK_WAIT, READER_CACHE_KIB, STATEMENTS, SqliteOptions, search};
 use crate::error::StoreError;
 use crate::store::{Found, Page, PageSize, ReadLimit, Reader, walk_sent};
 
@@ -25,7 +25,7 @@ impl SqliteReader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(&place.0, flags).and_then(|connection| {
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
-            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            connection.busy_timeout(LOCK_WAIT)?;
             connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
             Ok(connection)
         });
