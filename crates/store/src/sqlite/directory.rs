@@ -1,12 +1,9 @@
 //! The directory of a store: created private, and locked against a second server.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 
 use crate::error::StoreError;
 
@@ -32,10 +29,10 @@ impl Directory {
         result.map_err(|error| StoreError::from_io(&path, &error))?;
         let name = path.join("lock");
         let lock = open(&name).map_err(|error| StoreError::from_io(&name, &error))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        match lock.try_lock() {
             Ok(()) => Ok(Self { path, lock }),
-            Err(Errno::WOULDBLOCK) => Err(StoreError::Locked { place: path }),
-            Err(error) => Err(StoreError::from_io(&name, &error.into())),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { place: path }),
+            Err(TryLockError::Error(error)) => Err(StoreError::from_io(&name, &error)),
         }
     }
 
@@ -68,7 +65,7 @@ impl Drop for Directory {
     /// the file until it runs its program.
     fn drop(&mut self) {
         // The lock ends with the file at the latest.
-        let _ = flock(&self.lock, FlockOperation::Unlock);
+        let _ = self.lock.unlock();
     }
 }
 
