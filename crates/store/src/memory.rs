@@ -274,3 +274,70 @@ impl Reader for MemoryReader {
 pub(crate) fn is_found(record: &Record, phrases: &[String]) -> bool {
     matches!(record.kind, RecordKind::Message | RecordKind::Topic) && contain_all(&words(&record.text), phrases)
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_core::change::{Change, ConversationId};
+
+    use super::{MemoryLimits, MemoryStore, memory};
+    use crate::store::{Store, Trimmed};
+    use crate::tests::home::{ALL, append, record, room, seqs};
+
+    fn trimmed(conversation: u64, first: u64) -> Trimmed {
+        Trimmed { conversation: ConversationId(conversation), first }
+    }
+
+    #[test]
+    fn conversation_keeps_its_newest_records() {
+        let mut store = MemoryStore::new(MemoryLimits { bytes: usize::MAX, records_per_conversation: 3 });
+        assert_eq!(store.commit(&[room(1), room(2), append(record(2, 1, "other"))]), Ok(vec![]));
+        let mut reader = store.reader().unwrap();
+        let changes: Vec<Change> = (1..=3).map(|seq| append(record(1, seq, "text"))).collect();
+        assert_eq!(store.commit(&changes), Ok(vec![]));
+        assert_eq!(
+            store.commit(&[append(record(1, 4, "text")), append(record(1, 5, "text"))]),
+            Ok(vec![trimmed(1, 3)])
+        );
+        let page = reader.records(ConversationId(1), 1..=9, ALL).unwrap();
+        assert_eq!((page.first, seqs(&page.records)), (3, vec![3, 4, 5]));
+        let stored = store.load().unwrap().conversations;
+        assert_eq!((stored[0].first, stored[0].last, stored[1].first), (3, 5, 1));
+        assert_eq!(store.contents.lock().unwrap().records, 4);
+    }
+
+    #[test]
+    fn oldest_records_go_when_the_memory_is_full() {
+        let each = memory(&record(1, 1, "text"));
+        let mut store = MemoryStore::new(MemoryLimits { bytes: 4 * each, records_per_conversation: 100 });
+        store.commit(&[room(1), room(2)]).unwrap();
+        for (batch, expected) in [
+            (vec![(1, 1), (2, 1), (1, 2), (2, 2)], vec![]),
+            (vec![(1, 3)], vec![trimmed(1, 2)]),
+            (vec![(1, 4), (1, 5)], vec![trimmed(1, 3), trimmed(2, 2)]),
+            // A batch may push out its own records.
+            (vec![(2, 3), (2, 4), (2, 5), (2, 6), (2, 7)], vec![trimmed(2, 4), trimmed(1, 6)]),
+        ] {
+            let changes: Vec<Change> = batch.iter().map(|&(room, seq)| append(record(room, seq, "text"))).collect();
+            let mut result = store.commit(&changes).unwrap();
+            result.sort_by_key(|trimmed| expected.iter().position(|other| other == trimmed));
+            assert_eq!(result, expected, "{batch:?}");
+            let contents = store.contents.lock().unwrap();
+            assert_eq!((contents.records, contents.bytes), (4, 4 * each));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_however_records_go() {
+        let limits = MemoryLimits { bytes: 1 << 20, records_per_conversation: 2 };
+        let mut store = MemoryStore::new(limits);
+        store.commit(&[room(1), room(2)]).unwrap();
+        for seq in 1..=10_000 {
+            let expired = Change::Expired { conversation: ConversationId(2), first: seq + 1 };
+            store.commit(&[append(record(1, seq, "text")), append(record(2, seq, "text")), expired]).unwrap();
+            let contents = store.contents.lock().unwrap();
+            assert!(contents.order.len() < 2000 && contents.records <= 3, "{}", contents.order.len());
+        }
+        let contents = store.contents.lock().unwrap();
+        assert_eq!((contents.records, contents.bytes), (2, 2 * memory(&record(1, 1, "text"))));
+    }
+}

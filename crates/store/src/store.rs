@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use switchboard_core::change::{Change, ConversationId, LastSent, Record, Sent, Snapshot};
+use switchboard_core::change::{Change, ConversationId, LastSent, Record, Sent, Snapshot, UnixMillis};
 
 use crate::error::StoreError;
 
@@ -73,6 +73,28 @@ pub trait Reader: Send {
     /// Words are compared without accents, vowel points and upper case. A word of a script without spaces is also found
     /// within others.
     fn search(&mut self, conversations: &[ConversationId], words: &str, max: usize) -> Result<Found, StoreError>;
+
+    /// Finds the number of the first record that the server took at `since` or later, or the number after the last
+    /// record. This is the number for [`Change::Expired`] when records are kept for some time.
+    ///
+    /// The times of a conversation usually rise. If a clock was set back, the result is one of the possible borders.
+    fn first_since(&mut self, conversation: ConversationId, since: UnixMillis) -> Result<u64, StoreError> {
+        let one = ReadLimit { records: 1, bytes: 0 };
+        let newest = self.records_before(conversation, u64::MAX, one)?;
+        let Some(last) = newest.records.first() else { return Ok(newest.first) };
+        let (mut low, mut high) = (newest.first, last.seq + 1);
+        while low < high {
+            let middle = low.midpoint(high);
+            let page = self.records(conversation, middle..=middle, one)?;
+            match page.records.first() {
+                Some(record) if record.at >= since => high = middle,
+                Some(_) => low = middle + 1,
+                // Meanwhile, it has expired.
+                None => low = page.first.max(middle + 1).min(high),
+            }
+        }
+        Ok(low)
+    }
 }
 
 /// The bounds of one read. A read returns at least one record, if there is one.

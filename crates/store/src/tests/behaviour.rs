@@ -2,7 +2,7 @@
 
 use switchboard_core::change::{
     AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, NextIds,
-    Record, RecordKind, RedactTarget, RoomSettings, Standing, TokenHash,
+    Record, RecordKind, RedactTarget, RoomSettings, Standing, TokenHash, UnixMillis,
 };
 
 use super::home::{ALL, Home, account, append, device, member, record, record_of_account, record_sent, room, seqs};
@@ -350,5 +350,21 @@ fn reader_sees_commits_after_it_was_opened() {
         home.store.reopen().unwrap();
         home.commit(&[append(record(1, 6, "x"))]);
         assert_eq!(reader.records(ROOM, 1..=9, ALL).unwrap().records.len(), 6, "{}", home.name);
+    }
+}
+
+#[test]
+fn first_record_since_a_time_is_found() {
+    for mut home in Home::each() {
+        home.commit(&[room(1), room(2)]);
+        let times = [10, 20, 20, 30, 50, 60, 70].map(UnixMillis);
+        let records = (1..).zip(times).map(|(seq, at)| Record { at, ..record(1, seq, "text") });
+        home.commit(&records.map(append).collect::<Vec<_>>());
+        home.commit(&[Change::Expired { conversation: ROOM, first: 2 }]);
+        let mut reader = home.reader();
+        for (since, expected) in [(0, 2), (20, 2), (21, 4), (30, 4), (31, 5), (70, 7), (71, 8)] {
+            assert_eq!(reader.first_since(ROOM, UnixMillis(since)), Ok(expected), "{}: {since}", home.name);
+        }
+        assert_eq!(reader.first_since(ConversationId(2), UnixMillis(0)), Ok(1));
     }
 }
