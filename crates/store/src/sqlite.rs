@@ -194,6 +194,11 @@ impl Store for SqliteStore {
     fn maintain(&mut self) -> Result<bool, StoreError> {
         let search = self.options.search;
         let (open, place) = self.opened()?;
-        maintenance::step(open, search).map_err(|error| place.error(&error))
+        let stepped = maintenance::step(open, search).map_err(|error| place.error(&error));
+        // A commit without a sync would be reported as durable. Without a connection, it fails, and the store is reopened.
+        if stepped.is_err() && !maintenance::is_synced(&open.connection) {
+            self.open = None;
+        }
+        stepped
     }
 }

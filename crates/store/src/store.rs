@@ -31,7 +31,7 @@ pub trait Store: Send {
 
     /// Does a bounded part of the work that need not be done in a commit. Returns whether more of it is left.
     ///
-    /// An error leaves the store as it was before the call.
+    /// An error changes nothing that is stored. After it, the next commit may fail.
     fn maintain(&mut self) -> Result<bool, StoreError>;
 }
 

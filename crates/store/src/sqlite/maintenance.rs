@@ -19,6 +19,9 @@ const INDEX_STEP_BYTES: usize = 64 * 1024;
 /// the syncs of the database would cost more than a short log saves.
 const CHECKPOINT_CHANGES: usize = 1000;
 
+/// The number of the pragma `synchronous` for `full`.
+const FULL: i64 = 2;
+
 /// How long a commit waits for reads that keep the log from beginning anew.
 const READS_WAIT: Duration = Duration::from_millis(100);
 
@@ -35,11 +38,7 @@ pub(crate) fn begin(connection: &mut Connection) -> Result<(i64, i64)> {
 
 /// Does one step, and returns whether there may be more to do.
 pub(crate) fn step(open: &mut Open, is_search_on: bool) -> Result<bool> {
-    // If a power failure undoes a step, a later step does it again. So it needs no sync of its own.
-    open.connection.pragma_update(None, "synchronous", "normal")?;
-    let stepped = step_unsynced(open, is_search_on);
-    open.connection.pragma_update(None, "synchronous", "full")?;
-    if stepped? {
+    if step_without_sync(open, is_search_on)? {
         return Ok(true);
     }
     if open.changes_in_log >= CHECKPOINT_CHANGES {
@@ -49,7 +48,22 @@ pub(crate) fn step(open: &mut Open, is_search_on: bool) -> Result<bool> {
     Ok(false)
 }
 
-fn step_unsynced(open: &mut Open, is_search_on: bool) -> Result<bool> {
+/// If a power failure undoes a step, a later step does it again. So the transaction of a step needs no sync of its own.
+fn step_without_sync(open: &mut Open, is_search_on: bool) -> Result<bool> {
+    open.connection.pragma_update(None, "synchronous", "normal")?;
+    let stepped = step_in_transaction(open, is_search_on);
+    // If this fails, the caller closes the connection.
+    open.connection.pragma_update(None, "synchronous", "full")?;
+    stepped
+}
+
+/// Whether each commit of this connection is synced.
+pub(crate) fn is_synced(connection: &Connection) -> bool {
+    let level = connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0));
+    level == Ok(FULL) && connection.is_autocommit()
+}
+
+fn step_in_transaction(open: &mut Open, is_search_on: bool) -> Result<bool> {
     let transaction = open.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut indexed = open.indexed;
     let has_worked = delete_expired(&transaction, indexed)?
@@ -129,7 +143,7 @@ pub(crate) fn shorten_log(connection: &Connection, file: &Path, max: u64) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::shorten_log;
+    use super::{is_synced, shorten_log};
     use crate::sqlite::{SqliteOptions, SqliteStore};
     use crate::store::Store;
     use crate::tests::home::{append, record, room};
@@ -157,5 +171,23 @@ mod tests {
         assert_eq!(length(), 0);
         store.commit(&[append(record(1, 2, "text"))]).unwrap();
         assert!(length() > 0);
+    }
+
+    #[test]
+    fn commits_are_synced_after_a_step_also_if_it_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
+        store.commit(&[room(1), append(record(1, 1, "text"))]).unwrap();
+        assert!(is_synced(&store.open.as_ref().unwrap().connection));
+        assert!(store.maintain().unwrap());
+        assert!(is_synced(&store.open.as_ref().unwrap().connection));
+
+        // A step cannot begin inside a transaction, and the pragma cannot be changed there.
+        store.open.as_ref().unwrap().connection.execute_batch("BEGIN; PRAGMA user_version = 1").unwrap();
+        store.maintain().unwrap_err();
+        assert!(store.commit(&[append(record(1, 2, "text"))]).is_err());
+        store.reopen().unwrap();
+        assert!(is_synced(&store.open.as_ref().unwrap().connection));
+        store.commit(&[append(record(1, 2, "text"))]).unwrap();
     }
 }
