@@ -18,6 +18,7 @@ use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, 
 use switchboard_store::{Generation, Trimmed};
 use tokio::time::Instant;
 
+use crate::identity::challenge::SERVER_ID_BYTES;
 use crate::identity::random::random_bytes;
 use crate::identity::service::IdentityService;
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
@@ -83,13 +84,19 @@ pub(crate) struct Turn {
 }
 
 impl Hub {
+    /// A hub with a random id.
+    #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::with_server_id(settings, random_bytes())
+    }
+
+    pub(crate) fn with_server_id(settings: Settings, server_id: [u8; SERVER_ID_BYTES]) -> Self {
         // Reserved memory costs nothing until it is used. A slot map never uses its first slot.
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
         let state =
             State { board, outboxes, changes: Changes::default(), is_stopping: false, counts: Counts::default() };
-        let identities = IdentityService::new(&settings);
+        let identities = IdentityService::new(&settings, server_id);
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
         Self { state: Mutex::new(state), store: OnceLock::new(), identities, settings, watermarks }
     }

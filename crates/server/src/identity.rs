@@ -15,6 +15,7 @@ pub(crate) mod login_throttle;
 pub(crate) mod password;
 pub(crate) mod random;
 pub(crate) mod secure_transport;
+pub(crate) mod server_id;
 pub(crate) mod service;
 pub(crate) mod ssh_signature;
 pub(crate) mod token;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
+use crate::identity::server_id;
 use crate::listener::Listener;
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
@@ -73,7 +74,8 @@ pub async fn run(
         guests_create_rooms: settings.guests_create_rooms,
     };
     let snapshot = store.load().map_err(StoreStartError::from)?;
-    let hub = Arc::new(Hub::new(settings));
+    let server_id = server_id::load(settings.data.as_deref()).map_err(StoreStartError::ServerId)?;
+    let hub = Arc::new(Hub::with_server_id(settings, server_id));
     hub.load(snapshot, version2);
     hub.identities.set_hub(&hub);
     hub.set_store(StoreLink::start(store, &hub)?);

@@ -74,6 +74,9 @@ pub enum StoreStartError {
     /// The store cannot be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The id of the server cannot be read or created.
+    #[error("cannot use the id of this server: {0}")]
+    ServerId(#[source] std::io::Error),
     /// The system starts no further thread.
     #[error("cannot start a thread for the store: {0}")]
     Thread(#[from] std::io::Error),

@@ -33,16 +33,17 @@ struct Shared {
     checker: SecretChecker,
     throttle: Mutex<LoginThrottle>,
     settings: Settings,
+    /// In the challenges that clients sign.
     server_id: [u8; SERVER_ID_BYTES],
 }
 
 impl IdentityService {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, server_id: [u8; SERVER_ID_BYTES]) -> Self {
         let shared = Shared {
             checker: SecretChecker::new(CheckLimits::default()),
             throttle: Mutex::new(LoginThrottle::new()),
             settings: settings.clone(),
-            server_id: random_bytes(),
+            server_id,
         };
         Self { shared: Arc::new(shared), hub: OnceLock::new() }
     }
