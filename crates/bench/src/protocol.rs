@@ -8,9 +8,11 @@
 //! exactly the bytes that the sender gave to `encode`.
 
 mod commands;
+mod conversations;
 mod line;
 
 pub use commands::CommandsDialect;
+pub use conversations::Conversations;
 pub use line::LineDialect;
 
 /// The client side of a protocol. Implementations are stateless: all facts about a session are in its

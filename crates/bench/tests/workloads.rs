@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::protocol::{CommandsDialect, LineDialect};
+use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect};
 use switchboard_bench::{
     Churn, Error, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Target, Timing,
 };
@@ -86,6 +86,18 @@ fn check(report: &Report) {
     assert_eq!(json["workload"], report.workload);
     assert_eq!(json["faults"]["lost"], 0);
     assert!(report.to_string().lines().all(|line| line.chars().count() < 250), "{report}");
+}
+
+#[test]
+fn stored_messages_reach_the_open_room_of_each_receiver() {
+    let server = Server::start(Settings::default());
+    for both_ways in [false, true] {
+        let pairs = Pairs { load: load(4, both_ways), window: 16, timing: TIMING };
+        let report = pairs.run(&Conversations, &target(server.commands), &mut |_| ()).expect("the run succeeds");
+        check(&report);
+        let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
+        assert!(measured.delivered > 0 && measured.acknowledged.is_some(), "{report}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use switchboard_bench::protocol::{CommandsDialect, LineDialect};
+use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect};
 use switchboard_bench::{
     Churn, Error, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol, Rate,
     Report, Target, Timing,
@@ -42,6 +42,18 @@ pub(crate) enum LoadCommand {
         /// The messages per second from all senders together.
         #[arg(long, default_value_t = 10_000, value_name = "N")]
         rate: u64,
+        #[command(flatten)]
+        timing: TimingArgs,
+    },
+    /// Like pairs, but each message goes to a room, and counts once the server has stored it.
+    Durable {
+        #[command(flatten)]
+        target: TargetArgs,
+        #[command(flatten)]
+        message_load: MessageLoadArgs,
+        /// The messages that each sender keeps in flight.
+        #[arg(long, default_value_t = 64, value_name = "N")]
+        window: u64,
         #[command(flatten)]
         timing: TimingArgs,
     },
@@ -125,6 +137,7 @@ impl LoadCommand {
     pub(crate) fn target(&self) -> &TargetArgs {
         match self {
             Self::Pairs { target: args, .. }
+            | Self::Durable { target: args, .. }
             | Self::Rate { target: args, .. }
             | Self::Isolation { target: args, .. }
             | Self::Idle { target: args, .. }
@@ -137,7 +150,7 @@ impl LoadCommand {
         let mut show = |progress| progress_line.show(progress);
         let show = &mut show;
         match self {
-            Self::Pairs { message_load, window, timing, .. } => {
+            Self::Pairs { message_load, window, timing, .. } | Self::Durable { message_load, window, timing, .. } => {
                 Pairs { load: message_load.into(), window: *window, timing: (*timing).into() }
                     .run(protocol, target, show)
             }
@@ -175,6 +188,7 @@ impl From<TimingArgs> for Timing {
 pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
     let target = Target { addr: first_address(addr).await?, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
+        Dialect::Commands if matches!(load, LoadCommand::Durable { .. }) => load.run(&Conversations, &target),
         Dialect::Commands => load.run(&CommandsDialect, &target),
         Dialect::Line => load.run(&LineDialect, &target),
     }?;
