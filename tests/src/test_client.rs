@@ -44,6 +44,46 @@ impl TestClient {
         client
     }
 
+    /// Connects to a listener of the commands dialect, and opens version 2 of the protocol.
+    ///
+    /// # Panics
+    ///
+    /// If the server's replies are not the expected ones.
+    #[must_use]
+    pub fn version2(address: SocketAddr) -> Self {
+        let mut client = Self::connect(address);
+        client.expect("WELCOME");
+        client.send("HELLO 2");
+        client.expect_reply_prefix("HELLO_OK 2 ");
+        client
+    }
+
+    /// Like [`Self::version2`], and registers a name.
+    ///
+    /// # Panics
+    ///
+    /// If the server's replies are not the expected ones.
+    #[must_use]
+    pub fn guest(address: SocketAddr, name: &str) -> Self {
+        let mut client = Self::version2(address);
+        client.send(&format!("REGISTER {name}"));
+        client.expect_reply(&format!("REGISTER_OK {name}"));
+        client
+    }
+
+    /// Like [`Self::guest`], and makes the name an account. The session is its device `main`.
+    ///
+    /// # Panics
+    ///
+    /// If the server's replies are not the expected ones.
+    #[must_use]
+    pub fn account(address: SocketAddr, name: &str, password: &str) -> Self {
+        let mut client = Self::guest(address, name);
+        client.send(&format!("CLAIM password {password}"));
+        client.expect_reply(&format!("CLAIM_OK {name}"));
+        client
+    }
+
     /// Sends a line.
     pub fn send(&mut self, line: &str) {
         self.write(format!("{line}\n").as_bytes());
@@ -74,6 +114,44 @@ impl TestClient {
     #[track_caller]
     pub fn expect(&mut self, line: &str) {
         assert_eq!(self.receive(), Received::Line(line.to_owned()));
+    }
+
+    /// Receives the next line of version 2, and ignores news of conversations that are not open. They may come at any
+    /// time.
+    ///
+    /// # Panics
+    ///
+    /// If the end or nothing arrives.
+    #[track_caller]
+    pub fn receive_reply(&mut self) -> String {
+        loop {
+            match self.receive() {
+                Received::Line(line) if line.starts_with("CONVERSATION ") => {}
+                Received::Line(line) => return line,
+                other => panic!("{other:?} instead of a line"),
+            }
+        }
+    }
+
+    /// Like [`Self::receive_reply`], but the line must be `line`.
+    ///
+    /// # Panics
+    ///
+    /// If another line, the end or nothing arrives.
+    #[track_caller]
+    pub fn expect_reply(&mut self, line: &str) {
+        assert_eq!(self.receive_reply(), line);
+    }
+
+    /// Like [`Self::receive_reply`], but the line must begin with `prefix`. Returns the rest of the line.
+    ///
+    /// # Panics
+    ///
+    /// If another line, the end or nothing arrives.
+    #[track_caller]
+    pub fn expect_reply_prefix(&mut self, prefix: &str) -> String {
+        let line = self.receive_reply();
+        line.strip_prefix(prefix).unwrap_or_else(|| panic!("{line:?} instead of {prefix:?}")).to_owned()
     }
 
     /// Receives the end of the session.
