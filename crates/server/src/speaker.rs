@@ -76,7 +76,8 @@ impl ParsedLine<'_> {
     }
 
     /// The name that the line asks for, or the beginning of a line that is no command. It is safe for a terminal, but
-    /// not valid. A line with a colon may be a message, so its text after the colon is replaced by an ellipsis.
+    /// not valid. A line with a colon may be a message, so its text after the colon is replaced by an ellipsis. A line of
+    /// version 2 on the wrong port may hold a password, so only its verb is left.
     pub(crate) fn requested_name(&self) -> String {
         let line = match self {
             Self::Command(Command::Register { name }) => name.as_str().into(),
@@ -91,7 +92,10 @@ impl ParsedLine<'_> {
         // White space around a line is no part of it, nor is the CR before its LF.
         let line = line.trim();
         let before_colon = line.find(':').map_or(line, |colon| &line[..=colon]);
-        let name: String = before_colon.chars().take(USERNAME_MAX_CHARS).collect();
+        let (verb, _) = before_colon.split_once(char::is_whitespace).unwrap_or((before_colon, ""));
+        let may_hold_secret = ["CLAIM", "LOGIN", "PASSWD"].iter().any(|secret| verb.eq_ignore_ascii_case(secret));
+        let shown = if may_hold_secret { verb } else { before_colon };
+        let name: String = shown.chars().take(USERNAME_MAX_CHARS).collect();
         let ellipsis = if name.len() < line.len() { "…" } else { "" };
         format!("{}{ellipsis}", sanitize(&name))
     }
@@ -182,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_requested_name_has_no_end_of_line_and_no_text_of_a_message() {
+    fn the_requested_name_has_no_end_of_line_no_text_of_a_message_and_no_secret() {
         let mut ids = slotmap::SlotMap::with_key();
         let id: SessionId = ids.insert(());
         for (line, expected) in [
@@ -191,6 +195,9 @@ mod tests {
             (" \u{1b}[2J \n", r"\u{1b}[2J"),
             ("User1: hi\r\n", "User1:…"),
             ("User1:\r\n", "User1:"),
+            ("LOGIN Noy desk password x\r\n", "LOGIN…"),
+            ("claim password x\r\n", "claim…"),
+            ("Login\r\n", "Login"),
         ] {
             let mut speaker = Speaker::new(id, Dialect::Line, 4096);
             let mut received = ReceivedBytes::new(line.as_bytes());
