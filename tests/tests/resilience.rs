@@ -124,15 +124,40 @@ fn messages_sent_before_a_reset_are_delivered() {
 #[test]
 fn nc_gets_its_answers_after_a_half_close() {
     let server = EmbeddedServer::start();
+    assert_eq!(nc(&server, "PING\n"), "WELCOME\nPONG\n");
+}
+
+#[test]
+fn nc_gets_the_answers_of_the_store_after_a_half_close() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for data in [None, Some(folder.path().join("data"))] {
+        let server = EmbeddedServer::with_settings(Settings { data, ..Settings::default() });
+        let output = nc(&server, "HELLO 2\nREGISTER Noy\nJOIN #lab\nSAY #lab hi\nHISTORY #lab 9 9\nPING\n");
+        // Records of the history have tags, and `PONG` does not wait for the store.
+        let (tagged, untagged): (Vec<_>, Vec<_>) = output.lines().partition(|line| line.starts_with('@'));
+        let untagged: Vec<_> = untagged.into_iter().filter(|&line| line != "PONG").collect();
+        assert!(untagged[1].starts_with("HELLO_OK 2 "), "{output}");
+        assert_eq!(
+            [&untagged[..1], &untagged[2..]].concat(),
+            ["WELCOME", "REGISTER_OK Noy", "JOIN_OK #lab 0", "SAID #lab 1", "HISTORY_OK #lab 1 1"],
+            "{output}"
+        );
+        assert!(tagged.len() == 1 && tagged[0].ends_with(";past=1 FROM Noy: hi"), "{output}");
+        assert_eq!(output.matches("PONG\n").count(), 1, "{output}");
+    }
+}
+
+/// Runs `nc -N` with this input, and returns its output.
+fn nc(server: &EmbeddedServer, input: &str) -> String {
     let mut nc = Command::new("nc")
-        .args(["-N", "127.0.0.1", &commands(&server).port().to_string()])
+        .args(["-N", "127.0.0.1", &commands(server).port().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("nc is installed (Debian: netcat-openbsd)");
-    nc.stdin.take().expect("a piped stream").write_all(b"PING\n").expect("nc reads");
+    nc.stdin.take().expect("a piped stream").write_all(input.as_bytes()).expect("nc reads");
     let output = nc.wait_with_output().expect("nc exits");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "WELCOME\nPONG\n");
+    String::from_utf8(output.stdout).expect("lines are UTF-8")
 }
 
 #[test]
