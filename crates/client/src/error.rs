@@ -107,6 +107,59 @@ pub enum Error {
     /// The line is blank and was not sent, because a server does not answer blank lines.
     #[error("nothing to send: the text is blank")]
     Blank,
+    /// The server does not speak version 2 of the protocol.
+    #[error("{addr} does not speak version 2 of the protocol, which has accounts and conversations")]
+    NoVersion2 {
+        /// The address as given.
+        addr: String,
+    },
+    /// The server did not answer the login in time.
+    #[error("{addr} did not answer the login within {}", format_limit(*limit))]
+    LoginTimeout {
+        /// The address as given.
+        addr: String,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// The challenge of a login was not signed.
+    #[error("cannot log in with the key: {source}")]
+    Signer {
+        /// The error of the signer.
+        source: io::Error,
+    },
+    /// The target of a request is not one word.
+    #[error("\"{word}\" is not a conversation: write #ROOM, a name, or @ID")]
+    NotAWord {
+        /// The target as given, sanitized.
+        word: String,
+    },
+    /// The session has this conversation open already.
+    #[error("{target} is open already in this session")]
+    AlreadyOpen {
+        /// The conversation.
+        target: String,
+    },
+    /// The message was not sent, because too many earlier ones are unanswered.
+    #[error("{max} messages of this conversation are unanswered: try again later")]
+    TooManyUnanswered {
+        /// The limit.
+        max: usize,
+    },
+    /// The outbox file failed. The message was not sent.
+    #[error("the outbox file failed: {source}")]
+    Outbox {
+        /// The error of the file.
+        source: io::Error,
+    },
+    /// The connection was lost after the request was sent and before its answer. It may or may not have had an effect.
+    #[error("no answer came before the connection was lost, so the outcome is unknown: {reason}")]
+    OutcomeUnknown {
+        /// Why the connection was lost.
+        reason: ConnectionError,
+    },
+    /// The session or the conversation has ended for this reason.
+    #[error(transparent)]
+    Ended(std::sync::Arc<Error>),
     /// The connection ended, before or after the command was sent.
     #[error(transparent)]
     Closed(#[from] ConnectionError),

@@ -49,6 +49,10 @@
 //! the silence goes on, the connection ends with [`ConnectionError::Unresponsive`]. TCP keepalive and the user timeout
 //! do the same more slowly, also for programs that read the lines themselves.
 //!
+//! # Conversations
+//!
+//! [`conversations`] has the client for accounts, rooms and stored messages (version 2 of the protocol).
+//!
 //! Names and texts from a server may contain terminal escape sequences: [`sanitize`](sanitize()) them before you print
 //! them.
 
@@ -57,6 +61,7 @@ mod client;
 mod connect;
 mod connection_driver;
 mod connection_error;
+pub mod conversations;
 mod deadline;
 mod error;
 mod events;

@@ -49,7 +49,7 @@ impl FakeServer {
     }
 
     /// Runs `server` in a task, on a new listener.
-    async fn listen(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
+    pub(crate) async fn listen(server: impl AsyncFnOnce(TcpListener) + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback is free");
         let addr = listener.local_addr().expect("the listener is bound");
         Self { addr, task: tokio::task::spawn_local(async move { server(listener).await }) }
@@ -70,7 +70,7 @@ pub(crate) struct FakeConnection {
 }
 
 impl FakeConnection {
-    async fn accept(listener: &TcpListener) -> Self {
+    pub(crate) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) = timeout(TEST_TIMEOUT, listener.accept())
             .await
             .expect("a client connects in time")

@@ -1,0 +1,118 @@
+//! Requests that the session sends one at a time, and the lines that answer them.
+//!
+//! The server may answer requests out of order: a reply that names a record waits for the disk, and others pass it. So
+//! only one request without a number is in flight. Messages with a number are not affected.
+
+use switchboard_protocol::version2::{Command, Reply, TaggedReply};
+use tokio::sync::oneshot;
+
+use super::identity::AccountProof;
+use super::views::ViewId;
+use crate::error::Error;
+
+/// The maximum number of lines in one answer. A server has fewer rooms, conversations and members.
+pub(crate) const ANSWER_LINES_MAX: usize = 1_000_000;
+
+/// An answer: the lines of the list, and the line that ends it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) parts: Vec<TaggedReply<'static>>,
+    pub(crate) last: Reply<'static>,
+}
+
+pub(crate) type AnswerSender = oneshot::Sender<Result<Answer, Error>>;
+
+/// A request, and what happens with its answer.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) command: Command<'static>,
+    pub(crate) purpose: Purpose,
+    /// Whether the session may send the request again after a lost connection, because a second one changes nothing.
+    pub(crate) is_repeatable: bool,
+    /// The lines of the answer so far.
+    pub(crate) parts: Vec<TaggedReply<'static>>,
+}
+
+/// Who gets the answer.
+pub(crate) enum Purpose {
+    /// The program.
+    Answer(AnswerSender),
+    /// The program, and the session itself: it is an account from now on.
+    Claim(AnswerSender, AccountProof),
+    /// The view that it opens.
+    Open(ViewId),
+    /// The view that it closes. `None`: the program has dropped it.
+    Close(Option<ViewId>),
+}
+
+impl std::fmt::Debug for Purpose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Answer(_) => "Answer",
+            Self::Claim(..) => "Claim",
+            Self::Open(_) => "Open",
+            Self::Close(_) => "Close",
+        })
+    }
+}
+
+impl Control {
+    pub(crate) fn new(command: Command<'static>, purpose: Purpose, is_repeatable: bool) -> Self {
+        Self { command, purpose, is_repeatable, parts: Vec::new() }
+    }
+
+    /// Whether `reply` is one line of the list that answers this request.
+    pub(crate) fn takes_part(&self, reply: &Reply<'_>) -> bool {
+        match (&self.command, reply) {
+            (Command::History { .. } | Command::Search { .. }, Reply::Record(record)) => record.is_past,
+            (Command::History { .. } | Command::Search { .. }, Reply::Gap { .. })
+            | (Command::Rooms, Reply::Room { .. })
+            | (Command::Conversations, Reply::Conversation { .. })
+            | (Command::Members { .. }, Reply::Member { .. })
+            | (Command::Devices, Reply::Device { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether `reply` ends the answer to this request. An error does, too.
+    pub(crate) fn is_answered_by(&self, reply: &Reply<'_>) -> bool {
+        let matches_done = |word: &str| matches!(reply, Reply::Done { verb, .. } if verb.as_str() == word);
+        match &self.command {
+            Command::History { .. } => matches!(reply, Reply::HistoryOk { .. }),
+            Command::Search { .. } => matches!(reply, Reply::SearchOk { .. }),
+            Command::Rooms => matches!(reply, Reply::RoomsOk { .. }),
+            Command::Conversations => matches!(reply, Reply::ConversationsOk { .. }),
+            Command::Members { .. } => matches!(reply, Reply::MembersOk { .. }),
+            Command::Devices => matches!(reply, Reply::DevicesOk { .. }),
+            Command::Read { .. } => matches!(reply, Reply::ReadOk { .. }),
+            Command::Token => matches!(reply, Reply::TokenOk { .. }),
+            Command::Claim { .. } => matches!(reply, Reply::ClaimOk { .. }),
+            Command::Revoke { .. } => matches!(reply, Reply::RevokeOk { .. }),
+            Command::Say { .. } => matches!(reply, Reply::Said { .. }),
+            Command::Open { .. } => matches!(reply, Reply::OpenOk { .. }),
+            Command::Close { .. } => matches!(reply, Reply::CloseOk { .. }),
+            Command::Join { .. } => matches_done("JOIN_OK"),
+            Command::Leave { .. } => matches_done("LEAVE_OK"),
+            Command::Topic { .. } => matches_done("TOPIC_OK"),
+            Command::Redact { .. } => matches_done("REDACT_OK"),
+            _ => false,
+        }
+    }
+
+    /// The word for the conversation that the request names.
+    pub(crate) fn command_target(&self) -> Option<String> {
+        match &self.command {
+            Command::History { target, .. }
+            | Command::Members { target }
+            | Command::Read { target, .. }
+            | Command::Say { target, .. }
+            | Command::Open { target, .. }
+            | Command::Close { target }
+            | Command::Join { target }
+            | Command::Leave { target }
+            | Command::Topic { target, .. }
+            | Command::Redact { target, .. } => Some(target.to_string()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,523 @@
+//! The task that owns the connection, and makes a new one when it is lost.
+//!
+//! ```text
+//! Session ──────request──▶ bounded queue ──▶ driver ──lines──▶ socket
+//!    ▲                                        │  one control request in flight, and all due messages
+//!    └──answer── its own channel ◀────────────┤
+//! Conversation ◀── bounded queue of items ◀───┴────── lines ◀── socket
+//! ```
+//!
+//! The loop never waits for a write or for a reader of a queue. So neither a slow server nor a slow program can stop
+//! it from reading.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use switchboard_protocol::version2::{Reply, TaggedReply, parse_reply};
+use switchboard_protocol::{ErrorCode, sanitize};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
+use super::handshake::{self, Connection};
+use super::identity::{Identity, Kind};
+use super::item::{Gap, Record};
+use super::outgoing::{NewMessage, Outgoing};
+use super::session::{LinkState, SessionOptions};
+use super::views::{View, Views};
+use crate::backoff::Backoff;
+use crate::connection_error::ConnectionError;
+use crate::error::Error;
+use crate::liveness::Received;
+
+/// The maximum number of requests in the queue to the driver. Further requests wait.
+pub(crate) const REQUESTS_MAX: usize = 256;
+
+/// The maximum number of messages that one sync of the outbox file makes durable.
+const BATCH_MAX: usize = 256;
+
+/// The bytes in the write buffer above which no further message is encoded.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The ceiling of the first delay before reconnecting.
+const FIRST_DELAY_MAX: Duration = Duration::from_millis(500);
+
+/// The ceiling of all delays before reconnecting. After a connection that lasted longer than this, the delays start
+/// over.
+const DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// How long a guest tries to get its name again. The name may still belong to the lost connection: by default for one
+/// minute of keepalive and one minute of user timeout. The third minute is reserve.
+const NAME_TAKEN_PATIENCE: Duration = Duration::from_mins(3);
+
+/// How long the driver reads on after it has closed its sending direction.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A request of the program.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Control(Control),
+    Say(NewMessage),
+    Open(View),
+    /// Answered once no message waits for an answer of the server.
+    Flush(oneshot::Sender<Result<(), Error>>),
+    Close,
+}
+
+/// Why a connection is over.
+enum Exit {
+    /// The program has closed the session.
+    Closed,
+    Lost(Error),
+}
+
+/// The connection of a session.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    addr: String,
+    identity: Identity,
+    options: SessionOptions,
+    requests: mpsc::Receiver<Request>,
+    /// A queue of items has room, or its reader is gone.
+    wake: Arc<Notify>,
+    link: watch::Sender<LinkState>,
+    end_reason: Arc<OnceLock<Arc<Error>>>,
+    is_account: watch::Sender<bool>,
+    views: Views,
+    outgoing: Outgoing,
+    controls: VecDeque<Control>,
+    in_flight: Option<Control>,
+    out: Vec<u8>,
+    /// The reason that the server gave for closing the connection.
+    close_reason: Option<ConnectionError>,
+    is_closing: bool,
+}
+
+impl Driver {
+    #[expect(clippy::too_many_arguments, reason = "each argument is one end of a channel or a setting")]
+    pub(crate) fn new(
+        addr: String,
+        identity: Identity,
+        options: SessionOptions,
+        outgoing: Outgoing,
+        requests: mpsc::Receiver<Request>,
+        wake: Arc<Notify>,
+        link: watch::Sender<LinkState>,
+        end_reason: Arc<OnceLock<Arc<Error>>>,
+        is_account: watch::Sender<bool>,
+    ) -> Self {
+        Self {
+            addr,
+            identity,
+            options,
+            requests,
+            wake,
+            link,
+            end_reason,
+            is_account,
+            views: Views::default(),
+            outgoing,
+            controls: VecDeque::new(),
+            in_flight: None,
+            out: Vec::new(),
+            close_reason: None,
+            is_closing: false,
+        }
+    }
+
+    /// Runs until the session ends.
+    pub(crate) async fn run(mut self, mut connection: Connection) {
+        let mut backoff = Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..));
+        let reason = loop {
+            let connected_at = Instant::now();
+            self.views.set_own_name(&connection.name);
+            self.link.send_replace(LinkState::Connected);
+            let exit = self.run_connected(&mut connection).await;
+            self.connection_lost(match &exit {
+                Exit::Lost(Error::Closed(reason)) => reason.clone(),
+                _ => ConnectionError::ClosedLocally,
+            });
+            match exit {
+                Exit::Closed => {
+                    close_gracefully(connection).await;
+                    break Error::Closed(ConnectionError::ClosedLocally);
+                }
+                Exit::Lost(error) if is_final(&error) || !self.options.reconnect => break error,
+                Exit::Lost(error) => {
+                    if connected_at.elapsed() > DELAY_MAX {
+                        backoff.reset();
+                    }
+                    drop(connection);
+                    connection = match self.reconnect(error, &mut backoff).await {
+                        Ok(connection) => connection,
+                        Err(reason) => break reason,
+                    };
+                }
+            }
+        };
+        self.end(reason);
+    }
+
+    async fn run_connected(&mut self, connection: &mut Connection) -> Exit {
+        self.out.clear();
+        self.close_reason = None;
+        self.controls.extend(self.views.reopen_all());
+        loop {
+            if self.is_closing {
+                return Exit::Closed;
+            }
+            self.fill_write_buffer();
+            let next_due = [self.outgoing.next_due(), self.views.next_due()].into_iter().flatten().min();
+            tokio::select! {
+                received = connection.lines.next() => match received {
+                    Ok(Received::Line(line)) => {
+                        if let Err(error) = self.take_line(&line).await {
+                            return Exit::Lost(error);
+                        }
+                    }
+                    Ok(Received::PingDue) => self.out.extend_from_slice(b"PING\n"),
+                    Err(error) => return Exit::Lost(self.close_reason.take().unwrap_or(error).into()),
+                },
+                written = connection.socket.write(&self.out), if !self.out.is_empty() => match written {
+                    Ok(n_written) => drop(self.out.drain(..n_written)),
+                    Err(error) => return Exit::Lost(self.read_close_reason(connection, &error).await),
+                },
+                request = self.requests.recv(), if self.controls.len() < REQUESTS_MAX => self.accept(request).await,
+                () = self.wake.notified() => self.check_queues(),
+                () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => self.check_queues(),
+            }
+        }
+    }
+
+    fn check_queues(&mut self) {
+        self.controls.extend(self.views.check_queues(Instant::now()));
+    }
+
+    /// Encodes the next control request and the due messages.
+    fn fill_write_buffer(&mut self) {
+        if self.in_flight.is_none()
+            && let Some(control) = self.controls.pop_front()
+        {
+            match control.command.encode(&mut self.out) {
+                Ok(()) => self.in_flight = Some(control),
+                Err(_) => fail(control, Error::Blank),
+            }
+        }
+        if *self.is_account.borrow() {
+            self.outgoing.write_due(&mut self.out, WRITE_BUFFER_BYTES, Instant::now());
+        }
+    }
+
+    /// After a failed write, the server may still have sent the reason for which it closed the connection.
+    async fn read_close_reason(&mut self, connection: &mut Connection, error: &std::io::Error) -> Error {
+        let reading = async {
+            while let Ok(Received::Line(line)) = connection.lines.next().await {
+                if self.take_line(&line).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(LINGER, reading).await;
+        self.close_reason.take().unwrap_or_else(|| ConnectionError::from_io(error)).into()
+    }
+
+    /// Takes one request of the program, and all further messages that are queued.
+    async fn accept(&mut self, request: Option<Request>) {
+        let mut messages = Vec::new();
+        let mut next = request;
+        let mut is_open = next.is_some();
+        while let Some(request) = next.take() {
+            match request {
+                Request::Control(control) => self.controls.push_back(control),
+                Request::Say(message) => messages.push(message),
+                Request::Open(view) => {
+                    // A view of the same conversation that the program has dropped is closed first.
+                    self.check_queues();
+                    let open = self.views.add(view);
+                    self.controls.push_back(open);
+                }
+                Request::Flush(flushed) => {
+                    self.outgoing.add(std::mem::take(&mut messages)).await;
+                    self.outgoing.flush(flushed);
+                }
+                Request::Close => is_open = false,
+            }
+            if is_open && messages.len() < BATCH_MAX && self.controls.len() < REQUESTS_MAX {
+                next = self.requests.try_recv().ok();
+            }
+        }
+        if !messages.is_empty() {
+            self.outgoing.add(messages).await;
+        }
+        self.is_closing |= !is_open;
+    }
+
+    /// Takes one line of the server. Fails if the connection is of no more use.
+    async fn take_line(&mut self, line: &str) -> Result<(), Error> {
+        let Ok(TaggedReply { n, reply }) = parse_reply(line) else {
+            if let Some((n, error)) = unknown_error(line) {
+                self.take_error(n, error, None).await;
+            }
+            // A line that this version does not know.
+            return Ok(());
+        };
+        if let Some(error) = handshake::check_refusal(line) {
+            let target = match reply {
+                Reply::Error { target, .. } => target,
+                _ => None,
+            };
+            self.take_error(n, error, target.as_deref()).await;
+            return Ok(());
+        }
+        match reply {
+            Reply::Record(record) if !record.is_past => {
+                let controls = self.views.record(Record::new(record, n));
+                self.controls.extend(controls);
+            }
+            Reply::Gap { target, from, to, reason } => {
+                let gap = Gap { target: target.into_owned(), from, to, reason };
+                let is_listed = self.in_flight.as_ref().is_some_and(|control| {
+                    let reply = Reply::Gap { target: (&*gap.target).into(), from, to, reason };
+                    control.takes_part(&reply)
+                });
+                if is_listed && !self.views.expects_gap(&gap) {
+                    let Gap { target, .. } = gap;
+                    return self
+                        .take_part(TaggedReply { n, reply: Reply::Gap { target: target.into(), from, to, reason } });
+                }
+                let controls = self.views.gap(gap);
+                self.controls.extend(controls);
+            }
+            Reply::Live { target, last } => {
+                let controls = self.views.live(&target, last);
+                self.controls.extend(controls);
+            }
+            Reply::OpenOk { target, epoch, last, .. } if self.views.is_new_epoch(&target, &epoch) => {
+                self.views.epoch_changed(&target, &epoch, last);
+            }
+            Reply::Said { seq, .. } if n.is_some() => self.outgoing.said(n.unwrap_or_default(), seq),
+            Reply::CloseOk { target } if !self.is_closing_view() => {
+                let probe = self.views.probe(&target);
+                self.controls.extend(probe);
+            }
+            reply => {
+                let Some(control) = &self.in_flight else { return Ok(()) };
+                if control.takes_part(&reply) {
+                    return self.take_part(TaggedReply { n, reply: reply.into_owned() });
+                }
+                if control.is_answered_by(&reply) {
+                    let reply = reply.into_owned();
+                    self.answer(reply);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_closing_view(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|control| matches!(control.purpose, Purpose::Close(_)))
+    }
+
+    fn take_part(&mut self, part: TaggedReply<'static>) -> Result<(), Error> {
+        let Some(control) = &mut self.in_flight else { return Ok(()) };
+        if control.parts.len() >= ANSWER_LINES_MAX {
+            let reason = format!("the server sent more than {ANSWER_LINES_MAX} lines as one answer");
+            return Err(ConnectionError::Failed { reason }.into());
+        }
+        control.parts.push(part);
+        Ok(())
+    }
+
+    /// An `ERROR`: for the message of number `n`, for the request in flight, or for the session.
+    async fn take_error(&mut self, n: Option<u64>, error: Error, target: Option<&str>) {
+        if let Error::Closed(reason) = error {
+            self.close_reason = Some(reason);
+            return;
+        }
+        if let Some(n) = n {
+            self.outgoing.refused(n, error).await;
+            return;
+        }
+        let is_unavailable = matches!(&error, Error::Refused { code: ErrorCode::Unavailable, .. });
+        if is_unavailable
+            && let Some(target) = target
+            && self.views.unavailable(target)
+        {
+            // It may also answer the request in flight for the same conversation. Then its real answer, if one comes,
+            // answers nothing.
+            let names_target = |control: &Control| control.command_target().is_some_and(|word| word == target);
+            if !self.in_flight.as_ref().is_some_and(names_target) {
+                return;
+            }
+        }
+        let Some(control) = self.in_flight.take() else { return };
+        match control.purpose {
+            Purpose::Open(id) => self.views.refused(id, error),
+            Purpose::Close(Some(id)) => {
+                let controls = self.views.closed(id);
+                self.controls.extend(controls);
+            }
+            Purpose::Close(None) => {}
+            Purpose::Answer(answer_tx) | Purpose::Claim(answer_tx, _) => drop(answer_tx.send(Err(error))),
+        }
+    }
+
+    /// The line that ends the answer to the request in flight.
+    fn answer(&mut self, last: Reply<'static>) {
+        let Some(control) = self.in_flight.take() else { return };
+        let parts = control.parts;
+        match (control.purpose, last) {
+            (Purpose::Open(id), Reply::OpenOk { target, epoch, last, .. }) => {
+                let next = self.views.opened(id, &target, &epoch, last);
+                self.controls.extend(next);
+            }
+            (Purpose::Close(Some(id)), _) => {
+                let controls = self.views.closed(id);
+                self.controls.extend(controls);
+            }
+            (Purpose::Close(None) | Purpose::Open(_), _) => {}
+            (Purpose::Answer(answer_tx), last) => drop(answer_tx.send(Ok(Answer { parts, last }))),
+            (Purpose::Claim(answer_tx, proof), last) => {
+                if let Reply::ClaimOk { name } = &last {
+                    let (name, device) = (name.clone().into_owned(), CLAIMED_DEVICE.to_owned());
+                    self.identity = Identity(Kind::Account { name, device, proof });
+                    self.is_account.send_replace(true);
+                }
+                drop(answer_tx.send(Ok(Answer { parts, last })));
+            }
+        }
+    }
+
+    /// Puts what was in flight back, as far as it can be sent again.
+    fn connection_lost(&mut self, reason: ConnectionError) {
+        self.outgoing.connection_lost();
+        if let Some(mut control) = self.in_flight.take() {
+            match &control.purpose {
+                Purpose::Answer(_) | Purpose::Claim(..) if control.is_repeatable => {
+                    control.parts.clear();
+                    self.controls.push_front(control);
+                }
+                Purpose::Answer(_) | Purpose::Claim(..) => fail(control, Error::OutcomeUnknown { reason }),
+                Purpose::Open(_) | Purpose::Close(_) => {}
+            }
+        }
+        // The new connection begins with the requests for the views.
+        self.controls.retain(|control| matches!(control.purpose, Purpose::Answer(_) | Purpose::Claim(..)));
+    }
+
+    /// Connects until an attempt succeeds. Fails if no further attempt can.
+    async fn reconnect(&mut self, mut failure: Error, backoff: &mut Backoff) -> Result<Connection, Error> {
+        let mut name_taken_at: Option<Instant> = None;
+        loop {
+            let delay = backoff.next_delay();
+            self.link.send_replace(LinkState::Reconnecting { reason: failure.to_string(), delay });
+            let (addr, identity) = (self.addr.clone(), self.identity.clone());
+            let SessionOptions { limit, liveness, .. } = self.options;
+            let attempt = async move {
+                sleep(delay).await;
+                handshake::connect(&addr, &identity, limit, liveness).await
+            };
+            let Some(result) = self.accept_during(attempt).await else {
+                return Err(Error::Closed(ConnectionError::ClosedLocally));
+            };
+            failure = match result {
+                Ok(connection) => return Ok(connection),
+                Err(error @ Error::Refused { code: ErrorCode::NameTaken, .. }) => {
+                    if name_taken_at.get_or_insert_with(Instant::now).elapsed() > NAME_TAKEN_PATIENCE {
+                        return Err(error);
+                    }
+                    error
+                }
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => {
+                    name_taken_at = None;
+                    error
+                }
+            };
+        }
+    }
+
+    /// Takes requests until `task` has a result. Returns `None` if the program closes the session.
+    async fn accept_during<T>(&mut self, task: impl Future<Output = T>) -> Option<T> {
+        let mut task = std::pin::pin!(task);
+        loop {
+            tokio::select! {
+                result = &mut task => return Some(result),
+                request = self.requests.recv(), if self.controls.len() < REQUESTS_MAX => self.accept(request).await,
+            }
+            if self.is_closing {
+                return None;
+            }
+        }
+    }
+
+    /// Answers everything that waits with the reason for the end.
+    fn end(mut self, reason: Error) {
+        let reason = Arc::new(reason);
+        let _ = self.end_reason.set(Arc::clone(&reason));
+        self.link.send_replace(LinkState::Ended);
+        self.views.end_all(&reason);
+        for control in self.in_flight.take().into_iter().chain(self.controls.drain(..)) {
+            fail(control, Error::Ended(Arc::clone(&reason)));
+        }
+        // The channels of messages are dropped here. Their receivers then return the reason.
+    }
+}
+
+/// The device of a session that has turned its name into an account.
+const CLAIMED_DEVICE: &str = "main";
+
+fn fail(control: Control, error: Error) {
+    if let Purpose::Answer(answer_tx) | Purpose::Claim(answer_tx, _) = control.purpose {
+        let _ = answer_tx.send(Err(error));
+    }
+}
+
+/// Whether another attempt to connect would fail for the same reason.
+fn is_final(error: &Error) -> bool {
+    match error {
+        // Another session has taken the place of this one, on purpose.
+        Error::Closed(ConnectionError::ClosedWithCode { code, .. }) => {
+            matches!(code, ErrorCode::Displaced | ErrorCode::Revoked)
+        }
+        Error::Refused { code, .. } => !matches!(code, ErrorCode::Unavailable | ErrorCode::NameTaken),
+        Error::Name(_) | Error::NoVersion2 { .. } | Error::Signer { .. } => true,
+        _ => false,
+    }
+}
+
+/// Reads an `ERROR` with a code that this version does not know. Returns its number and the error.
+fn unknown_error(line: &str) -> Option<(Option<u64>, Error)> {
+    let (tags, rest) = match line.strip_prefix('@') {
+        Some(tagged) => tagged.split_once(' ')?,
+        None => ("", line),
+    };
+    let n = tags.split(';').find_map(|tag| tag.strip_prefix("n=")?.parse().ok());
+    let code = rest.strip_prefix("ERROR ")?.split(' ').next()?;
+    Some((n, Error::RefusedWithUnknownCode { code: sanitize(code).into_owned(), detail: None }))
+}
+
+/// Closes the sending direction and reads until the server closes the connection. A socket that is closed at once could
+/// reset the connection, and destroy lines on their way.
+async fn close_gracefully(mut connection: Connection) {
+    let closing = async {
+        let _ = connection.socket.shutdown().await;
+        while connection.lines.next().await.is_ok() {}
+    };
+    let _ = timeout(LINGER, closing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_code_answers_the_message_of_its_number() {
+        let (n, error) = unknown_error("@n=41 ERROR FUTURE_CODE #lab").expect("an error");
+        assert_eq!((n, error.to_string().starts_with("FUTURE_CODE: ")), (Some(41), true));
+        assert_eq!(unknown_error("ERROR FUTURE_CODE").expect("an error").0, None);
+        assert!(unknown_error("@n=41 FUTURE_REPLY").is_none());
+    }
+}

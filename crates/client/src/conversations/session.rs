@@ -1,0 +1,389 @@
+//! The connection of one account or guest.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use switchboard_protocol::Text;
+use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::version2::{Command, Credential, Reply, Secret, TaggedReply, Target};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::control::{Answer, AnswerSender, Control, Purpose};
+use super::conversation::{Conversation, Wake};
+use super::driver::{Driver, REQUESTS_MAX, Request};
+use super::handshake::{self, unexpected};
+use super::identity::{AccountProof, Identity, Signer};
+use super::item::{ConversationInfo, Gap, Item, Record, RoomInfo, Start};
+use super::outbox_file::{OutboxFile, StoredMessage};
+use super::outgoing::{NewMessage, Outgoing};
+use super::views::{EndReason, ITEMS_MAX, View};
+use crate::client::CONNECT_TIMEOUT;
+use crate::connection_error::ConnectionError;
+use crate::error::Error;
+use crate::liveness::Liveness;
+
+/// The options of [`Session::connect`].
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The time limit for the TCP connection, and again for each answer until the session is logged in.
+    pub limit: Duration,
+    /// When the session notices that the server is gone.
+    pub liveness: Liveness,
+    /// The file in which unanswered messages of an account survive a restart. Each pair of an account's device and a
+    /// server needs a file of its own. A guest needs none.
+    pub outbox: Option<PathBuf>,
+    /// Whether the session connects again after a lost connection. True by default.
+    pub reconnect: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { limit: CONNECT_TIMEOUT, liveness: Liveness::default(), outbox: None, reconnect: true }
+    }
+}
+
+/// What happens to a message if something fails before the server has answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// A guest's message is sent once. If the connection is lost before the answer, nobody knows whether it was
+    /// stored: [`Error::OutcomeUnknown`].
+    AtMostOnce,
+    /// The message is stored once, even if connections are lost or the server restarts. It is lost if this process
+    /// ends before.
+    OnceUntilExit,
+    /// The message is stored once, even if this process is killed: the next session with the same outbox file sends it.
+    OnceAcrossRestarts,
+}
+
+/// The state of the connection to the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// Connected and logged in.
+    Connected,
+    /// Not connected. The session tries again.
+    Reconnecting {
+        /// Why the connection was lost, or the last attempt failed.
+        reason: String,
+        /// The time until the next attempt.
+        delay: Duration,
+    },
+    /// The session has ended.
+    Ended,
+}
+
+/// The connection of one account or guest. Clones share it. It closes when the last clone and the last
+/// [`Conversation`] are dropped.
+///
+/// Every method is cancel-safe: if its future is dropped, only the answer is lost. Methods have no time limit, and wait
+/// while the connection is lost: wrap them in [`tokio::time::timeout`].
+#[derive(Clone, Debug)]
+pub struct Session {
+    requests: mpsc::Sender<Request>,
+    wake: Arc<Notify>,
+    link: watch::Receiver<LinkState>,
+    end_reason: Arc<OnceLock<Arc<Error>>>,
+    is_account: watch::Receiver<bool>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: String,
+    capabilities: Vec<String>,
+    has_outbox_file: bool,
+}
+
+impl Session {
+    /// Connects to `addr` (`HOST:PORT`), and registers or logs in. Opens the outbox file of an account, and sends its
+    /// unanswered messages. Spawns the task that owns the connection on the current tokio runtime.
+    ///
+    /// If this first attempt fails, the session does not try again.
+    pub async fn connect(addr: impl fmt::Display, identity: Identity, options: SessionOptions) -> Result<Self, Error> {
+        let addr = addr.to_string();
+        let is_account = identity.device().is_some();
+        // Before the login: a second process with the same outbox must not displace the first one.
+        let file = match options.outbox.clone().filter(|_| is_account) {
+            Some(path) => Some(open_outbox(path).await?),
+            None => None,
+        };
+        let has_outbox_file = file.is_some();
+        let connection = handshake::connect(&addr, &identity, options.limit, options.liveness).await?;
+        let shared =
+            Shared { name: connection.name.clone(), capabilities: connection.capabilities.clone(), has_outbox_file };
+        let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
+        let (link_tx, link) = watch::channel(LinkState::Connected);
+        let (is_account_tx, is_account) = watch::channel(is_account);
+        let (wake, end_reason) = (Arc::<Notify>::default(), Arc::<OnceLock<Arc<Error>>>::default());
+        let driver = Driver::new(
+            addr,
+            identity,
+            options,
+            Outgoing::new(file),
+            requests_rx,
+            Arc::clone(&wake),
+            link_tx,
+            Arc::clone(&end_reason),
+            is_account_tx,
+        );
+        tokio::spawn(driver.run(connection));
+        Ok(Self { requests, wake, link, end_reason, is_account, shared: Arc::new(shared) })
+    }
+
+    /// The name in its owner's spelling.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Whether the server keeps records on disk. Otherwise they last until it stops.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.shared.capabilities.iter().any(|capability| capability == "durable")
+    }
+
+    /// What happens to a message if something fails before the server has answered.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        match (*self.is_account.borrow(), self.shared.has_outbox_file) {
+            (false, _) => Delivery::AtMostOnce,
+            (true, false) => Delivery::OnceUntilExit,
+            (true, true) => Delivery::OnceAcrossRestarts,
+        }
+    }
+
+    /// The state of the connection, as it changes.
+    #[must_use]
+    pub fn link(&self) -> watch::Receiver<LinkState> {
+        self.link.clone()
+    }
+
+    /// Opens a conversation: `#room`, the name of an account, or `@` and its id. The session can have it open once.
+    pub async fn open(&self, target: &str, start: Start) -> Result<Conversation, Error> {
+        let word = check_word(target)?;
+        let (items_tx, items) = mpsc::channel(ITEMS_MAX);
+        let (opened_tx, opened_rx) = oneshot::channel();
+        let end_reason = EndReason::default();
+        // Dropping the queue and this value, in this order, tells the driver to close the conversation.
+        let wake = Wake(Arc::clone(&self.wake));
+        let mut conversation = Conversation::new(
+            self.clone(),
+            word.clone(),
+            super::Position { epoch: String::new(), number: 0 },
+            items,
+            Arc::clone(&end_reason),
+            wake,
+        );
+        self.request(Request::Open(View::new(word, start, items_tx, end_reason, opened_tx))).await?;
+        let opened = opened_rx.await.unwrap_or_else(|_| Err(self.ended()))?;
+        conversation.set_opened(opened);
+        Ok(conversation)
+    }
+
+    /// Says `text` in a conversation that need not be open. Returns the number of its record. The server trims white
+    /// space at the end of `text`. [`Session::delivery`] says what happens if something fails.
+    ///
+    /// If the server cannot store the message now, the session tries again. If the future is dropped, the message
+    /// may still be sent. At most 1,024 messages of a conversation may be unanswered.
+    pub async fn say(&self, target: &str, text: &str) -> Result<u64, Error> {
+        if text.trim().is_empty() {
+            return Err(Error::Blank);
+        }
+        let target = check_word(target)?;
+        let text = Text::new(text, LINE_MAX_BYTES - "@n= SAY  \n".len())?;
+        if *self.is_account.borrow() {
+            let message = StoredMessage { target, text: text.as_str().to_owned() };
+            let (said_tx, said_rx) = oneshot::channel();
+            self.request(Request::Say(NewMessage { message, said_tx })).await?;
+            return said_rx.await.unwrap_or_else(|_| Err(self.ended()));
+        }
+        let command = Command::Say { target: Target::new(&target), text }.into_owned();
+        match self.control(command, false).await?.last {
+            Reply::Said { seq, .. } => Ok(seq),
+            other => Err(unexpected("SAY", &other)),
+        }
+    }
+
+    /// Waits until the server has answered all messages, also those of an earlier session.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let (flushed_tx, flushed_rx) = oneshot::channel();
+        self.request(Request::Flush(flushed_tx)).await?;
+        flushed_rx.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// Becomes a member of a room. Returns the number of the record that says so.
+    pub async fn join(&self, room: &str) -> Result<u64, Error> {
+        let room = check_word(room)?;
+        self.done("JOIN", Command::Join { target: Target::new(&room).into_owned() }).await
+    }
+
+    /// Leaves a room. Returns the number of the record that says so.
+    pub async fn leave(&self, room: &str) -> Result<u64, Error> {
+        let room = check_word(room)?;
+        self.done("LEAVE", Command::Leave { target: Target::new(&room).into_owned() }).await
+    }
+
+    /// Returns the last `count` records before the number `before`, oldest first: at most 256, among them gaps.
+    pub async fn history(&self, target: &str, before: u64, count: u64) -> Result<Vec<Item>, Error> {
+        let word = check_word(target)?;
+        let command = Command::History { target: Target::new(&word).into_owned(), before, count };
+        let answer = self.control(command, true).await?;
+        match answer.last {
+            Reply::HistoryOk { .. } => Ok(answer.parts.into_iter().filter_map(to_item).collect()),
+            other => Err(unexpected("HISTORY", &other)),
+        }
+    }
+
+    /// Returns the records that hold all of the words, newest first: at most 64. `target` is a conversation, or `None`
+    /// for all of them.
+    pub async fn search(&self, target: Option<&str>, words: &str) -> Result<Vec<Item>, Error> {
+        if words.trim().is_empty() {
+            return Err(Error::Blank);
+        }
+        let target = target.map(check_word).transpose()?;
+        let words = Text::new(words, LINE_MAX_BYTES - "SEARCH  \n".len())?;
+        let command = Command::Search { target: target.as_deref().map(Target::new), words }.into_owned();
+        let answer = self.control(command, true).await?;
+        match answer.last {
+            Reply::SearchOk { .. } => Ok(answer.parts.into_iter().filter_map(to_item).collect()),
+            other => Err(unexpected("SEARCH", &other)),
+        }
+    }
+
+    /// Returns the rooms that this session may know of.
+    pub async fn rooms(&self) -> Result<Vec<RoomInfo>, Error> {
+        let answer = self.control(Command::Rooms, true).await?;
+        let to_room = |part: TaggedReply<'static>| match part.reply {
+            Reply::Room { target, members, topic } => {
+                Some(RoomInfo { room: target.into_owned(), members, topic: topic.into_owned() })
+            }
+            _ => None,
+        };
+        match answer.last {
+            Reply::RoomsOk { .. } => Ok(answer.parts.into_iter().filter_map(to_room).collect()),
+            other => Err(unexpected("ROOMS", &other)),
+        }
+    }
+
+    /// Returns the conversations of the account.
+    pub async fn conversations(&self) -> Result<Vec<ConversationInfo>, Error> {
+        let answer = self.control(Command::Conversations, true).await?;
+        let Reply::ConversationsOk { .. } = answer.last else {
+            return Err(unexpected("CONVERSATIONS", &answer.last));
+        };
+        let mut list: Vec<ConversationInfo> = Vec::new();
+        for part in answer.parts {
+            let Reply::Conversation { target, epoch, first, last, read } = part.reply else { continue };
+            // The server also sends such a line when new records come, even in the middle of the list.
+            list.retain(|other| other.target != target);
+            list.push(ConversationInfo { target: target.into_owned(), epoch: epoch.into_owned(), first, last, read });
+        }
+        Ok(list)
+    }
+
+    /// Moves the account's read marker up to `seq`. Returns where it is now.
+    pub async fn read(&self, target: &str, seq: u64) -> Result<u64, Error> {
+        let word = check_word(target)?;
+        let command = Command::Read { target: Target::new(&word).into_owned(), seq };
+        match self.control(command, true).await?.last {
+            Reply::ReadOk { seq, .. } => Ok(seq),
+            other => Err(unexpected("READ", &other)),
+        }
+    }
+
+    /// Turns the guest's name into an account with a password. The session becomes its device `main`.
+    pub async fn claim(&self, password: Secret) -> Result<String, Error> {
+        let command = Command::Claim { credential: Credential::Password(password.clone()) };
+        self.claim_as(command, AccountProof::Password(password)).await
+    }
+
+    /// Turns the guest's name into an account with an SSH key. The session becomes its device `main`.
+    pub async fn claim_key(&self, public_key: &str, signer: Signer) -> Result<String, Error> {
+        let public_key = check_word(public_key)?;
+        let command = Command::Claim { credential: Credential::Key(public_key.clone().into()) };
+        self.claim_as(command, AccountProof::Key { public_key, signer }).await
+    }
+
+    async fn claim_as(&self, command: Command<'static>, proof: AccountProof) -> Result<String, Error> {
+        let answer = self.send_control(command, false, |answer_tx| Purpose::Claim(answer_tx, proof)).await?;
+        match answer.last {
+            Reply::ClaimOk { name } => Ok(name.into_owned()),
+            other => Err(unexpected("CLAIM", &other)),
+        }
+    }
+
+    /// Makes a token with which this device logs in from now on. An earlier token of the device ends.
+    pub async fn token(&self) -> Result<Secret, Error> {
+        match self.control(Command::Token, false).await?.last {
+            Reply::TokenOk { token } => Ok(token),
+            other => Err(unexpected("TOKEN", &other)),
+        }
+    }
+
+    /// Closes the connection of all clones, and waits until it is closed. Unanswered messages stay in the outbox file.
+    pub async fn close(self) {
+        // This fails if the session has ended.
+        let _ = self.requests.send(Request::Close).await;
+        self.requests.closed().await;
+    }
+
+    async fn done(&self, verb: &'static str, command: Command<'static>) -> Result<u64, Error> {
+        match self.control(command, true).await?.last {
+            Reply::Done { seq, .. } => Ok(seq),
+            other => Err(unexpected(verb, &other)),
+        }
+    }
+
+    async fn control(&self, command: Command<'static>, is_repeatable: bool) -> Result<Answer, Error> {
+        self.send_control(command, is_repeatable, Purpose::Answer).await
+    }
+
+    async fn send_control(
+        &self,
+        command: Command<'static>,
+        is_repeatable: bool,
+        purpose: impl FnOnce(AnswerSender) -> Purpose,
+    ) -> Result<Answer, Error> {
+        let (answer_tx, answer_rx) = oneshot::channel();
+        self.request(Request::Control(Control::new(command, purpose(answer_tx), is_repeatable))).await?;
+        answer_rx.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    async fn request(&self, request: Request) -> Result<(), Error> {
+        self.requests.send(request).await.map_err(|_| self.ended())
+    }
+
+    /// The error after the end of the session.
+    pub(crate) fn ended(&self) -> Error {
+        self.end_reason
+            .get()
+            .map_or(Error::Closed(ConnectionError::ClosedLocally), |reason| Error::Ended(Arc::clone(reason)))
+    }
+}
+
+async fn open_outbox(path: PathBuf) -> Result<OutboxFile, Error> {
+    let opening = tokio::task::spawn_blocking(move || OutboxFile::open(&path)).await;
+    opening.map_err(std::io::Error::other).flatten().map_err(|source| Error::Outbox { source })
+}
+
+/// Checks that a target stays one word of a line.
+fn check_word(word: &str) -> Result<String, Error> {
+    let text = Text::new(word, LINE_MAX_BYTES)?;
+    if text.as_str().is_empty() || text.as_str().contains(' ') {
+        return Err(Error::NotAWord { word: crate::sanitize(word).into_owned() });
+    }
+    Ok(text.as_str().to_owned())
+}
+
+fn to_item(part: TaggedReply<'static>) -> Option<Item> {
+    match part.reply {
+        Reply::Record(record) => Some(Item::Record(Record::new(record, part.n))),
+        Reply::Gap { target, from, to, reason } => {
+            Some(Item::Gap(Gap { target: target.into_owned(), from, to, reason }))
+        }
+        _ => None,
+    }
+}
