@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -18,12 +19,15 @@ use super::cli_error::CliError;
 const DEFAULT_ADDR: &str = "127.0.0.1";
 
 /// Example command lines, each with a description.
-pub(crate) const EXAMPLES: [(&str, &str); 6] = [
+pub(crate) const EXAMPLES: [(&str, &str); 9] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
     ("switchboard chat.example:12345 --name Noy", "use the server chat.example"),
     ("printf 'WHO\\nPING\\n' | switchboard", "run a script: one reply per line"),
     ("switchboard send Elias 'dinner is ready'", "send one message"),
     ("switchboard listen --name Noy --json", "print every event as JSON"),
+    ("switchboard login --name Noy --create", "create an account, and log in"),
+    ("switchboard say '#lab' hello --name Noy", "say something in a room"),
+    ("switchboard history '#lab' --name Noy", "print the last records of a room"),
     ("switchboard bench pairs --pairs 50", "measure the server under load"),
 ];
 
@@ -52,7 +56,8 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("NO_COLOR", "If it is set and not empty, colours are off unless --color is always."),
     (
         "XDG_STATE_HOME",
-        "The folder for the history of typed lines, switchboard/history; the default is ~/.local/state.",
+        "The folder for the state of the program, switchboard: the history of typed lines, and the token, unanswered \
+         messages and positions of each account. The default is ~/.local/state.",
     ),
 ];
 
@@ -214,9 +219,96 @@ pub(crate) enum Action {
         name_arg: NameArg,
         #[command(flatten)]
         reconnect: ReconnectArgs,
+        /// Print the records of this conversation: a room (#ROOM), or a user with an account.
+        ///
+        /// Begins where this device stopped the last time, or with the records that come from now on.
+        #[arg(long, value_name = "TARGET")]
+        conversation: Option<String>,
+        /// The device of the account --name that listens [default: main].
+        ///
+        /// While it listens, no other command can use this device. Needs --conversation.
+        #[arg(long, value_name = "DEVICE", requires = "conversation")]
+        device: Option<String>,
+        /// Join the room first. Needs --conversation.
+        #[arg(long, requires = "conversation")]
+        join: bool,
         /// Exit after this number of messages.
         #[arg(long, value_name = "N")]
         count: Option<u64>,
+    },
+    /// Log in to an account, and store a token for the other commands.
+    ///
+    /// Asks for the password at the terminal, or reads it from the first line of standard input. The token is stored
+    /// in a file that only you can read. Then --name NAME means this account in `say`, `history`, `rooms`, `export`
+    /// and `listen --conversation`. A server takes secrets only over a secure connection, such as one on the same
+    /// machine.
+    Login {
+        #[command(flatten)]
+        server: AddrArg,
+        /// The name of the account.
+        #[arg(long, short, value_name = "NAME")]
+        name: Option<String>,
+        /// The name of this device. Each program that stays connected needs a device of its own [default: main].
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
+        /// Use this SSH key of the type ssh-ed25519 instead of a password: a private key, or a .pub file whose key the
+        /// SSH agent has. `ssh-keygen` signs.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Create the account first.
+        #[arg(long)]
+        create: bool,
+    },
+    /// Say something in a conversation, and wait until the server has stored it.
+    ///
+    /// With an account, the message is stored once, even if this program or the connection fails: the next command of
+    /// the device sends an unanswered message again. Exits with 0 only if the message is stored.
+    #[command(override_usage = "switchboard say [OPTIONS] [ADDR] <TARGET> <TEXT>...")]
+    Say {
+        #[command(flatten)]
+        account: AccountArgs,
+        /// Join the room first.
+        #[arg(long)]
+        join: bool,
+        /// The conversation, and the message; its words are joined by spaces.
+        ///
+        /// The conversation is a room (#ROOM, in quotes for most shells), a user with an account, or @ and an account's
+        /// id. An address may stand before it: HOST:PORT or an IP address.
+        #[arg(required = true, num_args = 2.., value_names = ["TARGET", "TEXT"])]
+        words: Vec<String>,
+    },
+    /// Print the last records of a conversation.
+    #[command(override_usage = "switchboard history [OPTIONS] [ADDR] <TARGET>")]
+    History {
+        #[command(flatten)]
+        account: AccountArgs,
+        /// Print only records with a lower number.
+        #[arg(long, value_name = "N")]
+        before: Option<u64>,
+        /// The number of records.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        count: u64,
+        /// The conversation: a room (#ROOM), a user with an account, or @ and an account's id. An address may stand
+        /// before it.
+        #[arg(required = true, num_args = 1..=2, value_name = "TARGET")]
+        words: Vec<String>,
+    },
+    /// List the rooms, each with its number of members and its topic.
+    Rooms {
+        #[command(flatten)]
+        server: AddrArg,
+        #[command(flatten)]
+        account: AccountArgs,
+    },
+    /// Print all records of a conversation, from the first one.
+    #[command(override_usage = "switchboard export [OPTIONS] [ADDR] <TARGET>")]
+    Export {
+        #[command(flatten)]
+        account: AccountArgs,
+        /// The conversation: a room (#ROOM), a user with an account, or @ and an account's id. An address may stand
+        /// before it.
+        #[arg(required = true, num_args = 1..=2, value_name = "TARGET")]
+        words: Vec<String>,
     },
     /// Put a server under load, check every message, and report the results.
     Bench {
@@ -238,6 +330,29 @@ pub(crate) struct NameArg {
     /// Register this name instead of a guest name.
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
+}
+
+/// The account after a subcommand.
+#[derive(Args, Debug)]
+pub(crate) struct AccountArgs {
+    /// The account to which `login` has logged in, or the name of a guest. Without it, a guest name.
+    #[arg(long, short, value_name = "NAME")]
+    name: Option<String>,
+    /// The device of the account [default: main].
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+}
+
+impl AccountArgs {
+    /// The device as given.
+    pub(crate) fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+}
+
+/// The target among the words `[ADDR] TARGET`.
+pub(crate) fn target_of(words: &[String]) -> &str {
+    words.last().map_or("", String::as_str)
 }
 
 /// The server's address after a subcommand.
@@ -288,11 +403,19 @@ impl Cli {
         // An empty variable counts as unset. An empty argument is a mistake.
         let is_from_variable = matches.value_source("addr") == Some(ValueSource::EnvVariable);
         cli.addr.take_if(|addr| addr.is_empty() && is_from_variable);
-        if let Some(Action::Send { name_arg, .. } | Action::Listen { name_arg, .. }) = &mut cli.action
-            && name_arg.name.is_some()
-        {
-            cli.options.name = name_arg.name.take();
-        }
+        let name = match &mut cli.action {
+            Some(
+                Action::Send { name_arg: NameArg { name }, .. }
+                | Action::Listen { name_arg: NameArg { name }, .. }
+                | Action::Login { name, .. }
+                | Action::Say { account: AccountArgs { name, .. }, .. }
+                | Action::History { account: AccountArgs { name, .. }, .. }
+                | Action::Rooms { account: AccountArgs { name, .. }, .. }
+                | Action::Export { account: AccountArgs { name, .. }, .. },
+            ) => name.take(),
+            _ => None,
+        };
+        cli.options.name = name.or(cli.options.name);
         if let Some(Action::Listen { reconnect, .. }) = &cli.action {
             cli.options.reconnect.no_reconnect |= reconnect.no_reconnect;
             cli.options.reconnect.ping_after = reconnect.ping_after.or(cli.options.reconnect.ping_after);
@@ -310,6 +433,11 @@ impl Cli {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
             Some(Action::Who { .. }) => ("with who", &["--json"]),
             Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
+            Some(Action::Login { .. }) => ("with login", &["--name", "--json"]),
+            Some(Action::Say { .. }) => ("with say", &["--name", "--json"]),
+            Some(Action::History { .. }) => ("with history", &["--name", "--json"]),
+            Some(Action::Rooms { .. }) => ("with rooms", &["--name", "--json"]),
+            Some(Action::Export { .. }) => ("with export", &["--name", "--json"]),
             Some(Action::Listen { .. }) => ("with listen", &["--name", "--json", "--no-reconnect", "--ping-after"]),
             Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
             Some(Action::Completions { .. }) => ("with completions", &[]),
@@ -344,7 +472,13 @@ impl Cli {
     /// Returns the server's address as HOST:PORT. Fails if the user gave a URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
-            Some(Action::Send { words, .. }) => self.split_words(words)?.addr.unwrap_or(self.first_addr()),
+            Some(Action::Send { words, .. } | Action::Say { words, .. }) => {
+                self.split_words(words)?.addr.unwrap_or(self.first_addr())
+            }
+            Some(Action::History { words, .. } | Action::Export { words, .. }) => match &words[..] {
+                [addr, _] => addr,
+                _ => self.first_addr(),
+            },
             _ => self.given_addr(),
         };
         if let Some((scheme, after_scheme)) = addr.split_once("://") {
@@ -361,11 +495,23 @@ impl Cli {
     /// The address as the user wrote it. An address after the subcommand has priority.
     fn given_addr(&self) -> &str {
         let after_subcommand = match &self.action {
-            Some(Action::Ping { server, .. } | Action::Who { server } | Action::Listen { server, .. }) => {
-                server.addr.as_deref()
-            }
+            Some(
+                Action::Ping { server, .. }
+                | Action::Who { server }
+                | Action::Listen { server, .. }
+                | Action::Login { server, .. }
+                | Action::Rooms { server, .. },
+            ) => server.addr.as_deref(),
             Some(Action::Bench { load }) => load.target().server.addr.as_deref(),
-            Some(Action::Send { .. } | Action::Completions { .. } | Action::Man) | None => None,
+            Some(
+                Action::Send { .. }
+                | Action::Say { .. }
+                | Action::History { .. }
+                | Action::Export { .. }
+                | Action::Completions { .. }
+                | Action::Man,
+            )
+            | None => None,
         };
         after_subcommand.unwrap_or(self.first_addr())
     }
@@ -375,7 +521,7 @@ impl Cli {
         self.addr.as_deref().unwrap_or(DEFAULT_ADDR)
     }
 
-    /// Splits the words of `send`.
+    /// Splits the words of `send` or `say`.
     pub(crate) fn split_words<'a>(&self, words: &'a [String]) -> Result<SendWords<'a>, CliError> {
         SendWords::split(words, self.addr.is_some())
     }
@@ -440,7 +586,12 @@ mod tests {
 
     #[test]
     fn the_address_may_stand_before_or_after_a_subcommand() {
-        let cases: [(&[&str], &str); 10] = [
+        let cases: [(&[&str], &str); 15] = [
+            (&["history", "#lab"], "127.0.0.1:12345"),
+            (&["history", "a:1", "#lab"], "a:1"),
+            (&["b:2", "export", "a", "#lab"], "a:12345"),
+            (&["rooms", "a:1"], "a:1"),
+            (&["say", "a:1", "#lab", "hi"], "a:1"),
             (&["a:1"], "a:1"),
             (&["who", "a:1"], "a:1"),
             (&["a:1", "who"], "a:1"),
@@ -493,7 +644,15 @@ mod tests {
 
     #[test]
     fn a_name_may_stand_before_or_after_a_subcommand() {
-        for args in [&["--name", "Noy", "listen"], &["listen", "--name", "Noy"]] {
+        let cases: [&[&str]; 6] = [
+            &["--name", "Noy", "listen"],
+            &["listen", "--name", "Noy"],
+            &["--name", "Noy", "rooms"],
+            &["rooms", "--name", "Noy"],
+            &["login", "--name", "Noy"],
+            &["history", "#lab", "--name", "Noy"],
+        ];
+        for args in cases {
             assert_eq!(parse(args).options.name.as_deref(), Some("Noy"), "given {args:?}");
         }
     }

@@ -54,6 +54,19 @@ pub(crate) enum CliError {
         humantime::format_duration(*.0)
     )]
     TimedOut(Duration),
+    /// No answer to a message arrived in time. The outbox file keeps the message.
+    #[error(
+        "no answer within {}: the message is kept, and the next command of this device sends it again",
+        humantime::format_duration(*.0)
+    )]
+    Unanswered(Duration),
+    /// The device has no token for its account, or a token that is not valid any more.
+    #[error("{source} If the account {name} is yours, log in first: switchboard login --name {name}")]
+    NotLoggedIn {
+        /// The name, sanitized.
+        name: String,
+        source: Error,
+    },
     /// A signal ended the program. The value is its number.
     #[error("ended by signal {0}")]
     Signalled(i32),
@@ -99,10 +112,14 @@ impl CliError {
 
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused | Self::LoadFaults | Self::UserLeft { .. } | Self::OtherPeer { .. } => 1,
+            Self::Refused
+            | Self::LoadFaults
+            | Self::UserLeft { .. }
+            | Self::OtherPeer { .. }
+            | Self::NotLoggedIn { .. } => 1,
             Self::Usage(_) => 2,
             Self::WrongDialect { .. } | Self::OtherProtocol { .. } | Self::UnknownHost { .. } => 3,
-            Self::TimedOut(_) | Self::SilentServer { .. } => 4,
+            Self::TimedOut(_) | Self::Unanswered(_) | Self::SilentServer { .. } => 4,
             Self::Io(_) => 5,
             // Shells use the same exit code for a program that a signal ended.
             Self::Signalled(signal) => 128 + u8::try_from(*signal).unwrap_or(0),
@@ -113,18 +130,24 @@ impl CliError {
                 BenchError::Silent { .. } => 4,
                 BenchError::Io(_) => 5,
             },
-            Self::Client(error) => match error {
-                Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } => 1,
-                Error::Name(_) | Error::Text(_) | Error::Blank => 2,
-                Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } => 4,
-                Error::Unreachable { failed, .. }
-                    if failed.iter().all(|attempt| attempt.source.kind() == io::ErrorKind::TimedOut) =>
-                {
-                    4
-                }
-                _ => 3,
-            },
+            Self::Client(error) => exit_code_of(error),
         }
+    }
+}
+
+fn exit_code_of(error: &Error) -> u8 {
+    match error {
+        Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } | Error::TooManyUnanswered { .. } => 1,
+        Error::Name(_) | Error::Text(_) | Error::Blank | Error::NotAWord { .. } | Error::Signer { .. } => 2,
+        Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } | Error::LoginTimeout { .. } => 4,
+        Error::Unreachable { failed, .. }
+            if failed.iter().all(|attempt| attempt.source.kind() == io::ErrorKind::TimedOut) =>
+        {
+            4
+        }
+        Error::Outbox { .. } => 5,
+        Error::Ended(reason) => exit_code_of(reason),
+        _ => 3,
     }
 }
 

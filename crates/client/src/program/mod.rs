@@ -1,11 +1,13 @@
 //! The program `switchboard`: parses the command line and runs the selected action.
 
+mod account_files;
 mod args;
 mod bench;
 mod chat_formatter;
 mod cli_error;
 mod completion;
 mod connecting;
+mod conversations;
 mod current_chat;
 mod edited_line;
 mod generate;
@@ -15,10 +17,12 @@ mod json;
 mod line_dialect;
 mod line_editor;
 mod oneshot;
+mod password;
 mod print_gate;
 mod script;
 mod send_buffer;
 mod signals;
+mod state_directory;
 mod stdin;
 mod stdout;
 mod terminal;
@@ -30,7 +34,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Action, Cli, Options, SendWords};
+use args::{Action, Cli, Options, SendWords, target_of};
 use cli_error::CliError;
 use switchboard_protocol::Dialect;
 
@@ -75,7 +79,24 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
             let SendWords { user, text, .. } = cli.split_words(words)?;
             oneshot::send(addr, options, user, &text).await
         }
+        Some(Action::Listen { conversation: Some(target), device, join, count, .. }) => {
+            conversations::listen(addr, options, device.as_deref(), target, *join, *count).await
+        }
         Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
+        Some(Action::Login { device, key, create, .. }) => {
+            conversations::login(addr, options, device.as_deref(), key.as_deref(), *create).await
+        }
+        Some(Action::Say { words, account, join }) => {
+            let SendWords { user: target, text, .. } = cli.split_words(words)?;
+            conversations::say(addr, options, account.device(), (target, &text), *join).await
+        }
+        Some(Action::History { words, account, before, count }) => {
+            conversations::history(addr, options, account.device(), target_of(words), *before, *count).await
+        }
+        Some(Action::Export { words, account }) => {
+            conversations::export(addr, options, account.device(), target_of(words)).await
+        }
+        Some(Action::Rooms { account, .. }) => conversations::rooms(addr, options, account.device()).await,
         Some(Action::Bench { load }) => bench::run(addr, options, load).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),

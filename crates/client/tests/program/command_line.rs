@@ -9,7 +9,7 @@ use crate::run::{command, finish, finished, run};
 
 #[tokio::test]
 async fn help_matches_its_files() {
-    let cases: [(&[&str], &str, &str); 10] = [
+    let cases: [(&[&str], &str, &str); 15] = [
         (&["--help"], "80", "main.txt"),
         (&["--help"], "60", "main-narrow.txt"),
         (&["-h"], "80", "main-short.txt"),
@@ -17,6 +17,11 @@ async fn help_matches_its_files() {
         (&["who", "--help"], "80", "who.txt"),
         (&["send", "--help"], "80", "send.txt"),
         (&["listen", "--help"], "80", "listen.txt"),
+        (&["login", "--help"], "80", "login.txt"),
+        (&["say", "--help"], "80", "say.txt"),
+        (&["history", "--help"], "80", "history.txt"),
+        (&["rooms", "--help"], "80", "rooms.txt"),
+        (&["export", "--help"], "80", "export.txt"),
         (&["bench", "--help"], "80", "bench.txt"),
         (&["bench", "pairs", "--help"], "80", "bench-pairs.txt"),
         (&["bench", "isolation", "--help"], "80", "bench-isolation.txt"),
