@@ -47,8 +47,9 @@ fn table(json: &str) -> Option<String> {
     let faults = summary["faults"].as_object()?.values().filter_map(Value::as_u64).sum::<u64>();
     writeln!(
         table,
-        "\n{} measurements in {} rounds on {} cores of an {}; {faults} messages lost, reordered, duplicated, corrupt \
-         or acknowledged wrongly. The machine was disturbed during {} measurements.",
+        "\n{} measurements in {} rounds on {} cores of an {};\n\
+         {faults} messages lost, reordered, duplicated, corrupt or acknowledged wrongly.\n\
+         The machine was disturbed during {} measurements.",
         summary["measurements"],
         json["rounds"],
         machine["cores"],
