@@ -38,6 +38,21 @@ impl Chat {
         }
     }
 
+    /// The notice for a message that was sent in the chat `sent_in`, and that the server acknowledges in this chat.
+    /// `None` if it is the same chat. Otherwise the chat changed while the message was on its way, and the server has
+    /// delivered it to the peer of this chat.
+    pub(crate) fn misdelivery(&self, sent_in: &Self) -> Option<String> {
+        self.peer.as_ref().filter(|_| self != sent_in)?;
+        let (name, earlier) = (self.name(), sent_in.name());
+        Some(match &sent_in.peer {
+            None => format!("the chat with {name} began before your last line arrived: {name} got it"),
+            Some(_) if earlier == name => {
+                format!("the chat with {name} ended before your last line arrived: it went to the new chat with {name}")
+            }
+            Some(_) => format!("the chat with {earlier} ended before your last line arrived: {name} got it"),
+        })
+    }
+
     /// The prompt for lines of this chat: `Noy> `, or `> ` outside of a chat.
     pub(crate) fn prompt(&self) -> String {
         let Some(peer) = &self.peer else { return "> ".to_owned() };

@@ -52,7 +52,7 @@ impl ChatSession<'_> {
                 received = connection.lines.next(), if receives_first => match received {
                     Ok(Received::PingDue) => {
                         connection.out.push_line("PING");
-                        self.pending.push_back(PendingRequest::new(RequestKind::Probe));
+                        self.pending.push_back(PendingRequest::new(RequestKind::Probe, self.chat.get()));
                     }
                     Ok(Received::Line(line)) => {
                         n_received += 1;

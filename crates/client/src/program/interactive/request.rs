@@ -2,17 +2,21 @@
 
 use tokio::time::Instant;
 
+use super::super::current_chat::Chat;
+
 /// A request in flight.
 pub(super) struct PendingRequest {
     pub(super) kind: RequestKind,
+    /// The chat in which the request was sent.
+    pub(super) chat: Chat,
     pub(super) sent_at: Instant,
     /// Whether the answer has timed out. The session then accepts further lines.
     pub(super) is_late: bool,
 }
 
 impl PendingRequest {
-    pub(super) fn new(kind: RequestKind) -> Self {
-        Self { kind, sent_at: Instant::now(), is_late: false }
+    pub(super) fn new(kind: RequestKind, chat: Chat) -> Self {
+        Self { kind, chat, sent_at: Instant::now(), is_late: false }
     }
 }
 

@@ -63,6 +63,11 @@ impl ChatSession<'_> {
                 return;
             }
         };
+        if reply == Reply::MsgSent
+            && let Some(notice) = self.chat.get().misdelivery(&request.chat)
+        {
+            self.show_error(notice).await;
+        }
         match reply {
             Reply::RegisterOk { name } => {
                 self.show_notice(format!("You are {}.", self.formatter.name(&name))).await;

@@ -59,7 +59,7 @@ impl ChatSession<'_> {
             line if is_register(&line) => RequestKind::Register(line),
             _ => RequestKind::Command,
         };
-        self.pending.push_back(PendingRequest::new(kind));
+        self.pending.push_back(PendingRequest::new(kind, chat));
     }
 
     /// Returns a line to the editor, because it was typed for another chat. The rest of a long paste is discarded.

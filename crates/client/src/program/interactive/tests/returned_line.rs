@@ -1,4 +1,4 @@
-//! Dialogues in which a chat ends before a line is sent. The editor gets the line back.
+//! Dialogues in which a chat ends before a line is sent, or before it arrives. The editor gets an unsent line back.
 
 use super::super::connected::RECEIVED_FIRST_MAX_LINES;
 use super::play;
@@ -66,6 +66,53 @@ async fn a_line_does_not_overtake_the_end_of_its_chat_in_the_same_segment() {
         < :: Here: Ada."
     );
     play([server.leak()], &["--chat", "Noy"], &user).await;
+}
+
+#[tokio::test]
+async fn a_line_that_reached_another_chat_is_reported() {
+    // Each line crosses the event that changes the chat, except the last, which reaches the chat that it was typed for.
+    let server = "
+        < WELCOME
+        > CONNECT Elias
+        < CONNECT_OK Elias
+        > MSG secret
+        < PEER_DISCONNECTED
+        < INCOMING_CONNECTION Ada
+        < MSG_SENT
+        > MSG typed
+        <| PEER_DISCONNECTED\\nINCOMING_CONNECTION Noy\\nMSG_SENT\\n
+        > MSG again
+        <| PEER_DISCONNECTED\\nINCOMING_CONNECTION Noy\\nMSG_SENT\\n
+        > DISCONNECT
+        < DISCONNECT_OK
+        > MSG to nobody
+        <| INCOMING_CONNECTION Ada\\nMSG_SENT\\n
+        > MSG hello
+        < MSG_SENT
+        .";
+    let user = "
+        < :: You are in a chat with Elias: type to talk, DISCONNECT to leave.
+        > secret
+        < :: Elias left the chat.
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        < :! the chat with Elias ended before your last line arrived: Ada got it
+        > MSG typed
+        < :: Ada left the chat.
+        < :: Noy opened a chat with you: type to answer, DISCONNECT to leave.
+        < :! the chat with Ada ended before your last line arrived: Noy got it
+        < :: MSG_SENT
+        > again
+        < :: Noy left the chat.
+        < :: Noy opened a chat with you: type to answer, DISCONNECT to leave.
+        < :! the chat with Noy ended before your last line arrived: it went to the new chat with Noy
+        > DISCONNECT
+        < :: You left the chat with Noy.
+        > MSG to nobody
+        < :: Ada opened a chat with you: type to answer, DISCONNECT to leave.
+        < :! the chat with Ada began before your last line arrived: Ada got it
+        < :: MSG_SENT
+        > hello";
+    play([server], &["--chat", "Elias"], user).await;
 }
 
 #[tokio::test]
