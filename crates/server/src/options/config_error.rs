@@ -35,12 +35,12 @@ pub enum ConfigError {
         origin: Source,
     },
     /// A key of the file or a variable has an unknown name.
-    #[error("{name} is unknown: perhaps {nearest} is meant (from {origin})", name = sanitize(.name))]
+    #[error("{name} is unknown: {} (from {origin})", correction(.nearest.as_deref()), name = sanitize(.name))]
     Unknown {
         /// The unknown name.
         name: String,
-        /// The most similar known name.
-        nearest: String,
+        /// The known name that is probably meant. `None` if no known name is similar.
+        nearest: Option<String>,
         /// The source of the name.
         origin: Source,
     },
@@ -61,6 +61,13 @@ pub enum ConfigError {
     /// No listener has an address.
     #[error("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT")]
     NothingToListenOn,
+}
+
+fn correction(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("perhaps {nearest} is meant"),
+        None => "--print-config lists the keys".to_owned(),
+    }
 }
 
 /// All mistakes in a configuration. There is at least one.

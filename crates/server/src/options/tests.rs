@@ -170,6 +170,7 @@ fn all_mistakes_are_reported_at_once() {
 fn file_error_names_line_key_and_allowed_values() {
     let cases = [
         ("max-session = 3", &["max-session is unknown: perhaps max-sessions is meant", ":1)"][..]),
+        ("config = \"x\"", &["config is unknown: --print-config lists the keys (from /", ":1)"]),
         ("\nmax-sessions = \"many\"", &["max-sessions is many: give a whole number, 0 or more", ":2)"]),
         ("max-sessions = -3", &["max-sessions is -3: give a whole number, 0 or more", ":1)"]),
         ("max-sessions = [1, 2]", &["max-sessions is 1, 2: give one value", ":1)"]),

@@ -29,18 +29,18 @@ pub(super) fn check_variable_names(variables: &[(OsString, OsString)]) -> (Vec<C
     let (mut misspelt, mut foreign) = (Vec::new(), Vec::new());
     for name in unknown {
         match unknown_name(&name, known.iter().copied(), Source::Environment) {
-            ConfigError::Unknown { name, nearest, origin } if distance(&name, &nearest) > TYPO_MAX => {
-                foreign.push(ConfigError::Ignored { name, origin });
-            }
+            ConfigError::Unknown { name, nearest: None, origin } => foreign.push(ConfigError::Ignored { name, origin }),
             error => misspelt.push(error),
         }
     }
     (misspelt, foreign)
 }
 
+/// The mistake of an unknown name, with the most similar of the `known` names if it is probably meant.
 pub(super) fn unknown_name<'a>(name: &str, known: impl Iterator<Item = &'a str>, origin: Source) -> ConfigError {
-    let nearest = known.min_by_key(|known| distance(name, known)).unwrap_or_default().to_owned();
-    ConfigError::Unknown { name: name.to_owned(), nearest, origin }
+    let distances = known.map(|known| (distance(name, known), known));
+    let nearest = distances.filter(|(distance, _)| *distance <= TYPO_MAX).min_by_key(|(distance, _)| *distance);
+    ConfigError::Unknown { name: name.to_owned(), nearest: nearest.map(|(_, known)| known.to_owned()), origin }
 }
 
 /// The number of edits between two names, however they are capitalized.
