@@ -107,7 +107,7 @@ impl Layers {
                 errors.push(ConfigError::Invalid {
                     key: key.to_string(),
                     value: text[value.span()].to_owned(),
-                    allowed: "give a number, a text, true or false".to_owned(),
+                    allowed: "give a number, a text, true or false, or a list of these".to_owned(),
                     origin: source,
                     is_misformed: true,
                 });
@@ -163,15 +163,19 @@ fn line_number(text: &str, offset: usize) -> usize {
 /// The values of a key of the file, in the syntax of a flag. `None` if the value cannot be a setting.
 fn texts_of(value: &DeValue<'_>) -> Option<Vec<String>> {
     Some(vec![match value {
+        DeValue::Array(values) if values.is_empty() => NONE.to_owned(),
+        DeValue::Array(values) => return values.iter().map(|value| text_of(value.get_ref())).collect(),
+        value => text_of(value)?,
+    }])
+}
+
+/// One value, in the syntax of a flag. `None` if the value cannot be a setting, or has several values.
+fn text_of(value: &DeValue<'_>) -> Option<String> {
+    Some(match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix()).ok()?.to_string(),
         DeValue::Float(number) => number.as_str().to_owned(),
         DeValue::Boolean(value) => value.to_string(),
-        DeValue::Array(values) if values.is_empty() => NONE.to_owned(),
-        DeValue::Array(values) => {
-            let values: Option<Vec<_>> = values.iter().map(|value| texts_of(value.get_ref())).collect();
-            return Some(values?.into_iter().flatten().collect());
-        }
-        DeValue::Datetime(_) | DeValue::Table(_) => return None,
-    }])
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
 }

@@ -179,6 +179,8 @@ fn file_error_names_line_key_and_allowed_values() {
         ("on-link-prefix = \"fd00::1/8\"", &["the address has bits after the prefix: write fd00::/8 (from /"]),
         ("listen = 7", &["listen is 7: the port is missing", ":1)"]),
         ("listen = {a = 1}", &["listen is {a = 1}: give a number, a text, true or false", ":1)"]),
+        ("listen = [[\":1\"]]", &["listen is [[\":1\"]]: give a number, a text, true or false", ":1)"]),
+        ("listen = [[]]", &["listen is [[]]: give a number, a text, true or false", ":1)"]),
         ("log-level = \"loud\"", &["log-level is loud: give error, warn", "(from /"]),
         ("threads = 100000", &["threads is 100000: give 1 to 1024"]),
         ("listen = \"none\"\nlisten-line = \"none\"", &["there is nothing to listen on"]),
