@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings, run};
@@ -18,23 +18,32 @@ const MESSAGES: usize = 4096;
 /// Maximum time to wait for a reply.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of allocations for timers. The server allocates a timer when it begins to delay replies. The number
-/// of these delays does not depend on the number of messages.
-const TIMERS_MAX: u64 = 8;
+/// Maximum time for which the server delays replies. It then needs a timer, and keeps it at least until this time has
+/// passed.
+const REPLY_DELAY_MAX: Duration = Duration::from_millis(40);
+
+/// Number of allocations for a timer: its own, and one for the state that holds it.
+const ALLOCATIONS_PER_TIMER: u128 = 2;
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog, and once again";
 
 #[test]
 fn warm_session_does_not_allocate_for_a_message() {
-    // The line dialect has no replies to delay, so it needs no timer.
-    for (dialect, allocations_max) in [(Dialect::Commands, TIMERS_MAX), (Dialect::Line, 0)] {
+    for dialect in [Dialect::Commands, Dialect::Line] {
         for batch in [1, 16, 256, 512] {
             for waits_for_replies in [true, false] {
-                let allocations = count_allocations(dialect, batch, waits_for_replies);
+                let Count { allocations, elapsed } = count_allocations(dialect, batch, waits_for_replies);
+                // The number of timers depends on the time, and not on the number of messages. The line dialect has no
+                // replies to delay, so it needs no timer.
+                let timers_max = match dialect {
+                    Dialect::Commands => 1 + elapsed.as_millis() / REPLY_DELAY_MAX.as_millis(),
+                    Dialect::Line => 0,
+                };
+                let allocations_max = ALLOCATIONS_PER_TIMER * timers_max;
                 assert!(
-                    allocations <= allocations_max,
+                    u128::from(allocations) <= allocations_max,
                     "{allocations} allocations for {MESSAGES} messages in batches of {batch}, {dialect} dialect, \
-                     waits_for_replies: {waits_for_replies}"
+                     waits_for_replies: {waits_for_replies}, in {elapsed:?}"
                 );
             }
         }
@@ -47,7 +56,7 @@ fn warm_session_does_not_allocate_for_a_message() {
 fn flood_allocates_per_read_not_per_message() {
     for dialect in [Dialect::Commands, Dialect::Line] {
         for batch in [1024, 4096] {
-            let allocations = count_allocations(dialect, batch, true);
+            let Count { allocations, .. } = count_allocations(dialect, batch, true);
             let allocations_max = MESSAGES as u64 / 32;
             assert!(
                 allocations <= allocations_max,
@@ -57,10 +66,16 @@ fn flood_allocates_per_read_not_per_message() {
     }
 }
 
+/// Allocations of the server, and the time in which they were counted.
+struct Count {
+    allocations: u64,
+    elapsed: Duration,
+}
+
 /// Counts the server's allocations for [`MESSAGES`] messages in batches of `batch`, after [`MESSAGES`]
 /// messages that warm up the session.
 /// `waits_for_replies`: the sender reads the replies to each batch before it sends the next.
-fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) -> u64 {
+fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) -> Count {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     let address = "127.0.0.1:0".parse().expect("an address");
     let listener = runtime.block_on(Listener::bind(dialect, &address)).expect("a port is free").remove(0);
@@ -77,10 +92,17 @@ fn count_allocations(dialect: Dialect, batch: usize, waits_for_replies: bool) ->
         done_sender.send(()).expect("the server waits");
     });
     runtime.block_on(warm_receiver).expect("the clients have not failed");
+    let start = now();
     let counted = allocation_counter::measure(|| runtime.block_on(done_receiver).expect("the clients have not failed"));
+    let elapsed = start.elapsed();
     clients.join().expect("the clients received the expected lines");
     server.abort();
-    counted.count_total
+    Count { allocations: counted.count_total, elapsed }
+}
+
+#[expect(clippy::disallowed_methods, reason = "real sockets live in real time")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// A conversation in which Noy sends messages to Elias.
