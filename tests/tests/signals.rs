@@ -246,6 +246,10 @@ fn hangup_of_a_daemon_reloads_the_log_level() {
     let line = server.log_line_with("configuration reloaded");
     assert!(line.contains(r#""applied":"log-level""#), "{line}");
     assert!(line.contains(r#""needs_restart":"max-sessions""#), "{line}");
+    // The server logs this line before it applies the level. A further reload begins only after that.
+    server.signal("HUP");
+    let line = server.log_line_with("configuration reloaded");
+    assert!(line.contains(r#""applied":"""#), "{line}");
     noy.send("MSG hello");
     elias.expect("FROM Noy: hello");
     server.log_line_with(r#""message":"message""#);
