@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -239,12 +240,21 @@ fn a_steady_reader_stays_connected_with_a_hundred_writers() {
     let mut noy = TestClient::registered(commands(&server), "Noy");
     let text = "x".repeat(3500);
     let line = server.address(Dialect::Line);
-    let writers: Vec<_> = (0..WRITERS)
+    // All writers connect before the first of them writes. On a busy machine, this takes seconds, in which Noy does not
+    // read yet.
+    let connected: Vec<_> = (0..WRITERS)
         .map(|n| {
             let mut writer = TestClient::connect(line);
             writer.send(&format!("User{n}"));
             writer.expect(&format!("Welcome User{n}! You can now chat."));
-            let lines = format!("Noy: {text}\n").repeat(LINES_PER_WRITER);
+            writer
+        })
+        .collect();
+    let lines: Arc<str> = format!("Noy: {text}\n").repeat(LINES_PER_WRITER).into();
+    let writers: Vec<_> = connected
+        .into_iter()
+        .map(|mut writer| {
+            let lines = Arc::clone(&lines);
             thread::spawn(move || {
                 writer.write(lines.as_bytes());
                 writer
