@@ -72,6 +72,7 @@ pub async fn run(
         server_name: settings.server_name.clone(),
         capabilities,
         guests_create_rooms: settings.guests_create_rooms,
+        ..Version2Settings::default()
     };
     let snapshot = store.load().map_err(StoreStartError::from)?;
     let server_id = server_id::load(settings.data.as_deref()).map_err(StoreStartError::ServerId)?;

@@ -9,6 +9,7 @@ use switchboard_protocol::version2::DeviceName;
 use crate::change::{AccountId, Credential, DeviceId, NextIds, StoredAccount, StoredDevice, TokenHash};
 use crate::lookalike::Keys;
 use crate::session::SessionId;
+use crate::version2::state::Usage;
 
 /// All accounts. An account holds its name while nobody of it is connected, too.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Account {
     pub(crate) credential: Credential,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) blocked: BTreeSet<AccountId>,
+    /// What it has stored since the server started.
+    pub(crate) usage: Usage,
 }
 
 /// One device of an account.
@@ -105,7 +108,13 @@ impl Accounts {
         if let Ok(name) = Username::new(name) {
             self.by_key.extend(keys(&name).into_iter().map(|key| (key, id)));
         }
-        let account = Account { name: name.into(), credential, devices: BTreeMap::new(), blocked: BTreeSet::new() };
+        let account = Account {
+            name: name.into(),
+            credential,
+            devices: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            usage: Usage::default(),
+        };
         self.by_id.insert(id, account);
     }
 
@@ -113,6 +122,9 @@ impl Accounts {
     pub(crate) fn remove(&mut self, id: AccountId) -> Option<Account> {
         let account = self.by_id.remove(&id)?;
         self.by_key.retain(|_, holder| *holder != id);
+        for other in self.by_id.values_mut() {
+            other.blocked.remove(&id);
+        }
         Some(account)
     }
 }

@@ -156,7 +156,7 @@ impl Switchboard {
         if peer == from {
             return Err(Refusal::SelfConnect);
         }
-        if self.sessions[from].chat.is_some() {
+        if self.sessions[from].chat.is_some() || self.has_partner(from) {
             return Err(Refusal::UserBusy);
         }
         let peer = self.free_device(peer).ok_or(Refusal::UserBusy)?;

@@ -12,7 +12,7 @@ pub struct AccountId(pub u64);
 pub struct DeviceId(pub u64);
 
 /// Identifies a conversation. No later conversation gets the same id, also not a room of the same name.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConversationId(pub u64);
 
 /// The epoch of a conversation: an opaque word that never recurs. It is drawn at random.

@@ -1,11 +1,14 @@
 //! What is stored, as far as the core knows it: accounts and conversations, without the records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use switchboard_protocol::version2::RoomName;
 
 use crate::accounts::Accounts;
-use crate::change::{AccountId, Change, ConversationId, ConversationKind, Epoch, Member, RoomSettings, Snapshot};
+use crate::change::{
+    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, Member, RoomSettings, Snapshot,
+};
 use crate::commit_queue::Position;
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
@@ -90,9 +93,15 @@ impl Ledger {
         }
     }
 
-    /// All rooms, in order of their folded names.
-    pub(crate) fn rooms(&self) -> impl Iterator<Item = ConversationId> {
-        self.rooms.values().copied()
+    /// Number of rooms.
+    pub(crate) fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// The rooms after one, in order of their folded names.
+    pub(crate) fn rooms_after(&self, name: Option<&str>) -> impl Iterator<Item = (&str, ConversationId)> {
+        let start = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rooms.range::<str, _>((start, Bound::Unbounded)).map(|(name, &id)| (&**name, id))
     }
 
     /// The direct conversation of two accounts.
@@ -171,15 +180,25 @@ impl Ledger {
         }
     }
 
-    /// Deletes an account: its devices and its places in conversations, too. Its records stay.
+    /// Forgets the numbers that removed devices of an account have given.
+    pub(crate) fn forget_devices(&mut self, devices: &[DeviceId], account: AccountId) {
+        for id in self.memberships.get(&account).into_iter().flatten() {
+            if let Some(conversation) = self.conversations.get_mut(id) {
+                conversation.sent.retain(|device, _| !devices.contains(device));
+            }
+        }
+    }
+
+    /// Deletes an account: its devices and its places in conversations, too. Its records stay, and the other account of
+    /// a direct conversation can still read it.
     pub(crate) fn delete_account(&mut self, account: AccountId, effects: &mut impl StoreEffects) {
-        self.accounts.remove(account);
+        let devices: Vec<_> = self.accounts.remove(account).into_iter().flat_map(|account| account.devices).collect();
+        self.forget_devices(&devices.into_iter().map(|(device, _)| device).collect::<Vec<_>>(), account);
         for id in self.memberships.remove(&account).unwrap_or_default() {
             if let Some(conversation) = self.conversations.get_mut(&id) {
                 conversation.members.remove(&account);
             }
         }
-        self.directs.retain(|pair, _| !pair.contains(&account));
         self.append(Change::AccountDeleted { account }, effects);
     }
 }

@@ -31,4 +31,4 @@ pub use identity::{IdentityAnswer, IdentityRequest};
 pub use reads::{Answer, Query, SENT_KEPT, Ticket};
 pub use refusal::Refusal;
 pub use session::{Session, SessionId};
-pub use version2::Version2Settings;
+pub use version2::{Quota, Version2Settings};

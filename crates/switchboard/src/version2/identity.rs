@@ -9,7 +9,7 @@ use super::Waiting;
 use super::state::{IdentityChange, IdentityStep, LoginAttempt};
 use crate::accounts::Device;
 use crate::board::Switchboard;
-use crate::change::{AccountId, Change, Credential, DeviceId};
+use crate::change::{AccountId, Change, ConversationId, Credential, DeviceId, Standing};
 use crate::close_reason::CloseReason;
 use crate::effects::{Effects, StoreEffects};
 use crate::identity::{IdentityAnswer, IdentityRequest};
@@ -75,7 +75,7 @@ impl Switchboard {
                     device.token = Some(hash);
                 }
                 ledger.append(Change::TokenSet { device, hash }, effects);
-                self.reply_after_change(session, &Reply::TokenOk { token });
+                self.reply_after_change(session, None, &Reply::TokenOk { token });
                 Ok(())
             }
             (_, _) => Err(ErrorCode::LoginFailed),
@@ -89,9 +89,12 @@ impl Switchboard {
         credential: version2::Credential<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
+        let name = self.own_name(from)?;
         if self.account_of(from).is_some() {
             return Err(ErrorCode::AlreadyLoggedIn);
+        }
+        if !fits_tag(name) {
+            return Err(ErrorCode::InvalidName);
         }
         self.can_store()?;
         match credential {
@@ -119,6 +122,11 @@ impl Switchboard {
         let ledger = &mut self.version2.ledger;
         if ledger.accounts.len() >= ACCOUNTS_MAX {
             return Err(ErrorCode::TooManyAccounts);
+        }
+        // An earlier attempt may have been stored although it was reported as failed.
+        let username = Username::new(&name).map_err(|_| ErrorCode::InvalidName)?;
+        if ledger.accounts.holder(&username).is_some() {
+            return Err(ErrorCode::NameTaken);
         }
         let account = ledger.accounts.next_account();
         ledger.accounts.insert(account, &name, credential.clone());
@@ -243,6 +251,10 @@ impl Switchboard {
                 self.reply(session, &Reply::ClaimOk { name: name.into() }, effects);
                 Ok(())
             }
+            Some(IdentityStep::Commit(IdentityChange::Unclaim)) => {
+                self.become_guest(session, effects);
+                Ok(())
+            }
             Some(IdentityStep::Commit(IdentityChange::Login(account, device))) => {
                 self.complete_login(session, account, device, effects)
             }
@@ -333,7 +345,7 @@ impl Switchboard {
             account.credential = credential.clone();
         }
         ledger.append(Change::CredentialSet { account, credential }, effects);
-        self.reply_after_change(from, &Reply::PasswdOk);
+        self.reply_after_change(from, None, &Reply::PasswdOk);
         Ok(())
     }
 
@@ -361,11 +373,11 @@ impl Switchboard {
         name: &str,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let (account, own_device) = self.own_device(from)?;
+        let (account_id, own_device) = self.own_device(from)?;
         self.can_store()?;
         let name = DeviceName::new(name).map_err(|_| ErrorCode::DeviceNotFound)?;
         let ledger = &mut self.version2.ledger;
-        let account = ledger.accounts.get_mut(account).ok_or(ErrorCode::NotLoggedIn)?;
+        let account = ledger.accounts.get_mut(account_id).ok_or(ErrorCode::NotLoggedIn)?;
         let device = account.device(&name).map(|(device, _)| device).ok_or(ErrorCode::DeviceNotFound)?;
         if device == own_device {
             return Err(ErrorCode::NotAllowed);
@@ -373,7 +385,8 @@ impl Switchboard {
         let removed = account.devices.remove(&device);
         ledger.append(Change::DeviceRemoved { device }, effects);
         if let Some(Device { name, session, .. }) = removed {
-            self.reply_after_change(from, &Reply::RevokeOk { device: name.as_str().into() });
+            self.version2.ledger.forget_devices(&[device], account_id);
+            self.reply_after_change(from, None, &Reply::RevokeOk { device: name.as_str().into() });
             if let Some(session) = session {
                 self.close(session, CloseReason::Revoked, effects);
             }
@@ -398,16 +411,28 @@ impl Switchboard {
         for session in others {
             self.close(session, CloseReason::Revoked, effects);
         }
-        let open = self.version2.sessions.get(&from).map(|state| state.open.clone()).unwrap_or_default();
-        for id in open {
-            self.remove_viewer(from, id, effects);
-        }
-        if let Some(state) = self.version2.sessions.get_mut(&from) {
-            (state.device, state.partner) = (None, None);
+        let ledger = &self.version2.ledger;
+        let is_member = |id: &ConversationId| {
+            let conversation = &ledger.conversations[id];
+            conversation.is_room() && conversation.standing(Some(account)).is_some_and(Standing::is_member)
+        };
+        let rooms: Vec<_> = ledger.conversations_of(account).filter(is_member).collect();
+        for id in rooms {
+            self.remove_from_room(from, id, account, None, effects);
         }
         self.version2.ledger.delete_account(account, effects);
-        self.reply_after_change(from, &Reply::UnclaimOk);
+        self.commit_identity(from, IdentityChange::Unclaim);
         Ok(())
+    }
+
+    /// The account of the session is deleted: the session goes on as a guest's.
+    fn become_guest(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        let Some(state) = self.version2.sessions.get_mut(&session) else { return };
+        (state.device, state.partner) = (None, None);
+        for id in state.open.clone() {
+            self.remove_viewer(session, id, effects);
+        }
+        self.reply(session, &Reply::UnclaimOk, effects);
     }
 
     /// After the store was loaded anew: the sessions keep their devices. A session whose device is gone ends.
@@ -462,4 +487,9 @@ impl Switchboard {
     fn own_device(&self, session: SessionId) -> Result<(AccountId, DeviceId), ErrorCode> {
         self.version2.sessions.get(&session).and_then(|state| state.device).ok_or(ErrorCode::NotLoggedIn)
     }
+}
+
+/// Whether a name can be the value of a tag. A guest may have a name that cannot.
+fn fits_tag(name: &str) -> bool {
+    !name.contains(';')
 }

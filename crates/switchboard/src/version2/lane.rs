@@ -1,9 +1,9 @@
 //! The lane of a session: replies that wait for the store, and those behind them.
 
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{Redaction, Reply, TaggedReply, Target};
+use switchboard_protocol::version2::{DoneVerb, Redaction, Reply, Target};
 
-use super::say::encode;
+use super::say::{encode, is_hidden};
 use super::state::{LaneItem, LaneRead};
 use super::{Question, ReplyOrder};
 use crate::board::Switchboard;
@@ -80,6 +80,7 @@ impl Switchboard {
                 if !is_own && !self.is_moderator(conversation, account) {
                     return Err(ErrorCode::NotAllowed);
                 }
+                self.may_store(from, 0, effects)?;
                 let name = who.to_string();
                 let redacted = author.map_or_else(|| RedactTarget::Guest(name.clone()), RedactTarget::Account);
                 self.append_redaction(from, conversation, redacted, &name, effects);
@@ -115,6 +116,10 @@ impl Switchboard {
 
     /// Sends the first items of a lane, until one has to wait.
     pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        if self.version2.order == ReplyOrder::Now {
+            // The first item is being carried out. The caller goes on with the next one.
+            return;
+        }
         loop {
             let Some(state) = self.version2.sessions.get_mut(&session) else { return };
             let must_wait = match state.lane.front() {
@@ -126,12 +131,12 @@ impl Switchboard {
                     .get(id)
                     .and_then(|conversation| conversation.viewers.get(&session))
                     .is_some_and(|viewer| viewer.next <= *seq),
-                Some(LaneItem::Line(_) | LaneItem::Request(_) | LaneItem::Read(_)) => false,
+                Some(LaneItem::Line(_) | LaneItem::Request(..) | LaneItem::List(_) | LaneItem::Read(_)) => false,
             };
             if must_wait {
                 return;
             }
-            if let Some(LaneItem::Read(_)) = state.lane.front()
+            if let Some(LaneItem::Read(_) | LaneItem::List(_)) = state.lane.front()
                 && !effects.has_room(session)
             {
                 effects.await_room(session);
@@ -141,14 +146,24 @@ impl Switchboard {
                 Some(LaneItem::Line(line) | LaneItem::AfterRecord(_, _, line)) => {
                     self.send_line(session, &line, effects);
                 }
-                Some(LaneItem::Request(command)) => {
-                    self.carry_out_later(session, *command, ReplyOrder::Now, effects);
+                Some(LaneItem::Request(n, command)) => {
+                    self.carry_out_later(session, n, *command, ReplyOrder::Now, effects);
+                }
+                Some(LaneItem::List(list)) => {
+                    let mut lines = Vec::new();
+                    let rest = self.next_lines(session, list, &mut lines);
+                    if let (Some(rest), Some(state)) = (rest, self.version2.sessions.get_mut(&session)) {
+                        state.lane.push_front(LaneItem::List(rest));
+                    }
+                    self.send_line(session, &lines, effects);
                 }
                 Some(LaneItem::Read(read)) => {
-                    let Some(query) = self.query(session, &read) else {
-                        // The answer is known without the store.
-                        self.answer_read(session, read, Answer::Records { first: 0, records: Vec::new() }, effects);
-                        continue;
+                    let query = match self.query(session, &read) {
+                        Ok(query) => query,
+                        Err(known) => {
+                            self.answer_read(session, read, known, effects);
+                            continue;
+                        }
                     };
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
                         state.lane.push_front(LaneItem::Asked(read));
@@ -160,17 +175,16 @@ impl Switchboard {
         }
     }
 
-    /// The question to the store, or `None` if its answer is empty.
-    fn query(&self, session: SessionId, read: &LaneRead) -> Option<Query> {
+    /// The question to the store, or the answer if it is known without the store.
+    fn query(&self, session: SessionId, read: &LaneRead) -> Result<Query, Answer> {
         let ledger = &self.version2.ledger;
-        Some(match *read {
+        let durable = |id: ConversationId| ledger.conversations.get(&id).map_or(0, |conversation| conversation.durable);
+        let nothing = Answer::Records { first: 0, records: Vec::new() };
+        match *read {
+            LaneRead::History { count: 0, .. } => Err(nothing),
             LaneRead::History { conversation, before, count } => {
-                let durable = ledger.conversations.get(&conversation)?.durable;
-                let before = before.min(durable + 1);
-                if count == 0 {
-                    return None;
-                }
-                Query::Before { conversation, before, max_records: count, max_bytes: HISTORY_BYTES_MAX }
+                let before = before.min(durable(conversation) + 1);
+                Ok(Query::Before { conversation, before, max_records: count, max_bytes: HISTORY_BYTES_MAX })
             }
             LaneRead::Search { conversation, ref words } => {
                 let conversations = match (conversation, self.account_of(session)) {
@@ -181,20 +195,16 @@ impl Switchboard {
                         .collect(),
                     (None, None) => Vec::new(),
                 };
-                Query::Search { conversations, words: words.clone(), max_records: SEARCH_MAX }
+                Ok(Query::Search { conversations, words: words.clone(), max_records: SEARCH_MAX })
             }
-            LaneRead::Sent { conversation, device, n } => {
-                let last = *ledger.conversations.get(&conversation)?.sent.get(&device)?;
-                Query::Sent { conversation, last, n }
-            }
+            // Also if the record has expired.
+            LaneRead::Sent { last, n, .. } if n == last.n => Err(Answer::Sent(Some(last.seq))),
+            LaneRead::Sent { conversation, last, n, .. } => Ok(Query::Sent { conversation, last, n }),
+            LaneRead::Redact { conversation, seq } if seq == 0 || seq > durable(conversation) => Err(nothing),
             LaneRead::Redact { conversation, seq } => {
-                let durable = ledger.conversations.get(&conversation)?.durable;
-                if seq == 0 || seq > durable {
-                    return None;
-                }
-                Query::Range { conversation, from: seq, to: seq, max_records: 1, max_bytes: HISTORY_BYTES_MAX }
+                Ok(Query::Range { conversation, from: seq, to: seq, max_records: 1, max_bytes: HISTORY_BYTES_MAX })
             }
-        })
+        }
     }
 
     /// Takes the answer for the first item of a lane.
@@ -219,22 +229,19 @@ impl Switchboard {
                 let target = self.target_name(conversation, session).into();
                 self.send_now(session, &Reply::HistoryOk { target, first, last }, effects);
             }
-            (LaneRead::Search { conversation, .. }, Answer::Records { records, .. }) => {
+            (LaneRead::Search { conversation, .. }, Answer::Records { mut records, .. }) => {
+                let account = self.account_of(session);
+                records.retain(|record| !is_hidden(&self.version2.ledger, account, record));
+                let count = records.len() as u64;
                 self.send_past(session, &records, effects);
                 let target = conversation.map(|id| self.target_name(id, session).into());
-                let count = records.len() as u64;
                 self.send_now(session, &Reply::SearchOk { target, count }, effects);
             }
-            (LaneRead::Sent { conversation, n, .. }, Answer::Sent(seq)) => {
+            (LaneRead::Sent { conversation, n, reply, .. }, Answer::Sent(seq)) => {
                 let target = self.target_name(conversation, session);
                 match seq {
-                    Some(seq) => {
-                        let mut line = Vec::new();
-                        let reply = Reply::Said { target: target.into(), seq };
-                        TaggedReply { n: Some(n), reply }.encode(&mut line);
-                        self.send_line(session, &line, effects);
-                    }
-                    None => self.refuse(session, Some(n), ErrorCode::Stale, Some(&target), effects),
+                    Some(seq) => self.send_line(session, &reply.encode(&target, seq), effects),
+                    None => self.refuse(session, Some(n), ErrorCode::Stale, reply.error_target(&target), effects),
                 }
             }
             (LaneRead::Redact { conversation, seq }, Answer::Records { records, .. }) => {
@@ -244,14 +251,18 @@ impl Switchboard {
                 }
             }
             (read, Answer::Failed | Answer::Records { .. } | Answer::Sent(_)) => {
-                let (id, n) = match read {
+                let name = |id| self.target_name(id, session);
+                let (target, n) = match read {
                     LaneRead::History { conversation, .. } | LaneRead::Redact { conversation, .. } => {
-                        (Some(conversation), None)
+                        (Some(name(conversation)), None)
                     }
-                    LaneRead::Sent { conversation, n, .. } => (Some(conversation), Some(n)),
-                    LaneRead::Search { conversation, .. } => (conversation, None),
+                    LaneRead::Sent { conversation, n, reply, .. } => {
+                        (reply.error_target(&name(conversation)).map(str::to_owned), Some(n))
+                    }
+                    LaneRead::Search { conversation, .. } => {
+                        (Some(conversation.map_or_else(|| "*".to_owned(), name)), None)
+                    }
                 };
-                let target = id.map(|id| self.target_name(id, session));
                 self.refuse(session, n, ErrorCode::Unavailable, target.as_deref(), effects);
             }
         }
@@ -283,12 +294,20 @@ impl Switchboard {
         if record.account != Some(account) && !self.is_moderator(id, account) {
             return Err(ErrorCode::NotAllowed);
         }
+        if let Some(seq) = record.redacted_by {
+            // The same answer again.
+            let target = self.target_name(id, from).into();
+            self.send_now(from, &Reply::Done { verb: DoneVerb::Redact, target, seq }, effects);
+            return Ok(());
+        }
+        self.may_store(from, 0, effects)?;
         self.append_redaction(from, id, RedactTarget::Record(seq), &seq.to_string(), effects);
         Ok(())
     }
 
     fn is_moderator(&self, id: ConversationId, account: AccountId) -> bool {
-        let standing = self.version2.ledger.conversations[&id].standing(Some(account));
+        let conversation = self.version2.ledger.conversations.get(&id);
+        let standing = conversation.and_then(|conversation| conversation.standing(Some(account)));
         standing.is_some_and(crate::change::Standing::is_moderator)
     }
 }

@@ -1,13 +1,22 @@
 //! Lists, read markers, blocks, and who comes and goes.
 
+use std::ops::Bound;
+
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{self, Reply, Target, Words};
 
+use super::state::{LaneItem, List, ListCursor};
 use super::{WATCHERS_MAX, Waiting};
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, ConversationKind, Member, Standing};
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
+
+/// A list is sent in parts of about this length, whenever the outbox has room.
+const LIST_PART_BYTES: usize = 32 * 1024;
+
+/// Maximum accounts that an account does not hear.
+const BLOCKED_MAX: usize = 1_000;
 
 impl Switchboard {
     /// `CONVERSATIONS`: those in which the account is a member.
@@ -17,19 +26,7 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         self.own_name(from)?;
-        let mut lines = Vec::new();
-        let mut count = 0;
-        if let Some(account) = self.account_of(from) {
-            let ledger = &self.version2.ledger;
-            for id in ledger.conversations_of(account) {
-                if ledger.conversations[&id].standing(Some(account)).is_some_and(Standing::is_member) {
-                    lines.extend(self.conversation_line(account, id));
-                    count += 1;
-                }
-            }
-        }
-        Reply::ConversationsOk { count }.encode(&mut lines);
-        self.reply_encoded(from, lines, effects);
+        self.send_list(from, ListCursor::Conversations(None), effects);
         Ok(())
     }
 
@@ -53,26 +50,7 @@ impl Switchboard {
     /// `ROOMS`: those that the session may know of.
     pub(super) fn list_rooms(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
         self.own_name(from)?;
-        let account = self.account_of(from);
-        let mut lines = Vec::new();
-        let mut count = 0;
-        for id in self.version2.ledger.rooms() {
-            let conversation = &self.version2.ledger.conversations[&id];
-            let may_join = account.is_some() && !conversation.settings.is_invite_only;
-            let is_invited = conversation.standing(account).is_some_and(|standing| standing != Standing::Banned);
-            let is_banned = conversation.standing(account) == Some(Standing::Banned);
-            if let ConversationKind::Room { name } = &conversation.kind
-                && !is_banned
-                && (may_join || is_invited || conversation.may_read(account))
-            {
-                let members = conversation.member_ids().count() as u64;
-                let topic = conversation.settings.topic.as_str();
-                Reply::Room { target: name.into(), members, topic: topic.into() }.encode(&mut lines);
-                count += 1;
-            }
-        }
-        Reply::RoomsOk { count }.encode(&mut lines);
-        self.reply_encoded(from, lines, effects);
+        self.send_list(from, ListCursor::Rooms(None), effects);
         Ok(())
     }
 
@@ -84,25 +62,109 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let id = self.readable(from, target)?;
+        self.send_list(from, ListCursor::Members(id, None), effects);
+        Ok(())
+    }
+
+    fn send_list(&mut self, to: SessionId, cursor: ListCursor, effects: &mut impl StoreEffects) {
+        self.send_in_lane(to, LaneItem::List(List { cursor, count: 0 }), effects);
+    }
+
+    /// Appends the next lines of a list. Returns the rest of the list, unless this is its end.
+    pub(super) fn next_lines(&self, session: SessionId, list: List, out: &mut Vec<u8>) -> Option<List> {
+        let List { cursor, mut count } = list;
         let ledger = &self.version2.ledger;
-        let target = ledger.target_name(id, self.account_of(from));
-        let mut lines = Vec::new();
+        let account = self.account_of(session);
+        let cursor = match cursor {
+            ListCursor::Rooms(sent) => {
+                let mut rooms = ledger.rooms_after(sent.as_deref());
+                let reached = rooms.find_map(|(name, id)| {
+                    count += u64::from(self.push_room(account, id, out));
+                    (out.len() >= LIST_PART_BYTES).then(|| name.into())
+                });
+                let Some(reached) = reached else {
+                    Reply::RoomsOk { count }.encode(out);
+                    return None;
+                };
+                ListCursor::Rooms(Some(reached))
+            }
+            ListCursor::Conversations(sent) => {
+                let ids = account.into_iter().flat_map(|account| ledger.conversations_of(account));
+                let mut ids = ids.skip_while(|&id| sent.is_some_and(|sent| id <= sent));
+                let reached = ids.find(|&id| {
+                    count += u64::from(account.is_some_and(|account| self.push_conversation(account, id, out)));
+                    out.len() >= LIST_PART_BYTES
+                });
+                let Some(reached) = reached else {
+                    Reply::ConversationsOk { count }.encode(out);
+                    return None;
+                };
+                ListCursor::Conversations(Some(reached))
+            }
+            ListCursor::Members(id, sent) => {
+                let target = ledger.target_name(id, account);
+                let members = ledger.conversations.get(&id).map(|conversation| &conversation.members);
+                let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
+                let mut members = members.into_iter().flat_map(|members| members.range((start, Bound::Unbounded)));
+                let reached = members.find_map(|(&account, member)| {
+                    if let Some(stored) = ledger.accounts.get(account) {
+                        let standing = standing_on_the_wire(member.standing);
+                        Reply::Member { target: (&*target).into(), name: (&*stored.name).into(), standing }.encode(out);
+                        count += 1;
+                    }
+                    (out.len() >= LIST_PART_BYTES).then_some(account)
+                });
+                let Some(reached) = reached else {
+                    count += self.push_guests(id, &target, out);
+                    Reply::MembersOk { target: target.into(), count }.encode(out);
+                    return None;
+                };
+                ListCursor::Members(id, Some(reached))
+            }
+        };
+        Some(List { cursor, count })
+    }
+
+    /// Appends the line of a room, if the account or guest may know of it.
+    fn push_room(&self, account: Option<AccountId>, id: ConversationId, out: &mut Vec<u8>) -> bool {
+        let conversation = &self.version2.ledger.conversations[&id];
+        let ConversationKind::Room { name } = &conversation.kind else { return false };
+        let is_known = match conversation.standing(account) {
+            Some(standing) => standing != Standing::Banned,
+            None => conversation.may_read(account) || (account.is_some() && !conversation.settings.is_invite_only),
+        };
+        if is_known {
+            let members = conversation.member_ids().count() as u64;
+            let topic = conversation.settings.topic.as_str().into();
+            Reply::Room { target: name.into(), members, topic }.encode(out);
+        }
+        is_known
+    }
+
+    /// Appends the line of a conversation, if the account is a member.
+    fn push_conversation(&self, account: AccountId, id: ConversationId, out: &mut Vec<u8>) -> bool {
+        let conversation = &self.version2.ledger.conversations[&id];
+        // A direct conversation is worth a line once somebody has said something.
+        let is_empty_direct = !conversation.is_room() && conversation.durable == 0;
+        let is_member = conversation.standing(Some(account)).is_some_and(Standing::is_member);
+        if is_member && !is_empty_direct {
+            out.extend(self.conversation_line(account, id));
+        }
+        is_member && !is_empty_direct
+    }
+
+    /// Appends the guests in a room: they are there as long as they have it open.
+    fn push_guests(&self, id: ConversationId, target: &str, out: &mut Vec<u8>) -> u64 {
+        let viewers = self.version2.ledger.conversations.get(&id).map(|conversation| &conversation.viewers);
+        let sessions = viewers.into_iter().flat_map(|viewers| viewers.keys());
+        let guests = sessions.filter(|session| self.account_of(**session).is_none());
         let mut count = 0;
-        for (&account, member) in &ledger.conversations[&id].members {
-            let Some(account) = ledger.accounts.get(account) else { continue };
-            let standing = match member.standing {
-                Standing::Banned => version2::Standing::Banned,
-                Standing::Invited => version2::Standing::Invited,
-                Standing::Member => version2::Standing::Member,
-                Standing::Moderator => version2::Standing::Moderator,
-                Standing::Owner => version2::Standing::Owner,
-            };
-            Reply::Member { target: (&*target).into(), name: (&*account.name).into(), standing }.encode(&mut lines);
+        for name in guests.filter_map(|&session| self.sessions.get(session)?.name()) {
+            let standing = version2::Standing::Guest;
+            Reply::Member { target: target.into(), name: name.into(), standing }.encode(out);
             count += 1;
         }
-        Reply::MembersOk { target: target.into(), count }.encode(&mut lines);
-        self.reply_encoded(from, lines, effects);
-        Ok(())
+        count
     }
 
     /// `READ`: moves the read marker of the account forward.
@@ -122,12 +184,12 @@ impl Switchboard {
         let target = self.target_name(id, from);
         let reply = Reply::ReadOk { target: (&*target).into(), seq: read };
         if read == member.read {
-            self.reply_after_change(from, &reply);
+            self.reply_after_change(from, Some(&target), &reply);
             return Ok(());
         }
         self.can_store()?;
         self.version2.ledger.set_member(id, account, Member { read, ..member }, effects);
-        self.reply_after_change(from, &reply);
+        self.reply_after_change(from, Some(&target), &reply);
         let mut line = Vec::new();
         Reply::Read { target: target.into(), seq: read }.encode(&mut line);
         let position = self.version2.ledger.position();
@@ -183,13 +245,16 @@ impl Switchboard {
         let ledger = &mut self.version2.ledger;
         let shown = ledger.accounts.get(other).map(|account| account.name.to_string()).unwrap_or_default();
         let Some(account) = ledger.accounts.get_mut(own) else { return Ok(()) };
+        if is_blocked && account.blocked.len() >= BLOCKED_MAX && !account.blocked.contains(&other) {
+            return Err(ErrorCode::TooManyBlocked);
+        }
         let has_changed = if is_blocked { account.blocked.insert(other) } else { account.blocked.remove(&other) };
         if has_changed {
             ledger.append(Change::BlockSet { account: own, blocked: other, is_blocked }, effects);
         }
         let name = shown.into();
         let reply = if is_blocked { Reply::BlockOk { name } } else { Reply::UnblockOk { name } };
-        self.reply_after_change(from, &reply);
+        self.reply_after_change(from, None, &reply);
         Ok(())
     }
 
@@ -219,5 +284,15 @@ impl Switchboard {
         let state = &self.version2.sessions[&from];
         let values = format!("open={} waiting={}", state.open.len(), state.waiting);
         self.send_now(from, &Reply::WireOk { values: Words::from_space_separated(&values) }, effects);
+    }
+}
+
+fn standing_on_the_wire(standing: Standing) -> version2::Standing {
+    match standing {
+        Standing::Banned => version2::Standing::Banned,
+        Standing::Invited => version2::Standing::Invited,
+        Standing::Member => version2::Standing::Member,
+        Standing::Moderator => version2::Standing::Moderator,
+        Standing::Owner => version2::Standing::Owner,
     }
 }

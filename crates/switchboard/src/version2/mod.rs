@@ -12,13 +12,14 @@
 mod identity;
 mod lane;
 mod lists;
+mod retention;
 mod rooms;
 mod say;
 pub(crate) mod state;
 mod version1;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -30,12 +31,13 @@ use switchboard_protocol::version2::{
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Record, Snapshot};
 use crate::commit_queue::{CommitQueue, Position};
-use crate::conversation::Progress;
+use crate::conversation::{Conversation, Progress};
 use crate::effects::{Effects, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
 use crate::session::SessionId;
-use state::{IdentityStep, LaneItem, LaneRead, SessionState};
+pub use retention::Quota;
+use state::{IdentityStep, LaneItem, LaneRead, SessionState, Usage};
 
 /// The state of version 2.
 #[derive(Debug, Default)]
@@ -60,6 +62,10 @@ pub(crate) struct Version2 {
     /// What the replies to the request that is handled now have to wait for.
     order: ReplyOrder,
     settings: Version2Settings,
+    /// What all guests together have stored.
+    guests_usage: Usage,
+    /// The first conversation at which [`Switchboard::expire_old`] looks next.
+    expiry_cursor: ConversationId,
 }
 
 /// The settings of version 2.
@@ -71,36 +77,67 @@ pub struct Version2Settings {
     pub capabilities: String,
     /// Whether guests may create rooms.
     pub guests_create_rooms: bool,
+    /// Maximum records of a conversation, for a store in memory. Older ones expire.
+    pub memory_records_max: Option<u64>,
+    /// What an account may store.
+    pub account_quota: Quota,
+    /// What a guest may store.
+    pub guest_quota: Quota,
+    /// What all guests together may store, because a guest may come back under another name.
+    pub all_guests_quota: Quota,
 }
 
 impl Default for Version2Settings {
     fn default() -> Self {
-        Self { server_name: "switchboard".to_owned(), capabilities: String::new(), guests_create_rooms: true }
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            server_name: "switchboard".to_owned(),
+            capabilities: String::new(),
+            guests_create_rooms: true,
+            memory_records_max: None,
+            // Far more than people write, and little enough that one of them does not fill a disk in a day.
+            account_quota: Quota { records: 1_000_000, bytes: 1024 * MIB },
+            guest_quota: Quota { records: 10_000, bytes: 4 * MIB },
+            all_guests_quota: Quota { records: 1_000_000, bytes: 256 * MIB },
+        }
     }
 }
 
 /// Output that waits for the store.
 #[derive(Debug)]
 enum Waiting {
-    /// A record for the readers of its conversation, and the reply to its author.
-    Record(Arc<Record>, Option<(SessionId, PendingReply)>),
+    /// A record for the readers of its conversation.
+    Record(Arc<Record>, RecordContext),
     /// A reply that needs no change, but keeps its place among the replies of its session.
     Line(SessionId, Vec<u8>),
-    /// The reply to a change. If the change is not stored, an `ERROR` takes its place.
-    Result(SessionId, Vec<u8>),
+    /// The reply to a change. If the change is not stored, an `ERROR` with this target takes its place.
+    Result(SessionId, Option<String>, Vec<u8>),
+    /// The `CONNECT_OK` of a conversation, which is then opened. If it is not stored, the session has no partner.
+    Connected(SessionId, ConversationId, Target<'static>),
     /// A line for a session whose request it does not answer.
     Push(SessionId, Vec<u8>),
     /// A question for the lane of its session.
     Read(SessionId, LaneRead),
-    /// A request that only reads.
-    Request(SessionId, Box<Command<'static>>),
+    /// A request that stores nothing.
+    Request(SessionId, Option<u64>, Box<Command<'static>>),
     /// The change of identity that is stored now.
     Identity(SessionId),
 }
 
+/// What belongs to a record that waits.
+#[derive(Clone, Copy, Debug)]
+struct RecordContext {
+    /// The session of its author.
+    author: SessionId,
+    /// The reply to its author.
+    reply: Option<PendingReply>,
+    /// The account that has left, or was removed or invited.
+    about: Option<AccountId>,
+}
+
 /// The reply to the author of a record.
 #[derive(Clone, Copy, Debug)]
-enum PendingReply {
+pub(crate) enum PendingReply {
     /// `SAID`.
     Said(Option<u64>),
     /// `MSG_SENT`.
@@ -128,6 +165,8 @@ enum Question {
     Viewer(SessionId, ConversationId, u64),
     /// The first item of the session's lane.
     Lane(SessionId),
+    /// The retention of a conversation.
+    Old(ConversationId),
 }
 
 /// Maximum outputs of a session in the commit queue, before its further commands wait. A client leaves at most 1,024
@@ -216,7 +255,7 @@ impl Switchboard {
 
     /// The store has all changes up to `position`: releases the output that waits for them.
     pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) {
-        self.version2.durable = position;
+        self.version2.durable = self.version2.durable.max(position);
         self.settle(effects);
     }
 
@@ -228,20 +267,34 @@ impl Switchboard {
     }
 
     fn release(&mut self, effects: &mut impl StoreEffects) {
-        let mut changed = BTreeSet::new();
+        // The conversations with new records, and the session of their author, if one session has written all of them.
+        let mut changed = BTreeMap::new();
         while let Some(waiting) = self.version2.queue.pop_durable(self.version2.durable) {
             match waiting {
-                Waiting::Record(record, reply) => {
+                Waiting::Record(record, context) => {
+                    let author = Some(context.author);
                     self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
                     self.deliver(&record, effects);
-                    changed.insert(record.conversation);
-                    if let Some((author, reply)) = reply {
-                        self.release_reply(author, reply, &record, effects);
+                    let only_author = changed.entry(record.conversation).or_insert(author);
+                    *only_author = only_author.filter(|_| *only_author == author);
+                    if let Some(reply) = context.reply {
+                        self.release_reply(context.author, reply, &record, effects);
                     }
+                    self.follow_record(&record, context.about, effects);
                 }
-                Waiting::Line(session, line) | Waiting::Result(session, line) => {
+                Waiting::Line(session, line) | Waiting::Result(session, _, line) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Line(line), effects);
+                    }
+                }
+                Waiting::Connected(session, id, target) => {
+                    if self.count_released(session) {
+                        let mut line = Vec::new();
+                        let name = self.target_name(id, session).into();
+                        Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
+                        self.send_in_lane(session, LaneItem::Line(line), effects);
+                        let open = Command::Open { target, position: None };
+                        self.carry_out_later(session, None, open, ReplyOrder::Lane, effects);
                     }
                 }
                 Waiting::Push(session, line) => {
@@ -254,9 +307,9 @@ impl Switchboard {
                         self.send_in_lane(session, LaneItem::Read(read), effects);
                     }
                 }
-                Waiting::Request(session, command) => {
+                Waiting::Request(session, n, command) => {
                     if self.count_released(session) {
-                        self.carry_out_later(session, *command, ReplyOrder::Lane, effects);
+                        self.carry_out_later(session, n, *command, ReplyOrder::Lane, effects);
                     }
                 }
                 Waiting::Identity(session) => {
@@ -271,8 +324,7 @@ impl Switchboard {
     }
 
     /// The store has failed after the last durable change. All later changes are withdrawn: nobody has heard of them.
-    /// Until
-    /// [`store_writable`](Switchboard::store_writable), nothing can be stored, and requests get `code`.
+    /// Until [`store_writable`](Switchboard::store_writable), nothing can be stored, and requests get `code`.
     pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
         self.version2.outage = Some(code);
         // Replies that need no change must not wait for a position that the store never reaches.
@@ -281,21 +333,21 @@ impl Switchboard {
         self.version2.queued_bytes = 0;
         for waiting in withdrawn {
             let (session, n, target) = match waiting {
-                Waiting::Record(record, Some((author, reply))) => {
-                    let target = Some(self.target_name(record.conversation, author));
-                    let (n, target) = match reply {
-                        PendingReply::Said(n) => (n, target),
-                        PendingReply::MsgSent(n) => (n, None),
-                        PendingReply::Done(_) => (None, target),
-                    };
-                    (author, n, target)
+                Waiting::Record(record, RecordContext { author, reply: Some(reply), .. }) => {
+                    let target = self.target_name(record.conversation, author);
+                    (author, reply.n(), reply.error_target(&target).map(str::to_owned))
                 }
-                Waiting::Record(_, None) | Waiting::Push(..) => continue,
+                Waiting::Record(..) | Waiting::Push(..) => continue,
                 Waiting::Line(session, line) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Line(line), effects);
                     }
                     continue;
+                }
+                // The record with this number may have been withdrawn, so its absence would prove nothing.
+                Waiting::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
+                    let target = self.target_name(conversation, session);
+                    (session, Some(n), reply.error_target(&target).map(str::to_owned))
                 }
                 Waiting::Read(session, read) => {
                     if self.count_released(session) {
@@ -303,8 +355,14 @@ impl Switchboard {
                     }
                     continue;
                 }
-                Waiting::Result(session, _) => (session, None, None),
-                Waiting::Request(session, command) => (session, None, target_word(&command)),
+                Waiting::Result(session, target, _) => (session, None, target),
+                Waiting::Connected(session, id, _) => {
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.partner = state.partner.filter(|&partner| partner != id);
+                    }
+                    (session, None, None)
+                }
+                Waiting::Request(session, n, command) => (session, n, target_word(&command)),
                 Waiting::Identity(session) => {
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
                         state.identity = None;
@@ -313,7 +371,8 @@ impl Switchboard {
                 }
             };
             if self.count_released(session) {
-                self.refuse(session, n, code, target.as_deref(), effects);
+                let line = error_line(n, code, target.as_deref());
+                self.send_in_lane(session, LaneItem::Line(line), effects);
             }
         }
         self.settle(effects);
@@ -324,7 +383,17 @@ impl Switchboard {
         let position = self.version2.ledger.position();
         let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
         self.restore_devices(effects);
+        let conversations = &self.version2.ledger.conversations;
+        for state in self.version2.sessions.values_mut() {
+            state.partner = state.partner.filter(|partner| conversations.contains_key(partner));
+        }
+        // Records of the failed commit that are stored after all.
+        let is_new = |&(id, conversation): &(&ConversationId, &Conversation)| {
+            conversation.durable > old.conversations.get(id).map_or(0, |before| before.durable)
+        };
+        let changed = conversations.iter().filter(is_new).map(|(&id, _)| (id, None)).collect();
         self.restore_viewers(old, effects);
+        self.send_news(&changed, effects);
         self.settle(effects);
     }
 
@@ -349,6 +418,7 @@ impl Switchboard {
                 self.feed_viewer(session, conversation, ticket, to, answer, effects);
             }
             Some(Question::Lane(session)) => self.answer_lane(session, answer, effects),
+            Some(Question::Old(conversation)) => self.expire_answered(conversation, &answer, effects),
             None => {}
         }
         self.settle(effects);
@@ -370,12 +440,17 @@ impl Switchboard {
         if n.is_some() && self.account_of(from).is_none() {
             return Err(ErrorCode::NotLoggedIn);
         }
-        if only_reads(&command) && self.waits(from) {
-            self.wait(from, Waiting::Request(from, Box::new(command.into_owned())));
+        if let Command::Open { target, .. } = &command
+            && self.version2.order == ReplyOrder::Queue
+        {
+            self.create_to_open(from, target, effects)?;
+        }
+        if self.waits(from) && self.only_reads(from, &command) {
+            self.wait(from, Waiting::Request(from, n, Box::new(command.into_owned())));
             return Ok(());
         }
         if matches!(command, Command::Open { .. } | Command::Close { .. }) && self.waits_in_lane(from) {
-            self.send_in_lane(from, LaneItem::Request(Box::new(command.into_owned())), effects);
+            self.send_in_lane(from, LaneItem::Request(n, Box::new(command.into_owned())), effects);
             return Ok(());
         }
         match command {
@@ -425,14 +500,15 @@ impl Switchboard {
     fn carry_out_later(
         &mut self,
         from: SessionId,
+        n: Option<u64>,
         command: Command<'_>,
         order: ReplyOrder,
         effects: &mut impl StoreEffects,
     ) {
         let outer = std::mem::replace(&mut self.version2.order, order);
         let target = target_word(&command);
-        if let Err(code) = self.carry_out(from, None, command, effects) {
-            self.refuse(from, None, code, target.as_deref(), effects);
+        if let Err(code) = self.carry_out(from, n, command, effects) {
+            self.refuse(from, n, code, target.as_deref(), effects);
         }
         self.version2.order = outer;
     }
@@ -460,11 +536,30 @@ impl Switchboard {
                 let name = RoomName::new(name).map_err(|_| ErrorCode::RoomNotFound)?;
                 ledger.room(&name).ok_or(ErrorCode::RoomNotFound)
             }
+            // The conversation with an account stays when the other account is deleted.
+            Target::Account(id) if self.account_of(from) != Some(AccountId(*id)) => {
+                ledger.direct(self.own_account(from)?, AccountId(*id)).ok_or(ErrorCode::UserNotFound)
+            }
             Target::Name(_) | Target::Account(_) => {
                 let own = self.own_account(from)?;
                 ledger.direct(own, self.target_account(from, target)?).ok_or(ErrorCode::UserNotFound)
             }
         }
+    }
+
+    /// Creates the direct conversation that an `OPEN` names, if there is none. The `OPEN` waits until it is stored.
+    fn create_to_open(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        if matches!(target, Target::Room(_)) {
+            return Ok(());
+        }
+        self.own_name(from)?;
+        self.find_or_create(from, target, effects)?;
+        Ok(())
     }
 
     /// The account that `target` names, which is not the client's own.
@@ -494,7 +589,7 @@ impl Switchboard {
         match self.find_conversation(from, target) {
             Err(ErrorCode::UserNotFound) => {
                 let (own, other) = (self.own_account(from)?, self.target_account(from, target)?);
-                self.can_store()?;
+                self.may_store(from, 0, effects)?;
                 let id = self.version2.ledger.create_direct(own, other, effects);
                 Ok(id)
             }
@@ -559,11 +654,12 @@ impl Switchboard {
         }
     }
 
-    /// Sends the reply to a change, once the store has the last change.
-    fn reply_after_change(&mut self, to: SessionId, reply: &Reply<'_>) {
+    /// Sends the reply to a change, once the store has the last change. `target` is the conversation that an `ERROR`
+    /// names, if the change is not stored.
+    fn reply_after_change(&mut self, to: SessionId, target: Option<&str>, reply: &Reply<'_>) {
         let mut line = Vec::new();
         reply.encode(&mut line);
-        self.wait(to, Waiting::Result(to, line));
+        self.wait(to, Waiting::Result(to, target.map(str::to_owned), line));
     }
 
     /// Sends a line that passes all waiting replies.
@@ -587,9 +683,30 @@ impl Switchboard {
         target: Option<&str>,
         effects: &mut impl StoreEffects,
     ) {
-        let mut line = Vec::new();
-        TaggedReply { n, reply: Reply::Error { code, target: target.map(Into::into) } }.encode(&mut line);
-        self.reply_encoded(to, line, effects);
+        self.reply_encoded(to, error_line(n, code, target), effects);
+    }
+
+    /// Whether a command stores nothing, so that it waits until the changes before it are durable: it then sees them, and
+    /// its replies keep their place. `PING` and `WHO` do not wait.
+    fn only_reads(&self, from: SessionId, command: &Command<'_>) -> bool {
+        use switchboard_protocol::Command as Version1;
+        match command {
+            Command::Open { .. }
+            | Command::Close { .. }
+            | Command::History { .. }
+            | Command::Search { .. }
+            | Command::Conversations
+            | Command::Readers { .. }
+            | Command::Rooms
+            | Command::Members { .. }
+            | Command::Devices
+            | Command::Version1(Version1::Register { .. }) => true,
+            Command::Version1(Version1::Connect { to }) => !self.is_conversation(from, &Target::new(to)),
+            Command::Version1(Version1::Msg { .. } | Version1::Disconnect) => {
+                self.version2.sessions.get(&from).is_some_and(|state| state.partner.is_none())
+            }
+            _ => false,
+        }
     }
 
     fn must_pause(&self, session: SessionId) -> bool {
@@ -636,20 +753,10 @@ impl Switchboard {
     }
 }
 
-/// Whether a command changes nothing, so that it waits until the changes before it are durable.
-fn only_reads(command: &Command<'_>) -> bool {
-    matches!(
-        command,
-        Command::Open { .. }
-            | Command::Close { .. }
-            | Command::History { .. }
-            | Command::Search { .. }
-            | Command::Conversations
-            | Command::Readers { .. }
-            | Command::Rooms
-            | Command::Members { .. }
-            | Command::Devices
-    )
+fn error_line(n: Option<u64>, code: ErrorCode, target: Option<&str>) -> Vec<u8> {
+    let mut line = Vec::new();
+    TaggedReply { n, reply: Reply::Error { code, target: target.map(Into::into) } }.encode(&mut line);
+    line
 }
 
 /// The conversation that a command names, as its `ERROR` repeats it.

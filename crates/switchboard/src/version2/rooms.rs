@@ -4,6 +4,7 @@ use switchboard_protocol::version2::{DoneVerb, Reply, RoomName, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::PendingReply;
+use super::say::Draft;
 use crate::board::Switchboard;
 use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
@@ -28,9 +29,8 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let (id, joined) = self.become_member(from, target, Some(PendingReply::Done(DoneVerb::Join)), effects)?;
         if let Some(seq) = joined {
-            let target = self.target_name(id, from).into();
             // The record may still be on its way to the store.
-            self.reply_after_change(from, &Reply::Done { verb: DoneVerb::Join, target, seq });
+            self.done_after_change(from, id, DoneVerb::Join, seq);
         }
         Ok(())
     }
@@ -50,14 +50,14 @@ impl Switchboard {
         let account = self.account_of(from);
         let id = match self.version2.ledger.room(&name) {
             Some(id) => id,
-            None => self.create_room(&name, account, effects)?,
+            None => self.create_room(from, &name, effects)?,
         };
         let Some(account) = account else {
             let conversation = &self.version2.ledger.conversations[&id];
             if !conversation.may_read(None) {
                 return Err(ErrorCode::NotLoggedIn);
             }
-            return Ok((id, Some(conversation.durable)));
+            return Ok((id, Some(conversation.last)));
         };
         let conversation = &self.version2.ledger.conversations[&id];
         let member = match conversation.members.get(&account) {
@@ -72,36 +72,36 @@ impl Switchboard {
         if conversation.member_ids().count() >= MEMBERS_MAX {
             return Err(ErrorCode::RoomFull);
         }
-        self.can_store()?;
-        let standing = if member.standing.is_member() { member.standing } else { Standing::Member };
+        let has_owner = conversation.members.values().any(|member| member.standing == Standing::Owner);
         let joined = conversation.last + 1;
+        self.may_store(from, 0, effects)?;
+        let standing = match member.standing {
+            Standing::Moderator | Standing::Owner => member.standing,
+            _ if !has_owner => Standing::Owner,
+            Standing::Member | Standing::Invited | Standing::Banned => Standing::Member,
+        };
         let member = Member { standing, joined, read: member.read };
         self.version2.ledger.set_member(id, account, member, effects);
-        self.append_record(from, id, RecordKind::Joined, "", None, reply, effects);
+        self.append_record(from, id, Draft::new(RecordKind::Joined, "", reply), effects);
         Ok((id, None))
     }
 
     fn create_room(
         &mut self,
+        from: SessionId,
         name: &RoomName,
-        owner: Option<AccountId>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
-        if owner.is_none() && !self.version2.settings.guests_create_rooms {
+        if self.account_of(from).is_none() && !self.version2.settings.guests_create_rooms {
             return Err(ErrorCode::NotLoggedIn);
         }
-        if self.version2.ledger.rooms().count() >= ROOMS_MAX {
+        if self.version2.ledger.room_count() >= ROOMS_MAX {
             return Err(ErrorCode::TooManyRooms);
         }
-        self.can_store()?;
+        self.may_store(from, 0, effects)?;
         let kind = ConversationKind::Room { name: name.as_str().to_owned() };
         let settings = RoomSettings { guests: GuestAccess::Write, ..RoomSettings::default() };
-        let id = self.version2.ledger.create(kind, settings, effects);
-        if let Some(owner) = owner {
-            let member = Member { standing: Standing::Owner, ..Member::default() };
-            self.version2.ledger.set_member(id, owner, member, effects);
-        }
-        Ok(id)
+        Ok(self.version2.ledger.create(kind, settings, effects))
     }
 
     /// `LEAVE`.
@@ -114,20 +114,43 @@ impl Switchboard {
         let id = self.room_of(from, target)?;
         let account = self.account_of(from);
         let conversation = &self.version2.ledger.conversations[&id];
-        let (Some(account), Some(standing)) = (account, conversation.standing(account).filter(|s| s.is_member()))
-        else {
-            let (target, seq) = (self.target_name(id, from).into(), conversation.durable);
-            self.reply(from, &Reply::Done { verb: DoneVerb::Leave, target, seq }, effects);
-            return Ok(());
-        };
-        self.can_store()?;
-        if standing == Standing::Owner {
+        let is_member = conversation.standing(account).is_some_and(Standing::is_member);
+        let last = conversation.last;
+        if let Some(account) = account.filter(|_| is_member) {
+            self.can_store()?;
+            self.remove_from_room(from, id, account, Some(PendingReply::Done(DoneVerb::Leave)), effects);
+        } else {
+            // A guest may have had it open.
+            if let Some(state) = self.version2.sessions.get_mut(&from) {
+                state.partner = state.partner.filter(|&partner| partner != id);
+            }
+            self.remove_viewer(from, id, effects);
+            self.done_after_change(from, id, DoneVerb::Leave, last);
+        }
+        Ok(())
+    }
+
+    /// Ends a membership by a `LEFT` record.
+    pub(super) fn remove_from_room(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        account: AccountId,
+        reply: Option<PendingReply>,
+        effects: &mut impl StoreEffects,
+    ) {
+        if self.version2.ledger.conversations[&id].standing(Some(account)) == Some(Standing::Owner) {
             self.pass_ownership(id, account, effects);
         }
-        let reply = Some(PendingReply::Done(DoneVerb::Leave));
-        self.append_record(from, id, RecordKind::Left, "", None, reply, effects);
         self.version2.ledger.remove_member(id, account, effects);
-        Ok(())
+        let draft = Draft { about: Some(account), ..Draft::new(RecordKind::Left, "", reply) };
+        self.append_record(from, id, draft, effects);
+    }
+
+    /// Sends a reply that names a record, once the store has all changes so far.
+    fn done_after_change(&mut self, to: SessionId, id: ConversationId, verb: DoneVerb, seq: u64) {
+        let target = self.target_name(id, to);
+        self.reply_after_change(to, Some(&target), &Reply::Done { verb, target: (&*target).into(), seq });
     }
 
     /// Makes the member that comes next the owner: a moderator if there is one, and whoever joined first.
@@ -152,12 +175,12 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, Standing::is_member)?;
-        self.can_store()?;
+        self.may_store(from, text.as_str().len(), effects)?;
         let settings = self.version2.ledger.conversations[&id].settings.clone();
         let settings = RoomSettings { topic: text.as_str().to_owned(), ..settings };
         self.version2.ledger.set_settings(id, settings, effects);
         let reply = Some(PendingReply::Done(DoneVerb::Topic));
-        self.append_record(from, id, RecordKind::Topic, text.as_str(), None, reply, effects);
+        self.append_record(from, id, Draft::new(RecordKind::Topic, text.as_str(), reply), effects);
         Ok(())
     }
 
@@ -173,15 +196,21 @@ impl Switchboard {
         let invited = self.person(who)?;
         let conversation = &self.version2.ledger.conversations[&id];
         match conversation.standing(Some(invited)) {
-            Some(Standing::Banned) => return Err(ErrorCode::NotAllowed),
-            Some(_) => {}
+            Some(Standing::Banned) => Err(ErrorCode::NotAllowed),
+            Some(_) => {
+                // A member, or invited already: nothing is stored.
+                let last = conversation.last;
+                self.done_after_change(from, id, DoneVerb::Invite, last);
+                Ok(())
+            }
             None => {
-                self.can_store()?;
+                self.may_store(from, 0, effects)?;
                 let member = Member { standing: Standing::Invited, ..Member::default() };
                 self.version2.ledger.set_member(id, invited, member, effects);
+                self.record_about(from, id, RecordKind::Invited, invited, DoneVerb::Invite, effects);
+                Ok(())
             }
         }
-        self.record_about(from, id, RecordKind::Invited, invited, DoneVerb::Invite, effects)
     }
 
     /// `KICK` or `BAN`: a moderator removes a member, who may come back or not.
@@ -200,17 +229,23 @@ impl Switchboard {
         if !outranks || their_standing == Some(Standing::Owner) {
             return Err(ErrorCode::NotAllowed);
         }
-        self.can_store()?;
         if done == DoneVerb::Ban {
+            if their_standing == Some(Standing::Banned) {
+                let last = self.version2.ledger.conversations[&id].last;
+                self.done_after_change(from, id, done, last);
+                return Ok(());
+            }
+            self.may_store(from, 0, effects)?;
             let member = Member { standing: Standing::Banned, ..Member::default() };
             self.version2.ledger.set_member(id, expelled, member, effects);
-            self.record_about(from, id, RecordKind::Banned, expelled, done, effects)?;
+            self.record_about(from, id, RecordKind::Banned, expelled, done, effects);
         } else {
             if !their_standing.is_some_and(Standing::is_member) {
                 return Err(ErrorCode::UserNotFound);
             }
+            self.may_store(from, 0, effects)?;
             self.version2.ledger.remove_member(id, expelled, effects);
-            self.record_about(from, id, RecordKind::Kicked, expelled, done, effects)?;
+            self.record_about(from, id, RecordKind::Kicked, expelled, done, effects);
         }
         Ok(())
     }
@@ -228,9 +263,10 @@ impl Switchboard {
         if self.version2.ledger.conversations[&id].standing(Some(banned)) != Some(Standing::Banned) {
             return Err(ErrorCode::UserNotFound);
         }
-        self.can_store()?;
+        self.may_store(from, 0, effects)?;
         self.version2.ledger.remove_member(id, banned, effects);
-        self.record_about(from, id, RecordKind::Unbanned, banned, DoneVerb::Unban, effects)
+        self.record_about(from, id, RecordKind::Unbanned, banned, DoneVerb::Unban, effects);
+        Ok(())
     }
 
     /// `ROOM #lab <setting> <value>`.
@@ -243,7 +279,7 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, |standing| standing == Standing::Owner)?;
-        self.can_store()?;
+        self.may_store(from, value.len(), effects)?;
         let mut settings = self.version2.ledger.conversations[&id].settings.clone();
         match setting {
             "moderator" | "member" | "owner" => self.set_standing(from, id, setting, &Target::new(value), effects)?,
@@ -254,7 +290,7 @@ impl Switchboard {
         }
         let text = format!("{setting} {value}");
         let reply = Some(PendingReply::Done(DoneVerb::Room));
-        self.append_record(from, id, RecordKind::Set, &text, None, reply, effects);
+        self.append_record(from, id, Draft::new(RecordKind::Set, &text, reply), effects);
         Ok(())
     }
 
@@ -296,9 +332,12 @@ impl Switchboard {
         text: &str,
         effects: &mut impl StoreEffects,
     ) {
-        let reply = Some(PendingReply::Done(DoneVerb::Redact));
-        let by = self.append_record(from, id, RecordKind::Redacted, text, None, reply, effects);
+        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+        // The reply waits for the place of the record, so the redaction comes first.
+        let by = conversation.last + 1;
         self.version2.ledger.append(Change::Redacted { conversation: id, target, by }, effects);
+        let reply = Some(PendingReply::Done(DoneVerb::Redact));
+        self.append_record(from, id, Draft::new(RecordKind::Redacted, text, reply), effects);
     }
 
     /// The room that `target` names.
@@ -334,11 +373,10 @@ impl Switchboard {
         about: AccountId,
         done: DoneVerb,
         effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        self.can_store()?;
+    ) {
         let name = self.version2.ledger.accounts.get(about).map(|account| account.name.to_string()).unwrap_or_default();
-        self.append_record(from, id, kind, &name, None, Some(PendingReply::Done(done)), effects);
-        Ok(())
+        let draft = Draft { about: Some(about), ..Draft::new(kind, &name, Some(PendingReply::Done(done))) };
+        self.append_record(from, id, draft, effects);
     }
 }
 

@@ -1,14 +1,15 @@
 //! Records: how they are made, and how they reach their readers.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use switchboard_protocol::version2::{GapReason, RecordLine, RecordVerb, Reply, TaggedReply, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::state::{LaneItem, LaneRead};
-use super::{PendingReply, RECORD_OVERHEAD_BYTES, Waiting};
+use super::{PendingReply, RECORD_OVERHEAD_BYTES, RecordContext, Waiting};
+use crate::accounts::Account;
 use crate::board::Switchboard;
 use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, DeviceId, LastSent, Record, RecordKind, Sent,
@@ -17,6 +18,25 @@ use crate::conversation::Progress;
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
 use crate::session::SessionId;
+
+/// A record that has no number yet.
+#[derive(Clone, Copy)]
+pub(super) struct Draft<'a> {
+    pub(super) kind: RecordKind,
+    pub(super) text: &'a str,
+    pub(super) sent: Option<Sent>,
+    /// The reply to its author.
+    pub(super) reply: Option<PendingReply>,
+    /// The account that has left, or was removed or invited.
+    pub(super) about: Option<AccountId>,
+}
+
+impl<'a> Draft<'a> {
+    /// A record other than a message.
+    pub(super) fn new(kind: RecordKind, text: &'a str, reply: Option<PendingReply>) -> Self {
+        Self { kind, text, sent: None, reply, about: None }
+    }
+}
 
 impl Switchboard {
     /// The conversation of `target`, to which the session may add messages.
@@ -28,9 +48,19 @@ impl Switchboard {
     ) -> Result<ConversationId, ErrorCode> {
         self.own_name(from)?;
         let id = self.find_or_create(from, target, effects)?;
+        self.check_writable(from, id)?;
+        Ok(id)
+    }
+
+    /// Whether the session may add messages to a conversation.
+    pub(super) fn check_writable(&self, from: SessionId, id: ConversationId) -> Result<(), ErrorCode> {
         let account = self.account_of(from);
-        let conversation = &self.version2.ledger.conversations[&id];
-        if conversation.may_write(account) { Ok(id) } else { Err(ErrorCode::NotAMember) }
+        let conversation = self.version2.ledger.conversations.get(&id).ok_or(ErrorCode::NotConnected)?;
+        let other = account.and_then(|account| conversation.other(account));
+        if other.is_some_and(|other| self.version2.ledger.accounts.get(other).is_none()) {
+            return Err(ErrorCode::UserNotFound);
+        }
+        if conversation.may_write(account) { Ok(()) } else { Err(ErrorCode::NotAMember) }
     }
 
     /// Adds a message to a conversation.
@@ -43,39 +73,45 @@ impl Switchboard {
         reply: PendingReply,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.can_store()?;
         let mut sent = None;
         if let Some(n) = n {
             let (_, device) = self.version2.sessions[&from].device.ok_or(ErrorCode::NotLoggedIn)?;
             let last = self.version2.ledger.conversations[&id].sent.get(&device).copied();
-            if last.is_some_and(|last| n <= last.n) {
-                self.ask_in_lane(from, LaneRead::Sent { conversation: id, device, n }, effects);
+            if let Some(last) = last.filter(|last| n <= last.n) {
+                self.can_store()?;
+                let is_durable = last.seq <= self.version2.ledger.conversations[&id].durable;
+                let read = LaneRead::Sent { conversation: id, last, n, reply };
+                if is_durable {
+                    self.ask_in_lane(from, read, effects);
+                } else {
+                    // An earlier session of the device may have sent the record that is on its way to the store.
+                    self.wait(from, Waiting::Read(from, read));
+                }
                 return Ok(());
             }
             sent = Some(Sent { device, n, previous_seq: last.map_or(0, |last| last.seq) });
         }
-        self.append_record(from, id, RecordKind::Message, text.as_str(), sent, Some(reply), effects);
+        self.may_store(from, text.as_str().len(), effects)?;
+        let draft = Draft { kind: RecordKind::Message, text: text.as_str(), sent, reply: Some(reply), about: None };
+        self.append_record(from, id, draft, effects);
         Ok(())
     }
 
     /// Numbers a record of the session's user, and appends it. The reply to the session waits for it.
-    #[expect(clippy::too_many_arguments, reason = "each argument is a field of the record or of its reply")]
     pub(super) fn append_record(
         &mut self,
         from: SessionId,
         id: ConversationId,
-        kind: RecordKind,
-        text: &str,
-        sent: Option<Sent>,
-        reply: Option<PendingReply>,
+        draft: Draft<'_>,
         effects: &mut impl StoreEffects,
-    ) -> u64 {
+    ) {
+        let Draft { kind, text, sent, reply, about } = draft;
         let account = self.account_of(from);
         let author = account.and_then(|account| self.version2.ledger.accounts.get(account)).map_or_else(
             || self.sessions.get(from).and_then(|session| session.name()).unwrap_or_default().into(),
             |account| Arc::clone(&account.name),
         );
-        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return 0 };
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
         conversation.last += 1;
         let seq = conversation.last;
         if let Some(Sent { device, n, .. }) = sent {
@@ -94,14 +130,14 @@ impl Switchboard {
         });
         self.version2.ledger.append(Change::RecordAppended(Arc::clone(&record)), effects);
         self.version2.queued_bytes += record.text.len() + RECORD_OVERHEAD_BYTES;
-        let reply = reply.map(|reply| (from, reply));
         if reply.is_some()
             && let Some(state) = self.version2.sessions.get_mut(&from)
         {
             state.waiting += 1;
         }
-        self.version2.queue.push(self.version2.ledger.position(), Waiting::Record(record, reply));
-        seq
+        let context = RecordContext { author: from, reply, about };
+        self.version2.queue.push(self.version2.ledger.position(), Waiting::Record(record, context));
+        self.expire_excess(id, effects);
     }
 
     /// Sends a durable record to all sessions that have its conversation open and have room.
@@ -148,21 +184,70 @@ impl Switchboard {
         for session in advanced {
             self.advance_lane(session, effects);
         }
-        if matches!(record.kind, RecordKind::Left | RecordKind::Kicked | RecordKind::Banned | RecordKind::Set) {
-            self.close_forbidden_views(record.conversation, effects);
+    }
+
+    /// Does what follows from a durable record: ends views, or tells an account that it is invited.
+    pub(super) fn follow_record(&mut self, record: &Record, about: Option<AccountId>, effects: &mut impl StoreEffects) {
+        match (record.kind, about) {
+            (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(account)) => {
+                self.close_views_of(account, record, effects);
+            }
+            (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
+            (RecordKind::Set, _) => self.close_forbidden_views(record.conversation, effects),
+            _ => {}
         }
     }
 
-    /// Ends the views of those who may no longer read a conversation. The last record that they hear says so.
+    /// Sends the record of an invitation to the devices of the invited account, which does not have the room open.
+    fn send_invitation(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
+        let ledger = &self.version2.ledger;
+        let viewers = ledger.conversations.get(&record.conversation).map(|conversation| &conversation.viewers);
+        let sessions = ledger.accounts.get(account).into_iter().flat_map(Account::sessions);
+        let sessions: Vec<_> = sessions
+            .filter(|session| effects.has_room(*session) && viewers.is_some_and(|open| !open.contains_key(session)))
+            .collect();
+        let mut line = Vec::new();
+        encode(&self.version2.ledger, record, None, false, &mut line);
+        for session in sessions {
+            self.send_line(session, &line, effects);
+        }
+    }
+
+    /// Ends the views of an account that is no longer a member. The last record that it hears says so.
+    fn close_views_of(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
+        let id = record.conversation;
+        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+        if conversation.standing(Some(account)).is_some_and(crate::change::Standing::is_member) {
+            // It has joined again meanwhile.
+            return;
+        }
+        let sessions: Vec<_> =
+            self.version2.ledger.accounts.get(account).into_iter().flat_map(Account::sessions).collect();
+        for session in sessions {
+            self.close_view_of(session, id, effects);
+        }
+    }
+
+    /// Ends the views of those who may no longer read a conversation because its settings have changed.
     fn close_forbidden_views(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
         let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
-        let may_read = |session| conversation.may_read(self.account_of(session));
-        let forbidden: Vec<_> =
-            conversation.viewers.iter().filter(|&(&session, _)| !may_read(session)).map(|(&s, &v)| (s, v)).collect();
-        for (session, viewer) in forbidden {
+        let may_read = |session: &SessionId| conversation.may_read(self.account_of(*session));
+        let forbidden: Vec<_> = conversation.viewers.keys().copied().filter(|session| !may_read(session)).collect();
+        for session in forbidden {
+            self.close_view_of(session, id, effects);
+        }
+    }
+
+    /// Ends the view of a session that may no longer read a conversation. If it has not heard the last record, because
+    /// it is behind, `CLOSE_OK` tells it that there is no more.
+    fn close_view_of(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.partner = state.partner.filter(|&partner| partner != id);
+        }
+        let viewer = self.version2.ledger.conversations.get(&id).and_then(|found| found.viewers.get(&session).copied());
+        if let Some(viewer) = viewer {
             self.remove_viewer(session, id, effects);
             if viewer.progress != Progress::Live {
-                // It has not heard the last record.
                 let target = self.target_name(id, session).into();
                 self.send_now(session, &Reply::CloseOk { target }, effects);
             }
@@ -180,36 +265,29 @@ impl Switchboard {
         if !self.count_released(author) {
             return;
         }
-        let target = self.target_name(record.conversation, author).into();
-        let seq = record.seq;
-        let reply = match reply {
-            PendingReply::Said(n) => TaggedReply { n, reply: Reply::Said { target, seq } },
-            PendingReply::MsgSent(n) => TaggedReply { n, reply: Reply::Version1(switchboard_protocol::Reply::MsgSent) },
-            PendingReply::Done(verb) => TaggedReply { n: None, reply: Reply::Done { verb, target, seq } },
-        };
-        let mut line = Vec::new();
-        reply.encode(&mut line);
-        self.send_in_lane(author, LaneItem::AfterRecord(record.conversation, seq, line), effects);
+        let target = self.target_name(record.conversation, author);
+        let line = reply.encode(&target, record.seq);
+        self.send_in_lane(author, LaneItem::AfterRecord(record.conversation, record.seq, line), effects);
     }
 
     /// Tells each connected device of a member, which does not have the conversation open, that there are new records.
-    pub(super) fn send_news(&mut self, changed: &BTreeSet<ConversationId>, effects: &mut impl StoreEffects) {
-        for &id in changed {
+    /// A session that has written all of them knows that already.
+    pub(super) fn send_news(
+        &mut self,
+        changed: &BTreeMap<ConversationId, Option<SessionId>>,
+        effects: &mut impl StoreEffects,
+    ) {
+        for (&id, &author) in changed {
             let Some(conversation) = self.version2.ledger.conversations.get(&id) else { continue };
             let mut sessions = Vec::new();
             for account in conversation.member_ids() {
-                let devices = self
-                    .version2
-                    .ledger
-                    .accounts
-                    .get(account)
-                    .into_iter()
-                    .flat_map(super::super::accounts::Account::sessions);
-                sessions.extend(
-                    devices
-                        .filter(|session| !conversation.viewers.contains_key(session))
-                        .map(|session| (session, account)),
-                );
+                let Some(member) = self.version2.ledger.accounts.get(account) else { continue };
+                if conversation.other(account).is_some_and(|other| member.blocked.contains(&other)) {
+                    continue;
+                }
+                let hears_otherwise =
+                    |session: &SessionId| conversation.viewers.contains_key(session) || author == Some(*session);
+                sessions.extend(member.sessions().filter(|s| !hears_otherwise(s)).map(|session| (session, account)));
             }
             for (session, account) in sessions {
                 self.send_conversation_line(session, account, id, effects);
@@ -230,6 +308,37 @@ impl Switchboard {
         } else if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.missed_news = true;
             effects.await_room(session);
+        }
+    }
+}
+
+impl PendingReply {
+    /// The line, once the record has this number.
+    pub(super) fn encode(self, target: &str, seq: u64) -> Vec<u8> {
+        let target = target.into();
+        let reply = match self {
+            Self::Said(n) => TaggedReply { n, reply: Reply::Said { target, seq } },
+            Self::MsgSent(n) => TaggedReply { n, reply: Reply::Version1(switchboard_protocol::Reply::MsgSent) },
+            Self::Done(verb) => TaggedReply { n: None, reply: Reply::Done { verb, target, seq } },
+        };
+        let mut line = Vec::new();
+        reply.encode(&mut line);
+        line
+    }
+
+    /// The number of the request.
+    pub(super) fn n(self) -> Option<u64> {
+        match self {
+            Self::Said(n) | Self::MsgSent(n) => n,
+            Self::Done(_) => None,
+        }
+    }
+
+    /// The conversation that an `ERROR` names instead of this reply.
+    pub(super) fn error_target(self, target: &str) -> Option<&str> {
+        match self {
+            Self::Said(_) | Self::Done(_) => Some(target),
+            Self::MsgSent(_) => None,
         }
     }
 }
@@ -256,6 +365,10 @@ pub(super) fn encode(
         _ => Cow::Owned(ledger.target_name(record.conversation, account)),
     };
     if is_hidden(ledger, account, record) {
+        if is_past {
+            // A gap of the open conversation has no tag, so that a client tells them apart.
+            out.extend_from_slice(b"@past=1 ");
+        }
         Reply::Gap { target, from: record.seq, to: record.seq, reason: GapReason::Hidden }.encode(out);
         return;
     }

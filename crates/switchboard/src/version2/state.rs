@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use switchboard_protocol::version2::{Command, DeviceName};
 
-use crate::change::{AccountId, ConversationId, DeviceId};
+use super::PendingReply;
+use crate::change::{AccountId, ConversationId, DeviceId, LastSent};
 
 /// A session of version 2. Sessions of version 1 have none of this.
 #[derive(Debug, Default)]
@@ -30,6 +31,17 @@ pub(crate) struct SessionState {
     pub(crate) missed_news: bool,
     /// Rises with each command of any session, to find the device that was used last.
     pub(crate) last_active: u64,
+    /// What it has stored as a guest.
+    pub(crate) usage: Usage,
+}
+
+/// What somebody has stored in the last 24 hours.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// When the count began, in milliseconds.
+    pub(crate) start: u64,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A reply that keeps its place among the replies of its session.
@@ -40,11 +52,32 @@ pub(crate) enum LaneItem {
     /// A line that follows the record of this number on the same session.
     AfterRecord(ConversationId, u64, Vec<u8>),
     /// A request whose records must not overtake the replies before it.
-    Request(Box<Command<'static>>),
+    Request(Option<u64>, Box<Command<'static>>),
+    /// The rest of a list, which is sent in parts.
+    List(List),
     /// The answer to this question. Only the first item of a lane is asked.
     Read(LaneRead),
     /// The same, after the question was asked.
     Asked(LaneRead),
+}
+
+/// A list, as far as it is sent.
+#[derive(Debug)]
+pub(crate) struct List {
+    pub(crate) cursor: ListCursor,
+    /// Number of its lines so far.
+    pub(crate) count: u64,
+}
+
+/// The last entry of a list that is sent.
+#[derive(Debug)]
+pub(crate) enum ListCursor {
+    /// `ROOMS`, by the folded names.
+    Rooms(Option<Box<str>>),
+    /// `CONVERSATIONS`.
+    Conversations(Option<ConversationId>),
+    /// `MEMBERS` of a conversation.
+    Members(ConversationId, Option<AccountId>),
 }
 
 /// A request that needs an answer of the store.
@@ -66,14 +99,16 @@ pub(crate) enum LaneRead {
         /// What.
         words: String,
     },
-    /// A `SAY` with an `n` that is not new.
+    /// A `SAY` or `MSG` with an `n` that is not new.
     Sent {
         /// Where.
         conversation: ConversationId,
-        /// The device that sent it.
-        device: DeviceId,
-        /// Its number.
+        /// The newest record of the device when the request came. It is durable when the store is asked.
+        last: LastSent,
+        /// The number of the request.
         n: u64,
+        /// The reply, if the record is found.
+        reply: PendingReply,
     },
     /// `REDACT` of one record: its author has to be known.
     Redact {
@@ -122,6 +157,8 @@ pub(crate) enum IdentityChange {
     Claim(AccountId, DeviceId),
     /// The session logs in as a new device.
     Login(AccountId, DeviceId),
+    /// The account is deleted.
+    Unclaim,
 }
 
 impl IdentityStep {

@@ -1,12 +1,13 @@
 //! The commands of version 1 in a session of version 2.
 
-use switchboard_protocol::version2::{self, Reply, Target};
+use switchboard_protocol::version2::{Reply, Target};
 use switchboard_protocol::{Command, ErrorCode, Text};
 
-use super::{PendingReply, Waiting};
+use super::{OPEN_MAX, PendingReply, Waiting};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
 use crate::effects::StoreEffects;
+use crate::refusal::Refusal;
 use crate::session::SessionId;
 
 impl Switchboard {
@@ -30,7 +31,7 @@ impl Switchboard {
                 self.reply(from, &Reply::Version1(switchboard_protocol::Reply::DisconnectOk), effects);
                 Ok(())
             }
-            (command, _) => self.handle_command(from, command, effects).map_err(super::super::refusal::Refusal::code),
+            (command, _) => self.handle_command(from, command, effects).map_err(Refusal::code),
         }
     }
 
@@ -42,12 +43,16 @@ impl Switchboard {
         text: &Text<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let account = self.account_of(from);
-        let conversation = self.version2.ledger.conversations.get(&id).ok_or(ErrorCode::NotConnected)?;
-        if !conversation.may_write(account) {
-            return Err(ErrorCode::NotAMember);
-        }
+        self.check_writable(from, id)?;
         self.say(from, id, n, text, PendingReply::MsgSent(n), effects)
+    }
+
+    /// Whether `CONNECT` to this target opens a conversation: a room, or an account from an account.
+    pub(super) fn is_conversation(&self, from: SessionId, target: &Target<'_>) -> bool {
+        match target {
+            Target::Room(_) => true,
+            Target::Name(_) | Target::Account(_) => self.account_of(from).is_some() && self.person(target).is_ok(),
+        }
     }
 
     /// `CONNECT`: a room, or an account from an account, becomes the conversation to which `MSG` goes. Another user is
@@ -60,20 +65,24 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         self.own_name(from)?;
         let target = Target::new(to);
-        let is_conversation = match target {
-            Target::Room(_) => true,
-            Target::Name(_) | Target::Account(_) => self.account_of(from).is_some() && self.person(&target).is_ok(),
-        };
-        if !is_conversation {
-            let Target::Account(id) = target else {
-                return self.connect(from, to, effects).map_err(super::super::refusal::Refusal::code);
+        if !self.is_conversation(from, &target) {
+            let name = match target {
+                Target::Account(id) => {
+                    let account = self.version2.ledger.accounts.get(AccountId(id)).ok_or(ErrorCode::UserNotFound)?;
+                    account.name.to_string()
+                }
+                Target::Name(_) | Target::Room(_) => to.to_owned(),
             };
-            let account = self.version2.ledger.accounts.get(AccountId(id));
-            let name = account.map(|account| account.name.to_string()).ok_or(ErrorCode::UserNotFound)?;
-            return self.connect(from, &name, effects).map_err(super::super::refusal::Refusal::code);
+            return self.connect(from, &name, effects).map_err(Refusal::code);
+        }
+        if !matches!(target, Target::Room(_)) {
+            self.target_account(from, &target)?;
         }
         if self.version2.sessions[&from].partner.is_some() || self.sessions[from].chat.is_some() {
             return Err(ErrorCode::UserBusy);
+        }
+        if self.version2.sessions[&from].open.len() >= OPEN_MAX {
+            return Err(ErrorCode::TooManyOpen);
         }
         let id = match target {
             Target::Room(_) => self.become_member(from, &target, None, effects)?.0,
@@ -82,26 +91,24 @@ impl Switchboard {
         if let Some(state) = self.version2.sessions.get_mut(&from) {
             state.partner = Some(id);
         }
-        let name = self.target_name(id, from);
-        self.reply_after_change(from, &Reply::Version1(switchboard_protocol::Reply::ConnectOk { name: name.into() }));
-        let open = version2::Command::Open { target, position: None };
-        self.wait(from, Waiting::Request(from, Box::new(open.into_owned())));
+        self.wait(from, Waiting::Connected(from, id, target.into_owned()));
         Ok(())
     }
 
     /// The session of the account of `peer` with which a guest is connected: the one that was used last, among those
     /// without a partner. `None` if all have one.
     pub(crate) fn free_device(&self, peer: SessionId) -> Option<SessionId> {
-        let Some(account) = self.account_of(peer) else {
-            let has_partner = self.version2.sessions.get(&peer).is_some_and(|state| state.partner.is_some());
-            return (!has_partner && self.sessions[peer].chat.is_none()).then_some(peer);
-        };
-        let sessions = self.version2.ledger.accounts.get(account)?.sessions();
         let is_free = |session: &SessionId| {
-            self.sessions.get(*session).is_some_and(|session| session.chat.is_none())
-                && self.version2.sessions.get(session).is_some_and(|state| state.partner.is_none())
+            self.sessions.get(*session).is_some_and(|state| state.chat.is_none()) && !self.has_partner(*session)
         };
+        let Some(account) = self.account_of(peer) else { return Some(peer).filter(is_free) };
+        let sessions = self.version2.ledger.accounts.get(account)?.sessions();
         sessions.filter(is_free).max_by_key(|session| self.version2.sessions[session].last_active)
+    }
+
+    /// Whether `MSG` of the session goes to a conversation.
+    pub(crate) fn has_partner(&self, session: SessionId) -> bool {
+        self.version2.sessions.get(&session).is_some_and(|state| state.partner.is_some())
     }
 
     /// The other sessions of the account of `session`.

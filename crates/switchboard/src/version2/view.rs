@@ -1,10 +1,10 @@
 //! Open conversations: replay of missed records, and readers that fall behind.
 
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{Command, GapReason, Position, Reply, Target};
+use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 
 use super::say::encode;
-use super::{OPEN_MAX, Question, Waiting};
+use super::{OPEN_MAX, Question};
 use crate::board::Switchboard;
 use crate::change::ConversationId;
 use crate::conversation::{Progress, Viewer};
@@ -28,21 +28,7 @@ impl Switchboard {
         position: Option<&Position<'_>>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
-        let id = match self.find_conversation(from, target) {
-            Err(ErrorCode::UserNotFound) => {
-                self.find_or_create(from, target, effects)?;
-                // It opens once the new conversation is stored.
-                let command = Command::Open { target: target.clone(), position: position.cloned() };
-                self.wait(from, Waiting::Request(from, Box::new(command.into_owned())));
-                return Ok(());
-            }
-            found => found?,
-        };
-        let account = self.account_of(from);
-        if !self.version2.ledger.conversations[&id].may_read(account) {
-            return Err(ErrorCode::NotAMember);
-        }
+        let id = self.readable(from, target)?;
         self.open_view(from, id, position, effects)
     }
 
@@ -64,7 +50,10 @@ impl Switchboard {
         let (first, last) = (conversation.first, conversation.durable);
         let epoch = conversation.epoch.to_string();
         let is_valid = |position: &&Position<'_>| position.epoch == epoch && position.after <= last;
-        let next = position.filter(is_valid).map_or(last, |position| position.after) + 1;
+        // Without a position, a view that is open already goes on where it is: nothing is left out.
+        let open_view = conversation.viewers.get(&from).filter(|_| position.is_none());
+        let start = open_view.map_or(last + 1, |viewer| viewer.next);
+        let next = position.filter(is_valid).map_or(start, |position| position.after + 1);
         let is_lost = position.is_some_and(|position| !is_valid(&position));
         let progress = if next > last { Progress::Live } else { Progress::AwaitsRoom };
         conversation.viewers.insert(from, Viewer { next, progress, is_opening: progress != Progress::Live });
@@ -186,7 +175,7 @@ impl Switchboard {
         }
         let expired = |from, to| Reply::Gap { target: (&*target).into(), from, to, reason: GapReason::Expired };
         let mut line = Vec::new();
-        if records.is_empty() {
+        if records.is_empty() && viewer.next <= to {
             expired(viewer.next, to).encode(&mut line);
             viewer.next = to + 1;
         }

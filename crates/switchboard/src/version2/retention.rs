@@ -1,0 +1,145 @@
+//! Retention: old records expire, by their number or by their age.
+
+use switchboard_protocol::ErrorCode;
+
+use super::state::Usage;
+use super::{Question, Version2Settings};
+use crate::board::Switchboard;
+use crate::change::{Change, ConversationId};
+use crate::effects::StoreEffects;
+use crate::reads::{Answer, Query};
+use crate::session::SessionId;
+
+/// How many records, and how many bytes of text, somebody may store in 24 hours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Quota {
+    /// Maximum number of records.
+    pub records: u64,
+    /// Maximum total length of the texts, in bytes.
+    pub bytes: u64,
+}
+
+/// Records expire in steps of this part of their maximum number, so that a step is worth its commit.
+const STEP_DIVISOR: u64 = 8;
+
+/// Maximum conversations that one call of [`Switchboard::expire_old`] looks at.
+const LOOKED_AT_MAX: usize = 1024;
+
+/// Maximum conversations whose oldest record one call of [`Switchboard::expire_old`] reads.
+const ASKED_MAX: usize = 16;
+
+/// Maximum records of one read of old records.
+const OLD_RECORDS_MAX: usize = 256;
+
+/// Maximum bytes of text of one read of old records.
+const OLD_BYTES_MAX: usize = 64 * 1024;
+
+const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+impl Switchboard {
+    /// Looks for records that are older than their room keeps them. Each call looks at some conversations, the next
+    /// call at others: the caller calls it about once a second.
+    pub fn expire_old(&mut self, effects: &mut impl StoreEffects) {
+        if self.version2.outage.is_none() {
+            let conversations = &self.version2.ledger.conversations;
+            let next = conversations.range(self.version2.expiry_cursor..).take(LOOKED_AT_MAX);
+            let mut looked_at = 0;
+            let mut ids = Vec::new();
+            let mut last = None;
+            for (&id, conversation) in next {
+                looked_at += 1;
+                last = Some(id);
+                if conversation.settings.keep_days.is_some() {
+                    ids.push(id);
+                }
+                if ids.len() == ASKED_MAX {
+                    break;
+                }
+            }
+            let is_end = looked_at < LOOKED_AT_MAX && ids.len() < ASKED_MAX;
+            let after = last.filter(|_| !is_end).map_or(0, |last| last.0 + 1);
+            self.version2.expiry_cursor = ConversationId(after);
+            for id in ids {
+                self.ask_old(id, 1, effects);
+            }
+        }
+        self.settle(effects);
+    }
+
+    fn ask_old(&mut self, id: ConversationId, max_records: usize, effects: &mut impl StoreEffects) {
+        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+        let (from, to) = (conversation.first, conversation.durable);
+        if from > to {
+            return;
+        }
+        let query = Query::Range { conversation: id, from, to, max_records, max_bytes: OLD_BYTES_MAX };
+        self.ask(Question::Old(id), query, effects);
+    }
+
+    /// Takes the oldest records of a conversation, and lets those expire that are too old.
+    pub(super) fn expire_answered(&mut self, id: ConversationId, answer: &Answer, effects: &mut impl StoreEffects) {
+        let Answer::Records { records, .. } = answer else { return };
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
+        let (Some(days), None) = (conversation.settings.keep_days, self.version2.outage) else { return };
+        let oldest = effects.wall_clock().0.saturating_sub(u64::from(days) * DAY_MILLIS);
+        let Some(last_old) = records.iter().take_while(|record| record.at.0 < oldest).last() else { return };
+        let first = last_old.seq + 1;
+        if first > conversation.first {
+            conversation.first = first;
+            self.version2.ledger.append(Change::Expired { conversation: id, first }, effects);
+        }
+        if records.last().is_some_and(|record| record.seq == last_old.seq) {
+            self.ask_old(id, OLD_RECORDS_MAX, effects);
+        }
+    }
+
+    /// Lets the oldest records of a conversation expire, if it has more than it may have.
+    pub(super) fn expire_excess(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
+        let max = [conversation.settings.keep_records, self.version2.settings.memory_records_max];
+        let Some(max) = max.into_iter().flatten().min() else { return };
+        let count = conversation.last + 1 - conversation.first;
+        if count > max.saturating_add(max / STEP_DIVISOR) {
+            conversation.first = conversation.last + 1 - max;
+            let first = conversation.first;
+            self.version2.ledger.append(Change::Expired { conversation: id, first }, effects);
+        }
+    }
+
+    /// Whether the session may store a record with a text of `bytes` now. Counts it, if so.
+    pub(super) fn may_store(
+        &mut self,
+        from: SessionId,
+        bytes: usize,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        self.can_store()?;
+        let now = effects.wall_clock().0;
+        let bytes = bytes as u64;
+        let Version2Settings { account_quota, guest_quota, all_guests_quota, .. } = self.version2.settings;
+        let is_within = if let Some(account) = self.account_of(from) {
+            let usage = self.version2.ledger.accounts.get_mut(account).map(|account| &mut account.usage);
+            usage.is_some_and(|usage| usage.add(now, bytes, account_quota))
+        } else {
+            let usage = self.version2.sessions.get_mut(&from).map(|state| &mut state.usage);
+            usage.is_some_and(|usage| usage.add(now, bytes, guest_quota))
+                && self.version2.guests_usage.add(now, bytes, all_guests_quota)
+        };
+        if is_within { Ok(()) } else { Err(ErrorCode::QuotaFull) }
+    }
+}
+
+impl Usage {
+    /// Counts a record, unless the quota is reached. The count begins anew 24 hours after its first record.
+    fn add(&mut self, now: u64, bytes: u64, quota: Quota) -> bool {
+        if now >= self.start + DAY_MILLIS {
+            *self = Self { start: now, records: 0, bytes: 0 };
+        }
+        let is_within = self.records < quota.records && bytes <= quota.bytes.saturating_sub(self.bytes);
+        if is_within {
+            self.records += 1;
+            self.bytes += bytes;
+        }
+        is_within
+    }
+}
