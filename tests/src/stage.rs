@@ -34,4 +34,12 @@ pub trait Stage {
     fn half_close(&mut self, who: &str);
     /// Closes the session of `who`.
     fn close(&mut self, who: &str);
+    /// Whether the stage follows directions. If not, transcripts with directions are not played on it.
+    fn follows_directions(&self) -> bool {
+        false
+    }
+    /// Follows a direction, such as `store holds`. Returns whether the stage knows it.
+    fn follow(&mut self, _direction: &str) -> bool {
+        false
+    }
 }

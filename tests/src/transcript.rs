@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! noy   + commands        opens a session of a dialect
+//! noy   + version2        opens a session of version 2 of the commands dialect, up to its HELLO_OK
 //! noy   < WELCOME         receives a line
 //! noy   > REGISTER Noy    sends a line
 //! noy   >- REGIS          sends a part of a line
@@ -9,12 +10,16 @@
 //! noy   |                 closes the sending side, but can still receive
 //! noy   -                 closes the session
 //! noy   x                 finds the session closed by the server
+//! * store holds           a direction for the stage: bare.rs has the list
 //! # a comment
 //! ```
 //!
 //! After `>` and `<` comes one space and then the line. The escapes are `\r`, `\n`, `\t`, `\s` (a trailing space),
 //! `\\`, `\xHH`, `\u{…}`, and `\{4096 x}` for 4,096 times `x`. At the end, no open session may have received a line
 //! that is not in the transcript.
+//!
+//! `<lab>` stands for a word that the server chooses, such as an epoch. The first received line with it defines the word,
+//! and later lines must have the same word, or send it. `<at>` stands for any time.
 
 use std::collections::HashMap;
 
@@ -33,6 +38,8 @@ struct TranscriptStep {
 #[derive(Clone, Debug)]
 enum Action {
     Open(Dialect),
+    OpenVersion2,
+    Direct(String),
     Send(Vec<u8>),
     Receive(Vec<u8>),
     ReceiveNothing,
@@ -73,6 +80,11 @@ impl Transcript {
     ///
     /// If a client does not receive the lines of the transcript. The message names file and line.
     pub fn play(&self, stage: &mut dyn Stage) {
+        let has_directions = self.steps.iter().any(|step| matches!(step.action, Action::Direct(_)));
+        if has_directions && !stage.follows_directions() {
+            return;
+        }
+        let mut words = Words::default();
         // Each open session, and whether its client has sent whole lines only.
         let mut open_sessions = HashMap::new();
         for TranscriptStep { line_number, who, action } in &self.steps {
@@ -82,17 +94,25 @@ impl Transcript {
                     stage.open(who, *dialect);
                     open_sessions.insert(who, true);
                 }
+                Action::OpenVersion2 => {
+                    stage.open(who, Dialect::Commands);
+                    open_sessions.insert(who, true);
+                    assert_eq!(stage.receive(who), Received::Line("WELCOME".to_owned()), "{place}");
+                    stage.send(who, b"HELLO 2\n");
+                    let hello = stage.receive(who);
+                    let is_hello = matches!(&hello, Received::Line(line) if line.starts_with("HELLO_OK 2 "));
+                    assert!(is_hello, "{place} received {hello:?} instead of HELLO_OK 2");
+                }
+                Action::Direct(direction) => assert!(stage.follow(direction), "{place}: no direction {direction:?}"),
                 Action::Send(bytes) => {
-                    stage.send(who, bytes);
+                    stage.send(who, &words.replace(bytes));
                     open_sessions.insert(who, bytes.ends_with(b"\n"));
                 }
                 Action::Receive(expected) => {
                     let expected = String::from_utf8_lossy(expected).into_owned();
-                    assert_eq!(
-                        stage.receive(who),
-                        Received::Line(expected),
-                        "{place}: left was received, right was expected"
-                    );
+                    let received = stage.receive(who);
+                    let is_expected = matches!(&received, Received::Line(line) if words.matches(&expected, line));
+                    assert!(is_expected, "{place} received {received:?} instead of {expected:?}, where {words:?}");
                 }
                 Action::ReceiveNothing => {
                     assert_eq!(stage.receive_pending(who), None, "{place} received a line instead of nothing");
@@ -121,9 +141,59 @@ impl Transcript {
     }
 }
 
+/// The words that stand for others in this transcript.
+#[derive(Debug, Default)]
+struct Words(HashMap<String, String>);
+
+impl Words {
+    /// Whether a received line is the expected one. Defines the words that are new.
+    fn matches(&mut self, expected: &str, received: &str) -> bool {
+        let Some((before, name, after)) = split_word(expected) else { return expected == received };
+        let Some(rest) = received.strip_prefix(before) else { return false };
+        let (word, rest) = rest.split_at(rest.find([' ', ';']).unwrap_or(rest.len()));
+        let is_same = match (name, self.0.get(name)) {
+            ("at", _) => is_time(word),
+            (_, Some(known)) => known == word,
+            (_, None) => !word.is_empty(),
+        };
+        if is_same && name != "at" {
+            self.0.insert(name.to_owned(), word.to_owned());
+        }
+        is_same && self.matches(after, rest)
+    }
+
+    /// Puts the known words into a line to send.
+    fn replace(&self, line: &[u8]) -> Vec<u8> {
+        let Ok(mut line) = String::from_utf8(line.to_vec()) else { return line.to_vec() };
+        for (name, word) in &self.0 {
+            line = line.replace(&format!("<{name}>"), word);
+        }
+        line.into_bytes()
+    }
+}
+
+/// Splits a line at its first `<word>`, into the text before, the name, and the text after it.
+fn split_word(line: &str) -> Option<(&str, &str, &str)> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    line.match_indices('<').find_map(|(start, _)| {
+        let (name, after) = line[start + 1..].split_once('>')?;
+        is_name(name).then(|| (&line[..start], name, after))
+    })
+}
+
+/// Whether a word has the form `2026-11-28T22:10:37.123Z`.
+fn is_time(word: &str) -> bool {
+    let form = "0000-00-00T00:00:00.000Z";
+    let has_form = |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte == form };
+    word.len() == form.len() && word.bytes().zip(form.bytes()).all(has_form)
+}
+
 fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     let (who, action) = line.split_once(char::is_whitespace)?;
     let action = action.trim_start();
+    if who == "*" {
+        return Some(TranscriptStep { line_number, who: who.to_owned(), action: Action::Direct(action.to_owned()) });
+    }
     let (mark, argument) = action.split_once(' ').unwrap_or((action, ""));
     let unescape_line = |argument| {
         let mut bytes = unescape(argument)?;
@@ -133,6 +203,7 @@ fn parse_step(line_number: usize, line: &str) -> Option<TranscriptStep> {
     let action = match (mark, argument) {
         ("+", "commands") => Action::Open(Dialect::Commands),
         ("+", "line") => Action::Open(Dialect::Line),
+        ("+", "version2") => Action::OpenVersion2,
         (">", text) => Action::Send(unescape_line(text)?),
         (">-", text) => Action::Send(unescape(text)?),
         ("<", text) => Action::Receive(unescape(text)?),
@@ -185,6 +256,24 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_keep_the_meaning_of_their_first_use() {
+        let mut words = Words::default();
+        let cases = [
+            ("OPEN_OK #lab <lab> 1 2", "OPEN_OK #lab abc 1 2", true),
+            ("OPEN_OK #lab <lab> 1 2", "OPEN_OK #lab abd 1 2", false),
+            ("@in=#lab;at=<at>;by=1 FROM x", "@in=#lab;at=2026-11-28T22:10:37.123Z;by=1 FROM x", true),
+            ("@in=#lab;at=<at>;by=1 FROM x", "@in=#lab;at=yesterday;by=1 FROM x", false),
+            ("EPOCHS <den> <lab>", "EPOCHS def abc", true),
+            ("EPOCHS <den> <lab>", "EPOCHS abc abc", false),
+            ("TEXT <", "TEXT <", true),
+        ];
+        for (expected, received, is_match) in cases {
+            assert_eq!(words.matches(expected, received), is_match, "{expected:?} and {received:?}");
+        }
+        assert_eq!(words.replace(b"OPEN #lab <lab> 1\n"), b"OPEN #lab abc 1\n");
+    }
 
     #[test]
     fn escapes_decode_to_bytes() {

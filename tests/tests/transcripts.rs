@@ -7,10 +7,22 @@ use proptest::prelude::*;
 use switchboard_tests::stage::{BareStage, TcpStage};
 use switchboard_tests::transcript::Transcript;
 
+/// The transcripts of both versions of the protocol.
 fn transcripts() -> Vec<Transcript> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let mut all = transcripts_of_version1();
+    all.extend(transcripts_in("transcripts/version2"));
+    all
+}
+
+fn transcripts_of_version1() -> Vec<Transcript> {
+    transcripts_in("transcripts")
+}
+
+fn transcripts_in(folder: &str) -> Vec<Transcript> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<_> =
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
     files.sort();
     assert!(files.len() >= 5, "transcripts are missing");
     files
@@ -31,14 +43,14 @@ fn transcripts_hold_on_the_core_alone() {
 
 #[test]
 fn transcripts_hold_over_tcp() {
-    for transcript in transcripts() {
+    for transcript in transcripts_of_version1() {
         transcript.play(&mut TcpStage::new());
     }
 }
 
 #[test]
 fn transcripts_hold_over_tcp_a_byte_at_a_time() {
-    for transcript in transcripts() {
+    for transcript in transcripts_of_version1() {
         transcript.play(&mut TcpStage::byte_by_byte());
     }
 }

@@ -1,34 +1,30 @@
 //! The core alone: no socket, no runtime, no clock.
 
-use std::collections::{HashMap, VecDeque};
+mod effects;
+#[path = "../../../crates/switchboard/tests/home/mod.rs"]
+mod home;
+
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use switchboard_core::{CloseReason, Effects, Event, Full, Session, SessionId, Switchboard};
-use switchboard_protocol::{AfterReply, Dialect, LineDecoder, ParseError, ReceivedBytes, Reply, limits};
+use switchboard_core::change::Snapshot;
+use switchboard_core::{CloseReason, Event, Quota, Session, SessionId, Switchboard, Version2Settings};
+use switchboard_protocol::version2::{self, InvalidRequest, RequestError};
+use switchboard_protocol::{Dialect, ErrorCode, LineDecoder, ParseError, ReceivedBytes, limits};
 
+use self::effects::{RecordedSession, Speaks, StageEffects, identify};
 use super::{Received, Stage};
 
-/// The core with a minimal shell: it decodes lines and encodes replies.
+/// The core with a minimal shell: it decodes lines, encodes replies, and stores changes in memory.
 #[derive(Debug)]
 pub struct BareStage {
     board: Switchboard,
     session_ids: HashMap<String, SessionId>,
-    effects: RecordingEffects,
+    effects: StageEffects,
     /// Lengths of the pieces that input is split into, used in turn. Empty: input is not split.
     piece_lens: Vec<usize>,
     start: Instant,
-}
-
-/// Effects that record the lines sent to each session.
-#[derive(Debug, Default)]
-struct RecordingEffects(HashMap<SessionId, RecordedSession>);
-
-#[derive(Debug)]
-struct RecordedSession {
-    dialect: Dialect,
-    decoder: LineDecoder,
-    received: VecDeque<String>,
-    closed: bool,
+    settings: Version2Settings,
 }
 
 impl BareStage {
@@ -43,42 +39,101 @@ impl BareStage {
     pub fn splitting(piece_lens: Vec<usize>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the stage has no clock, so any moment serves as its start")]
         let start = Instant::now();
-        Self {
-            board: Switchboard::new(Duration::from_mins(1)),
-            session_ids: HashMap::new(),
-            effects: RecordingEffects::default(),
-            piece_lens,
-            start,
-        }
+        let settings = Version2Settings::default();
+        let mut board = Switchboard::new(Duration::from_mins(1));
+        board.load(Snapshot::default(), settings.clone());
+        Self { board, session_ids: HashMap::new(), effects: StageEffects::default(), piece_lens, start, settings }
     }
 
-    fn session(&mut self, who: &str) -> (SessionId, &mut RecordedSession) {
+    fn session(&mut self, who: &str) -> &mut RecordedSession {
         let id = self.session_ids[who];
-        (id, self.effects.0.get_mut(&id).expect("an open session is recorded"))
+        self.effects.session(id)
     }
 
     fn feed(&mut self, who: &str, bytes: &[u8]) {
-        let mut unread = ReceivedBytes::new(bytes);
-        let (id, session) = self.session(who);
-        let dialect = session.dialect;
-        // The decoder is taken out of the effects, because the loop also needs them mutably.
+        let id = self.session_ids[who];
+        self.effects.session(id).unread.extend_from_slice(bytes);
+        self.read_lines(id);
+        self.serve();
+    }
+
+    /// Handles the received lines of a session, until it is paused or closed.
+    fn read_lines(&mut self, id: SessionId) {
+        // The decoder and the bytes are taken out of the effects, because the loop also needs these mutably.
+        let session = self.effects.session(id);
         let mut decoder = std::mem::replace(&mut session.decoder, LineDecoder::new(0));
-        while !self.effects.0[&id].closed
+        let bytes = std::mem::take(&mut session.unread);
+        let mut unread = ReceivedBytes::new(&bytes);
+        while !self.effects.session(id).closed
+            && !self.board.is_paused(id)
             && let Some(line) = decoder.next_line(&mut unread)
         {
-            let registered = self.board.session(id).is_some_and(Session::is_registered);
-            let parsed =
-                line.map_err(ParseError::from).and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES));
-            match parsed {
-                Ok(Some(command)) => self.board.handle(id, Event::Command(command), &mut self.effects),
-                Ok(None) => {}
-                Err(error) => self.effects.deliver(id, |out| dialect.encode_error(&error, registered, out)),
+            match self.effects.session(id).speaks {
+                Speaks::Undecided if line.is_ok_and(|line| version2::hello(line).is_some()) => {
+                    self.effects.session(id).speaks = Speaks::Version2;
+                    self.board.hello(id, &mut self.effects);
+                }
+                Speaks::Undecided | Speaks::Version1 => {
+                    self.effects.session(id).speaks = Speaks::Version1;
+                    self.handle_version1(id, line.map_err(ParseError::from));
+                }
+                Speaks::Version2 => {
+                    let request = line
+                        .map_err(|error| ParseError::from(error).into())
+                        .map_err(|reason: InvalidRequest| RequestError { n: None, target: None, reason })
+                        .and_then(|line| version2::parse(line, limits::TEXT_MAX_BYTES));
+                    match request {
+                        Ok(Some(request)) => self.board.request(id, request, &mut self.effects),
+                        Ok(None) => {}
+                        Err(error) => self.board.reject(id, &error, &mut self.effects),
+                    }
+                }
             }
-            if self.effects.0[&id].closed {
-                self.board.handle(id, Event::Closed(CloseReason::Refused), &mut self.effects);
+            self.store();
+        }
+        let session = self.effects.session(id);
+        session.decoder = decoder;
+        session.unread = unread.as_bytes().to_vec();
+    }
+
+    fn handle_version1(&mut self, id: SessionId, line: Result<switchboard_protocol::RawLine<'_>, ParseError>) {
+        let dialect = self.effects.session(id).dialect;
+        let registered = self.board.session(id).is_some_and(Session::is_registered);
+        match line.and_then(|line| dialect.parse(line, registered, limits::TEXT_MAX_BYTES)) {
+            Ok(Some(command)) => self.board.handle(id, Event::Command(command), &mut self.effects),
+            Ok(None) => {}
+            Err(error) => self.effects.deliver(id, |out| dialect.encode_error(&error, registered, out)),
+        }
+        if self.effects.session(id).closed {
+            self.board.handle(id, Event::Closed(CloseReason::Refused), &mut self.effects);
+        }
+    }
+
+    /// Stores the changes of the last event, and answers its questions, until there is nothing more to do.
+    fn store(&mut self) {
+        loop {
+            if !self.effects.holds && self.effects.home.waiting() > 0 {
+                let position = self.effects.home.commit();
+                self.board.durable(position, &mut self.effects);
+            } else if let Some((ticket, query)) = self.effects.questions.pop_front() {
+                let answer = self.effects.home.answer(&query);
+                self.board.answer(ticket, answer, &mut self.effects);
+            } else if let Some((session, request)) = self.effects.identity_requests.pop_front() {
+                let answer = identify(&request, &mut self.effects.tokens);
+                self.board.identified(session, answer, &mut self.effects);
+            } else {
+                return;
             }
         }
-        self.session(who).1.decoder = decoder;
+    }
+
+    /// Reads on in the sessions that the core has resumed.
+    fn serve(&mut self) {
+        self.store();
+        while let Some(id) = self.effects.resumed.pop_front() {
+            self.read_lines(id);
+            self.store();
+        }
     }
 }
 
@@ -88,44 +143,11 @@ impl Default for BareStage {
     }
 }
 
-impl RecordingEffects {
-    fn deliver(&mut self, to: SessionId, encode: impl FnOnce(&mut Vec<u8>) -> AfterReply) {
-        let session = self.0.get_mut(&to).expect("the core sends to open sessions only");
-        assert!(!session.closed, "the core sends to a closed session");
-        let mut line = Vec::new();
-        let after_reply = encode(&mut line);
-        let lines = String::from_utf8(line).expect("a line is UTF-8");
-        session.received.extend(lines.lines().map(str::to_owned));
-        session.closed = after_reply == AfterReply::Close;
-    }
-}
-
-impl Effects for RecordingEffects {
-    fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
-        let dialect = self.0[&to].dialect;
-        self.deliver(to, |out| dialect.encode(reply, out));
-        Ok(())
-    }
-
-    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
-        self.deliver(to, |out| {
-            out.extend_from_slice(line);
-            AfterReply::KeepOpen
-        });
-        Ok(())
-    }
-
-    fn close(&mut self, session: SessionId, why: CloseReason) {
-        panic!("no transcript makes the core close {session:?}: {why}");
-    }
-}
-
 impl Stage for BareStage {
     fn open(&mut self, who: &str, dialect: Dialect) {
         let id = self.board.admit(self.start);
         self.session_ids.insert(who.to_owned(), id);
-        let decoder = LineDecoder::new(limits::LINE_MAX_BYTES);
-        self.effects.0.insert(id, RecordedSession { dialect, decoder, received: VecDeque::new(), closed: false });
+        self.effects.sessions.insert(id, RecordedSession::new(dialect));
         self.board.handle(id, Event::Opened, &mut self.effects);
     }
 
@@ -140,7 +162,7 @@ impl Stage for BareStage {
     }
 
     fn receive(&mut self, who: &str) -> Received {
-        let session = self.session(who).1;
+        let session = self.session(who);
         match session.received.pop_front() {
             Some(line) => Received::Line(line),
             None if session.closed => Received::End,
@@ -149,16 +171,77 @@ impl Stage for BareStage {
     }
 
     fn receive_pending(&mut self, who: &str) -> Option<String> {
-        self.session(who).1.received.pop_front()
+        self.session(who).received.pop_front()
     }
 
     fn half_close(&mut self, who: &str) {
         let id = self.session_ids[who];
         self.board.handle(id, Event::Closed(CloseReason::Quit), &mut self.effects);
-        self.session(who).1.closed = true;
+        self.session(who).closed = true;
+        self.serve();
     }
 
     fn close(&mut self, who: &str) {
         self.half_close(who);
+    }
+
+    fn follows_directions(&self) -> bool {
+        true
+    }
+
+    fn follow(&mut self, direction: &str) -> bool {
+        match direction.split(' ').collect::<Vec<_>>()[..] {
+            ["store", "holds"] => self.effects.holds = true,
+            ["store", "commits"] => self.effects.holds = false,
+            ["store", "fails"] => self.fail(ErrorCode::Unavailable),
+            ["store", "fails", "after", "the", "sync"] => {
+                self.effects.home.commit();
+                self.fail(ErrorCode::Unavailable);
+            }
+            ["store", "is", "full"] => self.fail(ErrorCode::StoreFull),
+            ["store", "recovers"] => {
+                self.effects.holds = false;
+                self.board.store_writable(self.effects.home.position(), &mut self.effects);
+            }
+            ["quota", "of", records, "records", "and", bytes, "bytes"] => {
+                let number = |word: &str| word.parse().expect("a number");
+                let quota = Quota { records: number(records), bytes: number(bytes) };
+                self.settings.account_quota = quota;
+                self.settings.guest_quota = quota;
+                self.settings.all_guests_quota = Quota { records: quota.records * 2, ..quota };
+                self.board.load(Snapshot::default(), self.settings.clone());
+            }
+            ["memory", "for", records, "records"] => {
+                self.settings.memory_records_max = Some(records.parse().expect("a number"));
+                self.board.load(Snapshot::default(), self.settings.clone());
+            }
+            [days, "days", "pass"] => {
+                self.effects.days += days.parse::<u64>().expect("a number");
+                self.board.expire_old(&mut self.effects);
+            }
+            // This stage has no other signatures.
+            ["signatures", "are", "fake"] => {}
+            [who, "stops", "reading"] => {
+                let id = self.session_ids[who];
+                self.effects.session(id).is_reading = false;
+            }
+            [who, "reads", "on"] => {
+                let id = self.session_ids[who];
+                self.effects.session(id).is_reading = true;
+                self.board.room(id, &mut self.effects);
+            }
+            _ => return false,
+        }
+        self.serve();
+        true
+    }
+}
+
+impl BareStage {
+    fn fail(&mut self, code: ErrorCode) {
+        self.effects.holds = true;
+        self.effects.home.lose();
+        self.board.store_failed(code, &mut self.effects);
+        self.board.store_reloaded(self.effects.home.snapshot(), &mut self.effects);
     }
 }
