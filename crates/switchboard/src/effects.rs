@@ -60,9 +60,11 @@ pub trait StoreEffects: Effects {
 
     /// Adds a change to the end of the store, and returns its place. Once the store has it,
     /// [`durable`](crate::Switchboard::durable) is called.
+    ///
+    /// All changes of one call of the switchboard belong together: the store commits all of them or none.
     fn append(&mut self, change: Change) -> Position;
 
-    /// Asks the store. [`answer`](crate::Switchboard::answer) is called with the answer.
+    /// Asks the store. [`answer`](crate::Switchboard::answer) is called once with the answer, also after a failure.
     fn read(&mut self, ticket: Ticket, query: Query);
 
     /// Asks for a check of an identity. [`identified`](crate::Switchboard::identified) is called with the answer.

@@ -7,12 +7,13 @@ mod home;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use switchboard_core::change::Snapshot;
+use switchboard_core::change::{Epoch, Snapshot};
 use switchboard_core::{CloseReason, Event, Quota, Session, SessionId, Switchboard, Version2Settings};
 use switchboard_protocol::version2::{self, InvalidRequest, RequestError};
 use switchboard_protocol::{Dialect, ErrorCode, LineDecoder, ParseError, ReceivedBytes, limits};
 
 use self::effects::{RecordedSession, Speaks, StageEffects, identify};
+use self::home::Home;
 use super::{Received, Stage};
 
 /// The core with a minimal shell: it decodes lines, encodes replies, and stores changes in memory.
@@ -25,6 +26,7 @@ pub struct BareStage {
     piece_lens: Vec<usize>,
     start: Instant,
     settings: Version2Settings,
+    backup: Option<Home>,
 }
 
 impl BareStage {
@@ -42,7 +44,15 @@ impl BareStage {
         let settings = Version2Settings::default();
         let mut board = Switchboard::new(Duration::from_mins(1));
         board.load(Snapshot::default(), settings.clone());
-        Self { board, session_ids: HashMap::new(), effects: StageEffects::default(), piece_lens, start, settings }
+        Self {
+            board,
+            session_ids: HashMap::new(),
+            effects: StageEffects::default(),
+            piece_lens,
+            start,
+            settings,
+            backup: None,
+        }
     }
 
     fn session(&mut self, who: &str) -> &mut RecordedSession {
@@ -199,6 +209,18 @@ impl Stage for BareStage {
                 self.fail(ErrorCode::Unavailable);
             }
             ["store", "is", "full"] => self.fail(ErrorCode::StoreFull),
+            ["backup", "is", "made"] => self.backup = Some(self.effects.home.clone()),
+            ["backup", "is", "restored"] => {
+                let backup = self.backup.take().expect("a backup is made");
+                let StageEffects { home, randoms, .. } = &mut self.effects;
+                home.restore(&backup, || {
+                    *randoms += 1;
+                    Epoch(*randoms)
+                });
+                self.fail(ErrorCode::Unavailable);
+                self.effects.holds = false;
+                self.board.store_writable(self.effects.home.position(), &mut self.effects);
+            }
             ["store", "recovers"] => {
                 self.effects.holds = false;
                 self.board.store_writable(self.effects.home.position(), &mut self.effects);
@@ -217,7 +239,7 @@ impl Stage for BareStage {
             }
             [days, "days", "pass"] => {
                 self.effects.days += days.parse::<u64>().expect("a number");
-                self.board.expire_old(&mut self.effects);
+                self.board.tick(&mut self.effects);
             }
             // This stage has no other signatures.
             ["signatures", "are", "fake"] => {}

@@ -114,6 +114,18 @@ impl Switchboard {
         }
     }
 
+    /// The records of a conversation that a session has open are lost: its replies wait for them no more.
+    pub(super) fn free_lane(&mut self, session: SessionId, id: ConversationId) {
+        let items = self.version2.sessions.get_mut(&session).into_iter().flat_map(|state| &mut state.lane);
+        for item in items {
+            if let LaneItem::AfterRecord(of, _, line) = item
+                && *of == id
+            {
+                *item = LaneItem::Line(std::mem::take(line));
+            }
+        }
+    }
+
     /// Sends the first items of a lane, until one has to wait.
     pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         if self.version2.order == ReplyOrder::Now {

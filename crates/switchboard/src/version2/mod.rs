@@ -64,7 +64,9 @@ pub(crate) struct Version2 {
     settings: Version2Settings,
     /// What all guests together have stored.
     guests_usage: Usage,
-    /// The first conversation at which [`Switchboard::expire_old`] looks next.
+    /// The open conversations whose records could not be read. [`Switchboard::tick`] tries again.
+    unread_views: BTreeSet<(SessionId, ConversationId)>,
+    /// The first conversation at which [`Switchboard::tick`] looks next.
     expiry_cursor: ConversationId,
 }
 
@@ -387,9 +389,10 @@ impl Switchboard {
         for state in self.version2.sessions.values_mut() {
             state.partner = state.partner.filter(|partner| conversations.contains_key(partner));
         }
-        // Records of the failed commit that are stored after all.
+        // Records of the failed commit may be stored after all, or older ones may be lost.
         let is_new = |&(id, conversation): &(&ConversationId, &Conversation)| {
-            conversation.durable > old.conversations.get(id).map_or(0, |before| before.durable)
+            let before = old.conversations.get(id);
+            before.is_none_or(|before| conversation.epoch != before.epoch || conversation.durable > before.durable)
         };
         let changed = conversations.iter().filter(is_new).map(|(&id, _)| (id, None)).collect();
         self.restore_viewers(old, effects);
@@ -449,7 +452,9 @@ impl Switchboard {
             self.wait(from, Waiting::Request(from, n, Box::new(command.into_owned())));
             return Ok(());
         }
-        if matches!(command, Command::Open { .. } | Command::Close { .. }) && self.waits_in_lane(from) {
+        // The effects of these come at once, so the request itself waits, not only its reply.
+        let acts_at_once = matches!(command, Command::Open { .. } | Command::Close { .. } | Command::Version1(_));
+        if acts_at_once && self.waits_in_lane(from) && self.only_reads(from, &command) {
             self.send_in_lane(from, LaneItem::Request(n, Box::new(command.into_owned())), effects);
             return Ok(());
         }

@@ -22,10 +22,10 @@ pub struct Quota {
 /// Records expire in steps of this part of their maximum number, so that a step is worth its commit.
 const STEP_DIVISOR: u64 = 8;
 
-/// Maximum conversations that one call of [`Switchboard::expire_old`] looks at.
+/// Maximum conversations that one call of [`Switchboard::tick`] looks at.
 const LOOKED_AT_MAX: usize = 1024;
 
-/// Maximum conversations whose oldest record one call of [`Switchboard::expire_old`] reads.
+/// Maximum conversations whose oldest record one call of [`Switchboard::tick`] reads.
 const ASKED_MAX: usize = 16;
 
 /// Maximum records of one read of old records.
@@ -37,9 +37,18 @@ const OLD_BYTES_MAX: usize = 64 * 1024;
 const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
 impl Switchboard {
+    /// Does what is due now and then: the caller calls it about once a second.
+    pub fn tick(&mut self, effects: &mut impl StoreEffects) {
+        for (session, id) in std::mem::take(&mut self.version2.unread_views) {
+            self.resume_viewer(session, id, effects);
+        }
+        self.expire_old(effects);
+        self.settle(effects);
+    }
+
     /// Looks for records that are older than their room keeps them. Each call looks at some conversations, the next
-    /// call at others: the caller calls it about once a second.
-    pub fn expire_old(&mut self, effects: &mut impl StoreEffects) {
+    /// call at others.
+    fn expire_old(&mut self, effects: &mut impl StoreEffects) {
         if self.version2.outage.is_none() {
             let conversations = &self.version2.ledger.conversations;
             let next = conversations.range(self.version2.expiry_cursor..).take(LOOKED_AT_MAX);
@@ -63,7 +72,6 @@ impl Switchboard {
                 self.ask_old(id, 1, effects);
             }
         }
-        self.settle(effects);
     }
 
     fn ask_old(&mut self, id: ConversationId, max_records: usize, effects: &mut impl StoreEffects) {

@@ -295,7 +295,7 @@ impl Switchboard {
         }
     }
 
-    fn send_conversation_line(
+    pub(super) fn send_conversation_line(
         &mut self,
         session: SessionId,
         account: AccountId,
@@ -306,7 +306,7 @@ impl Switchboard {
             let line = self.conversation_line(account, id);
             self.send_line(session, &line, effects);
         } else if let Some(state) = self.version2.sessions.get_mut(&session) {
-            state.missed_news = true;
+            state.missed_news.insert(id);
             effects.await_room(session);
         }
     }

@@ -27,8 +27,8 @@ pub(crate) struct SessionState {
     /// Whether a `REDACT` waits for the author of its record. Meanwhile the session is paused, so that the reply keeps its
     /// place.
     pub(crate) is_redacting: bool,
-    /// Whether it missed a `CONVERSATION` line because its outbox had no room.
-    pub(crate) missed_news: bool,
+    /// The conversations of whose new records it was not told because its outbox had no room.
+    pub(crate) missed_news: BTreeSet<ConversationId>,
     /// Rises with each command of any session, to find the device that was used last.
     pub(crate) last_active: u64,
     /// What it has stored as a guest.

@@ -1,12 +1,14 @@
 //! Open conversations: replay of missed records, and readers that fall behind.
 
+use std::collections::BTreeSet;
+
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 
 use super::say::encode;
-use super::{OPEN_MAX, Question};
+use super::{OPEN_MAX, Question, ReplyOrder};
 use crate::board::Switchboard;
-use crate::change::ConversationId;
+use crate::change::{ConversationId, ConversationKind};
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -101,24 +103,21 @@ impl Switchboard {
     /// Goes on with all views of a session that wait for room in its outbox.
     pub(super) fn resume_viewers(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         let Some(state) = self.version2.sessions.get_mut(&session) else { return };
-        let missed_news = std::mem::take(&mut state.missed_news);
+        let mut missed_news = std::mem::take(&mut state.missed_news);
         for id in state.open.clone() {
             self.resume_viewer(session, id, effects);
         }
         self.advance_lane(session, effects);
-        if missed_news && let Some(account) = self.account_of(session) {
-            let ids: Vec<_> = self.version2.ledger.conversations_of(account).collect();
-            for id in ids {
-                let conversation = &self.version2.ledger.conversations[&id];
-                if !conversation.viewers.contains_key(&session) {
-                    let line = self.conversation_line(account, id);
-                    self.send_line(session, &line, effects);
-                }
+        let Some(account) = self.account_of(session) else { return };
+        while let Some(id) = missed_news.pop_first() {
+            let conversation = self.version2.ledger.conversations.get(&id);
+            if conversation.is_some_and(|conversation| !conversation.viewers.contains_key(&session)) {
+                self.send_conversation_line(session, account, id, effects);
             }
         }
     }
 
-    fn resume_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+    pub(super) fn resume_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
         let durable = conversation.durable;
         let Some(viewer) = conversation.viewers.get_mut(&session) else { return };
@@ -165,9 +164,10 @@ impl Switchboard {
             return;
         }
         let Answer::Records { first, records } = answer else {
-            // The client opens the conversation again at the position that it has reached.
-            self.remove_viewer(session, id, effects);
-            self.refuse(session, None, ErrorCode::Unavailable, Some(&target), effects);
+            // It is tried again, so that nothing is missing in the end.
+            viewer.progress = Progress::AwaitsRoom;
+            conversation.viewers.insert(session, viewer);
+            self.version2.unread_views.insert((session, id));
             return;
         };
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
@@ -212,10 +212,24 @@ impl Switchboard {
 
     /// After the store was loaded anew: the sessions keep their open conversations, unless a conversation is gone.
     pub(super) fn restore_viewers(&mut self, old: Ledger, effects: &mut impl StoreEffects) {
+        // Nobody has asked for these lines, so they pass the waiting replies, as records do.
+        let outer = std::mem::replace(&mut self.version2.order, ReplyOrder::Now);
+        let mut sessions = BTreeSet::new();
         for (id, before) in old.conversations {
             for (session, mut viewer) in before.viewers {
+                sessions.insert(session);
                 let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else {
                     self.remove_viewer(session, id, effects);
+                    let target = match &before.kind {
+                        ConversationKind::Room { name } => name.clone(),
+                        ConversationKind::Direct([first, second]) => {
+                            let is_first = self.account_of(session) == Some(*first);
+                            format!("@{}", if is_first { second.0 } else { first.0 })
+                        }
+                    };
+                    let lost = Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost };
+                    self.send_now(session, &lost, effects);
+                    self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
                     continue;
                 };
                 if conversation.epoch == before.epoch {
@@ -225,11 +239,16 @@ impl Switchboard {
                     conversation.viewers.insert(session, viewer);
                     self.resume_viewer(session, id, effects);
                 } else {
+                    self.free_lane(session, id);
                     let lost = Position { epoch: before.epoch.to_string().into(), after: 0 };
                     // The session had it open before, so there is room for it.
                     let _ = self.open_view(session, id, Some(&lost), effects);
                 }
             }
+        }
+        self.version2.order = outer;
+        for session in sessions {
+            self.advance_lane(session, effects);
         }
     }
 

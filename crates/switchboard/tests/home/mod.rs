@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, DeviceId, LastSent, Record, RecordKind, RedactTarget, Snapshot, StoredAccount,
-    StoredConversation, StoredDevice,
+    AccountId, Change, ConversationId, DeviceId, Epoch, LastSent, Record, RecordKind, RedactTarget, Snapshot,
+    StoredAccount, StoredConversation, StoredDevice,
 };
 use switchboard_core::{Answer, Position, Query, SENT_KEPT};
 
 /// The changes that are stored, and those that wait for the next commit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Home {
     state: Snapshot,
     records: BTreeMap<(ConversationId, u64), Record>,
@@ -55,6 +55,16 @@ impl Home {
     /// Forgets the waiting changes.
     pub(crate) fn lose(&mut self) {
         self.waiting.clear();
+    }
+
+    /// Stores again what was stored when `backup` was made. The epochs are new, and the ids go on.
+    pub(crate) fn restore(&mut self, backup: &Self, mut new_epoch: impl FnMut() -> Epoch) {
+        let next_ids = self.state.next_ids;
+        self.state = Snapshot { next_ids, ..backup.state.clone() };
+        self.records = backup.records.clone();
+        for conversation in &mut self.state.conversations {
+            conversation.epoch = new_epoch();
+        }
     }
 
     /// What is stored, without the records.

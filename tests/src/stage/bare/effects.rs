@@ -24,7 +24,7 @@ pub(super) struct StageEffects {
     /// Number of tokens so far.
     pub(super) tokens: u8,
     /// Number of random numbers so far.
-    randoms: u64,
+    pub(super) randoms: u64,
     /// Days that the clock is ahead.
     pub(super) days: u64,
 }
