@@ -146,10 +146,10 @@ fn next_id<T>(next: &mut u64, id: impl FnOnce(u64) -> T) -> T {
     id(*next - 1)
 }
 
-/// The folded form of a name, and its keys.
+/// The folded form of a name, its index form, and its keys ([`lookalike`](crate::lookalike)).
 fn keys(name: &Username) -> Vec<Box<[u8]>> {
     let mut buffers = Keys::default();
-    let mut keys = vec![name.folded().as_bytes().into()];
+    let mut keys = vec![name.folded().as_bytes().into(), buffers.index_form(name.folded()).into()];
     keys.extend(buffers.set(name).into_iter().flatten().map(Box::from));
     keys
 }

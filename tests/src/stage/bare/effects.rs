@@ -147,6 +147,7 @@ pub(super) fn identify(request: &IdentityRequest, tokens: &mut u8) -> IdentityAn
     let password_hash = |secret: &Secret| format!("hash:{}", secret.expose());
     match request {
         IdentityRequest::HashPassword(secret) => IdentityAnswer::PasswordHashed(password_hash(secret)),
+        IdentityRequest::ParseKey(base64) => parse_key(base64),
         IdentityRequest::CheckPassword { secret, hash, .. } => check(hash.as_ref() == Some(&password_hash(secret))),
         IdentityRequest::CheckToken { secret, hash, .. } => {
             check(hash.is_some_and(|hash| secret.expose() == token_of(hash)))
@@ -158,9 +159,20 @@ pub(super) fn identify(request: &IdentityRequest, tokens: &mut u8) -> IdentityAn
         }
         IdentityRequest::NewChallenge { .. } => IdentityAnswer::ChallengeMade(CHALLENGE.to_owned()),
         IdentityRequest::CheckSignature { key, challenge, signature, .. } => {
-            check(key.is_some() && *signature == format!("signed:{challenge}"))
+            check(key.is_some_and(|key| *signature == signature_of(&key, challenge)))
         }
     }
+}
+
+/// Takes the last 32 characters in Base64 for the key.
+fn parse_key(base64: &str) -> IdentityAnswer {
+    let key = base64.strip_prefix("AAAAC3NzaC1lZDI1NTE5AAAAI").and_then(|key| key.as_bytes().last_chunk::<32>());
+    key.map_or(IdentityAnswer::InvalidKey, |&key| IdentityAnswer::KeyParsed(key))
+}
+
+/// The end of the key and the challenge.
+fn signature_of(key: &[u8; 32], challenge: &str) -> String {
+    format!("{}:{challenge}", String::from_utf8_lossy(&key[28..]))
 }
 
 fn token_of(hash: TokenHash) -> String {
