@@ -19,7 +19,7 @@
 //! that is not in the transcript.
 //!
 //! `<lab>` stands for a word that the server chooses, such as an epoch. The first received line with it defines the word,
-//! and later lines must have the same word, or send it. `<at>` stands for any time.
+//! and later lines must have the same word, or send it. `<at>` stands for any time, and `<rest>` for any end of a line.
 
 use std::collections::HashMap;
 
@@ -150,6 +150,9 @@ impl Words {
     fn matches(&mut self, expected: &str, received: &str) -> bool {
         let Some((before, name, after)) = split_word(expected) else { return expected == received };
         let Some(rest) = received.strip_prefix(before) else { return false };
+        if name == "rest" {
+            return after.is_empty();
+        }
         let (word, rest) = rest.split_at(rest.find([' ', ';']).unwrap_or(rest.len()));
         let is_same = match (name, self.0.get(name)) {
             ("at", _) => is_time(word),
@@ -268,6 +271,8 @@ mod tests {
             ("EPOCHS <den> <lab>", "EPOCHS def abc", true),
             ("EPOCHS <den> <lab>", "EPOCHS abc abc", false),
             ("TEXT <", "TEXT <", true),
+            ("HELLO_OK 2 <server> <rest>", "HELLO_OK 2 here and there", true),
+            ("HELLO_OK 2 <server> <rest>", "HELLO_OK 2 elsewhere ", false),
         ];
         for (expected, received, is_match) in cases {
             assert_eq!(words.matches(expected, received), is_match, "{expected:?} and {received:?}");

@@ -252,7 +252,10 @@ impl Hub {
 
     /// Closes the sessions that did not register in time.
     pub(crate) fn expire(&self, now: Instant) {
-        self.with_effects(|board, effects| board.expire(now.into_std(), effects));
+        self.with_effects(|board, effects| {
+            board.expire(now.into_std(), effects);
+            board.tick(effects);
+        });
     }
 
     /// Starts the drain: the hub handles no more lines. All sessions receive `SERVER_SHUTDOWN`, and are closed after
