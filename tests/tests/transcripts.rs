@@ -9,13 +9,9 @@ use switchboard_tests::transcript::Transcript;
 
 /// The transcripts of both versions of the protocol.
 fn transcripts() -> Vec<Transcript> {
-    let mut all = transcripts_of_version1();
+    let mut all = transcripts_in("transcripts");
     all.extend(transcripts_in("transcripts/version2"));
     all
-}
-
-fn transcripts_of_version1() -> Vec<Transcript> {
-    transcripts_in("transcripts")
 }
 
 fn transcripts_in(folder: &str) -> Vec<Transcript> {
@@ -43,14 +39,14 @@ fn transcripts_hold_on_the_core_alone() {
 
 #[test]
 fn transcripts_hold_over_tcp() {
-    for transcript in transcripts_of_version1() {
+    for transcript in transcripts() {
         transcript.play(&mut TcpStage::new());
     }
 }
 
 #[test]
 fn transcripts_hold_over_tcp_a_byte_at_a_time() {
-    for transcript in transcripts_of_version1() {
+    for transcript in transcripts() {
         transcript.play(&mut TcpStage::byte_by_byte());
     }
 }

@@ -94,6 +94,10 @@ impl Stage for TcpStage {
     }
 
     fn close(&mut self, who: &str) {
-        self.clients.remove(who);
+        // The server closes its side once the session has ended for all others, too.
+        if let Some(mut client) = self.clients.remove(who) {
+            client.connection.half_close();
+            while let Received::Line(_) = client.connection.receive() {}
+        }
     }
 }
