@@ -45,6 +45,13 @@ fn transcripts_hold_over_tcp() {
 }
 
 #[test]
+fn transcripts_hold_over_tcp_with_a_store_on_disk() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::with_data());
+    }
+}
+
+#[test]
 fn transcripts_hold_over_tcp_a_byte_at_a_time() {
     for transcript in transcripts() {
         transcript.play(&mut TcpStage::byte_by_byte());

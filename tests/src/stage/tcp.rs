@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use switchboard_protocol::Dialect;
+use switchboard_server::Settings;
+use tempfile::TempDir;
 
 use super::{Received, Stage};
 use crate::process::EmbeddedServer;
@@ -15,6 +17,8 @@ pub struct TcpStage {
     clients: HashMap<String, StageClient>,
     /// Whether a line is sent in up to 100 pieces: byte by byte, if it has no more bytes than that.
     byte_by_byte: bool,
+    /// The directory of the server's store, if it has one.
+    _data: Option<TempDir>,
 }
 
 #[derive(Debug)]
@@ -29,7 +33,20 @@ impl TcpStage {
     /// Starts an embedded server.
     #[must_use]
     pub fn new() -> Self {
-        Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false }
+        Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false, _data: None }
+    }
+
+    /// Like [`Self::new`], but the server stores its conversations on the disk.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for a temporary directory.
+    #[must_use]
+    pub fn with_data() -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let settings = Settings { data: Some(data.path().join("data")), ..Settings::default() };
+        let server = EmbeddedServer::with_settings(settings);
+        Self { server, clients: HashMap::new(), byte_by_byte: false, _data: Some(data) }
     }
 
     /// Like [`Self::new`], but each byte of a line is sent on its own. A line of more than 100 bytes is sent in up to
