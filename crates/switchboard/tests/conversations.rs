@@ -73,7 +73,7 @@ fn op() -> impl Strategy<Value = Op> {
     let place = (device.clone(), conversation);
     prop_oneof![
         10 => (place.clone(), any::<bool>()).prop_map(|((d, c), numbered)| Op::Say(d, c, numbered)),
-        4 => (place.clone(), 0_usize..4).prop_map(|((d, c), back)| Op::SayAgain(d, c, back)),
+        6 => (place.clone(), 0_usize..4).prop_map(|((d, c), back)| Op::SayAgain(d, c, back)),
         5 => place.clone().prop_map(|(d, c)| Op::Open(d, c)),
         1 => place.clone().prop_map(|(d, c)| Op::OpenNow(d, c)),
         1 => place.clone().prop_map(|(d, c)| Op::Close(d, c)),
@@ -85,7 +85,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => device.clone().prop_map(Op::Mistake),
         1 => device.clone().prop_map(Op::Ping),
         1 => (device.clone(), any::<bool>()).prop_map(|(d, is_on)| Op::Block(d, is_on)),
-        1 => device.clone().prop_map(Op::Reconnect),
+        2 => device.clone().prop_map(Op::Reconnect),
         1 => device.clone().prop_map(Op::Displace),
         2 => device.clone().prop_map(Op::StopReading),
         3 => device.prop_map(Op::ReadOn),
@@ -193,6 +193,8 @@ enum Request {
         conversation: usize,
         n: Option<u64>,
         text: String,
+        /// Whether its `n` was not sent before.
+        is_new: bool,
     },
     /// The second value is the number after which it opens.
     Open(usize, Option<u64>),
@@ -384,13 +386,13 @@ impl World {
                 if let Some(n) = n {
                     self.clients[device].last_n[conversation] = n;
                 }
-                self.say(device, conversation, n, text);
+                self.say(device, conversation, n, text, true);
             }
             Op::SayAgain(device, conversation, back) => {
                 let n = self.clients[device].last_n[conversation].saturating_sub(back as u64);
                 if n > 0 {
                     self.texts += 1;
-                    self.say(device, conversation, Some(n), format!("text-{}", self.texts));
+                    self.say(device, conversation, Some(n), format!("text-{}", self.texts), false);
                 }
             }
             Op::Open(device, conversation) => {
@@ -466,11 +468,11 @@ impl World {
         }
     }
 
-    fn say(&mut self, device: usize, conversation: usize, n: Option<u64>, text: String) {
+    fn say(&mut self, device: usize, conversation: usize, n: Option<u64>, text: String, is_new: bool) {
         let tag = n.map(|n| format!("@n={n} ")).unwrap_or_default();
         if let Some(target) = target(device, conversation) {
             let line = format!("{tag}SAY {target} {text}");
-            self.expect(device, &line, Request::Say { conversation, n, text });
+            self.expect(device, &line, Request::Say { conversation, n, text, is_new });
         }
     }
 
@@ -553,11 +555,14 @@ impl World {
             Reply::Said { target, seq } => {
                 let conversation = conversation(target);
                 self.check_stored(conversation, *seq, line);
-                let Some(Request::Say { conversation: said_in, n, text }) = self.clients[device].requests.pop_front()
-                else {
+                let request = self.clients[device].requests.pop_front();
+                let Some(Request::Say { conversation: said_in, n, text, is_new }) = request else {
                     panic!("{:?} hears {line:?}, which answers another request", DEVICES[device])
                 };
                 assert_eq!((said_in, n), (conversation, reply.n), "at {line:?}");
+                let client = &self.clients[device];
+                let has_heard = !client.is_open[conversation] || client.heard(conversation) >= *seq;
+                assert!(has_heard || !is_new, "{:?} hears {line:?} before the record", DEVICES[device]);
                 if let Some(n) = n {
                     let known = *self.clients[device].said.entry((conversation, n)).or_insert(*seq);
                     assert_eq!(known, *seq, "{:?}: n={n} has two numbers", DEVICES[device]);
@@ -611,10 +616,11 @@ impl World {
         match (&request, code) {
             (Request::Say { conversation, n: Some(sent), .. }, _) => {
                 assert_eq!(n, Some(*sent), "{line:?} for {request:?}");
-                if code == ErrorCode::Stale
-                    && let Some(&seq) = self.clients[device].said.get(&(*conversation, *sent))
-                {
-                    assert!(seq < self.first(*conversation), "{line:?}, but it was acknowledged as {seq}");
+                if code == ErrorCode::Stale {
+                    assert!(!self.is_stored(device, *conversation, *sent), "{line:?}, but it is stored");
+                    let acknowledged = self.clients[device].said.get(&(*conversation, *sent));
+                    let has_expired = |&seq: &u64| seq < self.first(*conversation);
+                    assert!(acknowledged.is_none_or(has_expired), "{line:?}, but it was acknowledged");
                 }
             }
             (Request::Mistake, ErrorCode::RoomNotFound)
@@ -647,6 +653,19 @@ impl World {
         let id = self.stored(conversation)?.conversation;
         let mut records = self.shell.home.records(id);
         records.find(|record| record.seq == seq).map(|record| record.text.to_string())
+    }
+
+    /// Whether a record of the device has this number.
+    fn is_stored(&self, device: usize, conversation: usize, n: u64) -> bool {
+        let Some(stored) = self.stored(conversation) else { return false };
+        let (name, device_name) = DEVICES[device];
+        let accounts = self.shell.home.snapshot().accounts;
+        let devices = accounts.iter().filter(|account| account.name == name).flat_map(|account| &account.devices);
+        let Some(id) = devices.into_iter().find(|device| device.name == device_name).map(|device| device.device) else {
+            return false;
+        };
+        let mut numbers = self.shell.home.records(stored.conversation).filter_map(|record| record.sent);
+        numbers.any(|sent| sent.device == id && sent.n == n)
     }
 
     /// Lets everything that was begun come to its end, and checks that nothing is missing.
