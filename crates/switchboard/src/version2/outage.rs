@@ -1,0 +1,96 @@
+//! Failures of the store: what was withdrawn, and what is true afterwards.
+
+use switchboard_protocol::ErrorCode;
+
+use super::state::{LaneItem, LaneRead};
+use super::{RecordContext, Waiting, error_line, target_word};
+use crate::board::Switchboard;
+use crate::change::{ConversationId, Snapshot};
+use crate::commit_queue::Position;
+use crate::conversation::Conversation;
+use crate::effects::StoreEffects;
+use crate::ledger::Ledger;
+
+impl Switchboard {
+    /// The store has failed after the last durable change. All later changes are withdrawn: nobody has heard of them.
+    /// Until [`store_writable`](Switchboard::store_writable), nothing can be stored, and requests get `code`.
+    pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
+        self.version2.outage = Some(code);
+        // Replies that need no change must not wait for a position that the store never reaches.
+        self.version2.durable = self.version2.ledger.position();
+        let withdrawn: Vec<_> = self.version2.queue.take_all().collect();
+        self.version2.queued_bytes = 0;
+        for waiting in withdrawn {
+            let (session, n, target) = match waiting {
+                Waiting::Record(record, RecordContext { author, reply: Some(reply), .. }) => {
+                    let target = self.target_name(record.conversation, author);
+                    (author, reply.n(), reply.error_target(&target).map(str::to_owned))
+                }
+                Waiting::Record(..) | Waiting::Push(..) => continue,
+                Waiting::Line(session, line) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Line(line), effects);
+                    }
+                    continue;
+                }
+                // The record with this number may have been withdrawn, so its absence would prove nothing.
+                Waiting::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
+                    let target = self.target_name(conversation, session);
+                    (session, Some(n), reply.error_target(&target).map(str::to_owned))
+                }
+                Waiting::Read(session, read) => {
+                    if self.count_released(session) {
+                        self.send_in_lane(session, LaneItem::Read(read), effects);
+                    }
+                    continue;
+                }
+                Waiting::Result(session, target, _) => (session, None, target),
+                Waiting::Connected(session, id, _) => {
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.partner = state.partner.filter(|&partner| partner != id);
+                    }
+                    (session, None, None)
+                }
+                Waiting::Request(session, n, command) => (session, n, target_word(&command)),
+                Waiting::Identity(session) => {
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.identity = None;
+                    }
+                    (session, None, None)
+                }
+            };
+            if self.count_released(session) {
+                let line = error_line(n, code, target.as_deref());
+                self.send_in_lane(session, LaneItem::Line(line), effects);
+            }
+        }
+        self.settle(effects);
+    }
+
+    /// The true state of the store after a failure. Changes of the failed commit may be in it.
+    pub fn store_reloaded(&mut self, snapshot: Snapshot, effects: &mut impl StoreEffects) {
+        let position = self.version2.ledger.position();
+        let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
+        self.restore_devices(effects);
+        let conversations = &self.version2.ledger.conversations;
+        for state in self.version2.sessions.values_mut() {
+            state.partner = state.partner.filter(|partner| conversations.contains_key(partner));
+        }
+        // Records of the failed commit may be stored after all, or older ones may be lost.
+        let is_new = |&(id, conversation): &(&ConversationId, &Conversation)| {
+            let before = old.conversations.get(id);
+            before.is_none_or(|before| conversation.epoch != before.epoch || conversation.durable > before.durable)
+        };
+        let changed = conversations.iter().filter(is_new).map(|(&id, _)| (id, None)).collect();
+        self.restore_viewers(old, effects);
+        self.send_news(&changed, effects);
+        self.settle(effects);
+    }
+
+    /// The store takes changes again. The next one has the place after `position`.
+    pub fn store_writable(&mut self, position: Position, effects: &mut impl StoreEffects) {
+        (self.version2.outage, self.version2.durable) = (None, position);
+        self.version2.ledger.set_position(position);
+        self.settle(effects);
+    }
+}
