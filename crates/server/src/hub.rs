@@ -301,12 +301,17 @@ impl Hub {
     }
 
     pub(crate) fn store_durable(&self, position: Position, trimmed: &[Trimmed]) {
-        self.with_effects(|board, effects| {
+        let mut has_more = self.with_effects(|board, effects| {
             for trimmed in trimmed {
                 board.trimmed(trimmed.conversation, trimmed.first);
             }
-            board.durable(position, effects);
+            board.durable(position, effects)
         });
+        while has_more {
+            // The lock is not fair: without the pause, this thread would often take it again before those that wait.
+            std::thread::yield_now();
+            has_more = self.with_effects(|board, effects| board.durable(position, effects));
+        }
     }
 
     pub(crate) fn store_failed(&self, code: ErrorCode) {

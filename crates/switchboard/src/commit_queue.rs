@@ -33,6 +33,11 @@ impl<T> CommitQueue<T> {
         self.waiting.pop_front_if(|(position, _)| *position <= durable).map(|(_, output)| output)
     }
 
+    /// Whether the store has all changes on which the first output depends.
+    pub(crate) fn has_durable(&self, durable: Position) -> bool {
+        self.waiting.front().is_some_and(|(position, _)| *position <= durable)
+    }
+
     /// Removes and returns all output.
     pub(crate) fn take_all(&mut self) -> impl Iterator<Item = T> {
         std::mem::take(&mut self.waiting).into_iter().map(|(_, output)| output)

@@ -304,7 +304,7 @@ impl World {
         let count = self.shell.events.drain(..max.min(self.shell.events.len())).sum();
         if count > 0 {
             let position = self.shell.home.commit_first(count);
-            self.board.durable(position, &mut self.shell);
+            while self.board.durable(position, &mut self.shell) {}
             self.end_event();
         }
     }

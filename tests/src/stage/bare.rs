@@ -124,7 +124,7 @@ impl BareStage {
         loop {
             if !self.effects.holds && self.effects.home.waiting() > 0 {
                 let position = self.effects.home.commit();
-                self.board.durable(position, &mut self.effects);
+                while self.board.durable(position, &mut self.effects) {}
             } else if let Some((ticket, query)) = self.effects.questions.pop_front() {
                 let answer = self.effects.home.answer(&query);
                 self.board.answer(ticket, answer, &mut self.effects);

@@ -183,6 +183,9 @@ const LANE_MAX: usize = 1024;
 /// messages at the rate at which a disk takes them.
 const QUEUED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// Maximum lines that one event releases, but for the last record: some hundred microseconds of work.
+const RELEASE_WORK_MAX: usize = 512;
+
 /// What a queued record costs besides its text.
 const RECORD_OVERHEAD_BYTES: usize = 200;
 
@@ -256,10 +259,13 @@ impl Switchboard {
         self.is_paused(session)
     }
 
-    /// The store has all changes up to `position`: releases the output that waits for them.
-    pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) {
+    /// The store has all changes up to `position`: releases the output that waits for them, or a part of it if it is
+    /// much, so that other sessions get their turns. Returns whether more is left: then call this again.
+    #[must_use]
+    pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) -> bool {
         self.version2.durable = self.version2.durable.max(position);
         self.settle(effects);
+        self.version2.queue.has_durable(self.version2.durable)
     }
 
     /// Does what the last event has made possible: releases output, resumes sessions, and closes overflowed ones.
@@ -269,14 +275,25 @@ impl Switchboard {
         self.resume_sessions(effects);
     }
 
+    /// Releases durable output, within the bound on the work of one event.
     fn release(&mut self, effects: &mut impl StoreEffects) {
+        let mut work = 0;
         // The conversations with new records, and the session of their author, if one session has written all of them.
         let mut changed = BTreeMap::new();
-        while let Some(waiting) = self.version2.queue.pop_durable(self.version2.durable) {
+        while work < RELEASE_WORK_MAX
+            && let Some(waiting) = self.version2.queue.pop_durable(self.version2.durable)
+        {
+            work += 1;
             match waiting {
                 Waiting::Record(record, context) => {
                     let author = Some(context.author);
                     self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
+                    work += self
+                        .version2
+                        .ledger
+                        .conversations
+                        .get(&record.conversation)
+                        .map_or(0, |room| room.viewers.len());
                     self.deliver(&record, effects);
                     let only_author = changed.entry(record.conversation).or_insert(author);
                     *only_author = only_author.filter(|_| *only_author == author);
