@@ -153,7 +153,7 @@ impl Switchboard {
         self.reply_after_change(to, Some(&target), &Reply::Done { verb, target: (&*target).into(), seq });
     }
 
-    /// Makes the member that comes next the owner: a moderator if there is one, and whoever joined first.
+    /// Makes another member the owner: the moderator that joined first, or else the member that joined first.
     fn pass_ownership(&mut self, id: ConversationId, owner: AccountId, effects: &mut impl StoreEffects) {
         let members = &self.version2.ledger.conversations[&id].members;
         let heir = members
