@@ -631,7 +631,7 @@ impl World {
         }
     }
 
-    /// Whoever hears of a number hears of a stored record.
+    /// Nobody hears of a number before its record is stored.
     fn check_stored(&self, conversation: usize, seq: u64, line: &str) {
         let last = self.stored(conversation).map_or(0, |stored| stored.last);
         assert!(seq <= last, "{line:?}, but only {last} records are stored");

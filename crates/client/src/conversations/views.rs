@@ -270,7 +270,7 @@ impl Views {
             return Vec::new();
         }
         let (seq, target) = (record.seq, record.target.clone());
-        // Whoever is removed from a room hears that record as the last one.
+        // The record that removes a client from a room is the last one that the client gets.
         let ends = match record.verb {
             RecordVerb::Left => record.author == self.own_name,
             RecordVerb::Kicked | RecordVerb::Banned => record.text == self.own_name,
