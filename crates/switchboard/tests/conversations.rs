@@ -193,8 +193,6 @@ enum Request {
         conversation: usize,
         n: Option<u64>,
         text: String,
-        /// Whether its `n` was not sent before.
-        is_new: bool,
     },
     /// The second value is the number after which it opens.
     Open(usize, Option<u64>),
@@ -386,13 +384,13 @@ impl World {
                 if let Some(n) = n {
                     self.clients[device].last_n[conversation] = n;
                 }
-                self.say(device, conversation, n, text, true);
+                self.say(device, conversation, n, text);
             }
             Op::SayAgain(device, conversation, back) => {
                 let n = self.clients[device].last_n[conversation].saturating_sub(back as u64);
                 if n > 0 {
                     self.texts += 1;
-                    self.say(device, conversation, Some(n), format!("text-{}", self.texts), false);
+                    self.say(device, conversation, Some(n), format!("text-{}", self.texts));
                 }
             }
             Op::Open(device, conversation) => {
@@ -468,11 +466,11 @@ impl World {
         }
     }
 
-    fn say(&mut self, device: usize, conversation: usize, n: Option<u64>, text: String, is_new: bool) {
+    fn say(&mut self, device: usize, conversation: usize, n: Option<u64>, text: String) {
         let tag = n.map(|n| format!("@n={n} ")).unwrap_or_default();
         if let Some(target) = target(device, conversation) {
             let line = format!("{tag}SAY {target} {text}");
-            self.expect(device, &line, Request::Say { conversation, n, text, is_new });
+            self.expect(device, &line, Request::Say { conversation, n, text });
         }
     }
 
@@ -556,13 +554,13 @@ impl World {
                 let conversation = conversation(target);
                 self.check_stored(conversation, *seq, line);
                 let request = self.clients[device].requests.pop_front();
-                let Some(Request::Say { conversation: said_in, n, text, is_new }) = request else {
+                let Some(Request::Say { conversation: said_in, n, text }) = request else {
                     panic!("{:?} hears {line:?}, which answers another request", DEVICES[device])
                 };
                 assert_eq!((said_in, n), (conversation, reply.n), "at {line:?}");
                 let client = &self.clients[device];
                 let has_heard = !client.is_open[conversation] || client.heard(conversation) >= *seq;
-                assert!(has_heard || !is_new, "{:?} hears {line:?} before the record", DEVICES[device]);
+                assert!(has_heard, "{:?} hears {line:?} before the record", DEVICES[device]);
                 if let Some(n) = n {
                     let known = *self.clients[device].said.entry((conversation, n)).or_insert(*seq);
                     assert_eq!(known, *seq, "{:?}: n={n} has two numbers", DEVICES[device]);

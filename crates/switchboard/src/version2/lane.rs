@@ -252,7 +252,13 @@ impl Switchboard {
             (LaneRead::Sent { conversation, n, reply, .. }, Answer::Sent(seq)) => {
                 let target = self.target_name(conversation, session);
                 match seq {
-                    Some(seq) => self.send_line(session, &reply.encode(&target, seq), effects),
+                    Some(seq) => {
+                        // A replay of the conversation may not have reached the record yet.
+                        let line = reply.encode(&target, seq);
+                        if let Some(state) = self.version2.sessions.get_mut(&session) {
+                            state.lane.push_front(LaneItem::AfterRecord(conversation, seq, line));
+                        }
+                    }
                     None => self.refuse(session, Some(n), ErrorCode::Stale, reply.error_target(&target), effects),
                 }
             }
