@@ -15,6 +15,17 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 3)]
         seeds: u64,
     },
+    /// A server with a store on the disk is killed under load by SIGKILL, and a ledger checks that nothing is lost.
+    ///
+    /// `cargo xtask test` does this for half a minute. If a run fails, it prints the variables that repeat it.
+    Kills {
+        /// Number of kills.
+        #[arg(long, default_value_t = 500)]
+        kills: u32,
+        /// Length of the run, in seconds.
+        #[arg(long, default_value_t = 300)]
+        seconds: u32,
+    },
     /// A steady reader of a kilobyte a second, at the default settings of the server. Takes three minutes.
     Readers,
 }
@@ -27,12 +38,12 @@ pub(crate) fn run(soak: &Soak) -> Result<(), String> {
             .args(["day", "--", "--nocapture"])
             .env("SWITCHBOARD_DAY_SECONDS", seconds.to_string())
             .env("SWITCHBOARD_DAY_SEEDS", seeds.to_string()),
+        Soak::Kills { kills, seconds } => cargo
+            .args(["kills", "--", "--nocapture"])
+            .env("SWITCHBOARD_KILLS", kills.to_string())
+            .env("SWITCHBOARD_KILLS_SECONDS", seconds.to_string()),
         Soak::Readers => cargo.args(["slow_readers", "--", "--ignored", "--nocapture"]),
     };
     let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err("the tests failed: see above. The output of a day names its seed".into())
-    }
+    if status.success() { Ok(()) } else { Err("the tests failed: see above. The output names the seed".into()) }
 }
