@@ -351,6 +351,17 @@ fn a_message_is_stored_once_when_the_server_is_killed_before_its_answer() {
 }
 
 #[test]
+fn a_kept_message_that_the_server_refuses_is_reported() {
+    let setup = Setup::start();
+    setup.kill_say("one", LOSE_SAY);
+    // The room does not exist.
+    let output = setup.run(&["rooms", "--name", "Noy"], "");
+    assert_eq!((output.code, output.out.as_str()), (Some(0), ""));
+    assert!(output.err.contains("an earlier message to #lab was refused: ROOM_NOT_FOUND"), "{}", output.err);
+    assert_eq!(setup.run(&["rooms", "--name", "Noy"], "").err, "");
+}
+
+#[test]
 fn a_message_without_an_answer_in_time_is_kept() {
     let setup = Setup::start();
     setup.ok(&["say", "#lab", "zero", "--name", "Noy", "--join"], "");

@@ -283,6 +283,30 @@ async fn a_reader_who_is_removed_hears_why() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_the_server_closes_ends_with_the_reason() {
+    run_local(async {
+        let server = FakeServer::listen(async |listener| {
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play(LOGIN).await;
+            connection.play("> OPEN #lab\n< OPEN_OK #lab e1 1 2\n< LIVE #lab 2").await;
+            connection.play("> OPEN #old\n< OPEN_OK #old e2 1 2\n< LIVE #old 2\n> CLOSE #old").await;
+            // The answer to the request comes after a line that nobody asked for.
+            connection.play("< CLOSE_OK #lab\n< CLOSE_OK #old\n> OPEN #lab e1 2\n< ERROR NOT_A_MEMBER #lab\n.").await;
+        })
+        .await;
+        let session = connect(&server, account(), SessionOptions::default()).await;
+        let mut lab = session.open("#lab", Start::Now).await.expect("the room opens");
+        drop(session.open("#old", Start::Now).await.expect("the room opens"));
+        assert_eq!(next(&mut lab).await, "live 2");
+        let Some(Err(Error::Ended(reason))) = lab.next().await else { panic!("the conversation ends") };
+        assert!(matches!(&*reason, Error::Refused { code: ErrorCode::NotAMember, .. }), "{reason:?}");
+        session.close().await;
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_message_of_a_guest_is_sent_at_most_once() {
     run_local(async {
         let server = FakeServer::listen(async |listener| {

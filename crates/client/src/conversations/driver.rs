@@ -17,14 +17,14 @@ use std::time::Duration;
 use switchboard_protocol::version2::{Reply, TaggedReply, parse_reply};
 use switchboard_protocol::{ErrorCode, sanitize};
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
 use super::handshake::{self, Connection};
 use super::identity::{Identity, Kind};
 use super::item::{Gap, Record};
-use super::outgoing::{NewMessage, Outgoing};
+use super::outgoing::{FlushedSender, NewMessage, Outgoing};
 use super::session::{LinkState, SessionOptions};
 use super::views::{View, Views};
 use crate::backoff::Backoff;
@@ -62,7 +62,7 @@ pub(crate) enum Request {
     Say(NewMessage),
     Open(View),
     /// Answered once no message waits for an answer of the server.
-    Flush(oneshot::Sender<Result<(), Error>>),
+    Flush(FlushedSender),
     Close,
 }
 
@@ -298,7 +298,8 @@ impl Driver {
                 self.views.epoch_changed(&target, &epoch, last);
             }
             Reply::Said { seq, .. } if n.is_some() => self.outgoing.said(n.unwrap_or_default(), seq),
-            Reply::CloseOk { target } if !self.is_closing_view() => {
+            // Nobody asked for it.
+            Reply::CloseOk { target } if self.views.is_open(&target) => {
                 let probe = self.views.probe(&target);
                 self.controls.extend(probe);
             }
@@ -314,10 +315,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    fn is_closing_view(&self) -> bool {
-        self.in_flight.as_ref().is_some_and(|control| matches!(control.purpose, Purpose::Close(_)))
     }
 
     fn take_part(&mut self, part: TaggedReply<'static>) -> Result<(), Error> {

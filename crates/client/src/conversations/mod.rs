@@ -56,6 +56,6 @@ mod views;
 pub use conversation::Conversation;
 pub use identity::{Identity, Signer};
 pub use item::{ConversationInfo, Gap, Item, Position, Record, RoomInfo, Start};
-pub use session::{Delivery, LinkState, Session, SessionOptions};
+pub use session::{Delivery, LinkState, RefusedMessage, Session, SessionOptions};
 pub use ssh::ssh_keygen_signer;
 pub use switchboard_protocol::version2::{Credential, DeviceName, GapReason, RecordVerb, Secret};

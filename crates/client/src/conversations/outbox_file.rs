@@ -243,6 +243,9 @@ fn parse(text: &str) -> Option<BTreeMap<u64, StoredMessage>> {
             "SAY" => {
                 let mut parts = rest.splitn(3, ' ');
                 let (n, target, text) = (parts.next()?, parts.next()?, parts.next()?);
+                if [target, text].iter().any(|part| part.is_empty() || part.contains(char::is_control)) {
+                    return None;
+                }
                 let message = StoredMessage { target: target.to_owned(), text: text.to_owned() };
                 unanswered.insert(n.parse().ok()?, message);
             }
@@ -338,7 +341,9 @@ mod tests {
     fn another_file_is_not_overwritten() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("outbox");
-        for text in ["letter to Elias\n", "switchboard outbox 2\n", "letter", "switchboard outbox 1\nHELLO 1\n"] {
+        for text in
+            ["letter to Elias\n", "switchboard outbox 2\n", "letter", "switchboard outbox 1\nSAY 1 #lab a\u{7}b\n"]
+        {
             std::fs::write(&path, text).expect("room on the disk");
             OutboxFile::open(&path).expect_err(text);
             assert_eq!(std::fs::read_to_string(&path).expect("a file"), text);

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outbox_file::{OutboxFile, StoredMessage};
+use super::session::RefusedMessage;
 use crate::backoff::Backoff;
 use crate::error::Error;
 
@@ -24,6 +25,9 @@ const FIRST_DELAY_MAX: Duration = Duration::from_millis(200);
 
 /// The ceiling of all delays after the server could not store a message.
 const DELAY_MAX: Duration = Duration::from_secs(10);
+
+/// Gets the refused messages once no message is unanswered.
+pub(crate) type FlushedSender = oneshot::Sender<Result<Vec<RefusedMessage>, Error>>;
 
 pub(crate) type SaidSender = oneshot::Sender<Result<u64, Error>>;
 
@@ -44,7 +48,9 @@ pub(crate) struct Outgoing {
     /// The lane of each number.
     lane_of: BTreeMap<u64, String>,
     /// The program waits until no message is left.
-    flushed: Vec<oneshot::Sender<Result<(), Error>>>,
+    flushed: Vec<FlushedSender>,
+    /// The refused messages whose answers nobody took.
+    refused: Vec<RefusedMessage>,
 }
 
 #[derive(Debug)]
@@ -63,8 +69,10 @@ struct Message {
     /// `None` if the program does not wait for the answer: it has restarted.
     said_tx: Option<SaidSender>,
     state: State,
-    /// Whether it has got a new number after `STALE`.
+    /// Whether this is its second number, after `STALE`.
     is_renumbered: bool,
+    /// Whether another message has taken its place.
+    is_replaced: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,8 +85,14 @@ enum State {
 impl Outgoing {
     /// Begins with the unanswered messages of the file.
     pub(crate) fn new(file: Option<OutboxFile>) -> Self {
-        let mut outgoing =
-            Self { file: None, last_n: 0, lanes: BTreeMap::new(), lane_of: BTreeMap::new(), flushed: Vec::new() };
+        let mut outgoing = Self {
+            file: None,
+            last_n: 0,
+            lanes: BTreeMap::new(),
+            lane_of: BTreeMap::new(),
+            flushed: Vec::new(),
+            refused: Vec::new(),
+        };
         for (n, message) in file.iter().flat_map(OutboxFile::unanswered) {
             outgoing.push(n, message.clone(), None, false);
             outgoing.last_n = n;
@@ -155,7 +169,7 @@ impl Outgoing {
             backoff: Backoff::new(FIRST_DELAY_MAX, DELAY_MAX, fastrand::u64(..)),
             paused_until: None,
         });
-        lane.messages.push_back(Message { n, text, said_tx, state: State::ToSend, is_renumbered });
+        lane.messages.push_back(Message { n, text, said_tx, state: State::ToSend, is_renumbered, is_replaced: false });
     }
 
     /// Appends the lines of messages that are due, until `out` has `max_bytes`.
@@ -226,13 +240,17 @@ impl Outgoing {
         }
         let stored = StoredMessage { target, text: message.text.clone() };
         let said_tx = message.said_tx.take();
+        message.is_replaced = true;
         let new_n = self.next_n();
         match (self.write_file(move |file| file.renumber(n, new_n)).await, said_tx) {
             (Ok(()), said_tx) => self.push(new_n, stored, said_tx, true),
             (Err(source), Some(said_tx)) => {
                 let _ = said_tx.send(Err(Error::Outbox { source }));
             }
-            (Err(_), None) => {}
+            (Err(source), None) => {
+                let StoredMessage { target, text } = stored;
+                self.refused.push(RefusedMessage { target, text, error: Error::Outbox { source } });
+            }
         }
         self.answer(n, Err(error));
     }
@@ -248,9 +266,18 @@ impl Outgoing {
             }
             if let Some(message) = lane.messages.iter_mut().find(|message| message.n == n) {
                 message.state = State::Answered;
-                if let Some(said_tx) = message.said_tx.take() {
+                let not_taken = match message.said_tx.take() {
                     // This fails if the future of the program was dropped.
-                    let _ = said_tx.send(result);
+                    Some(said_tx) => said_tx.send(result).err(),
+                    // The text is in the message of the new number.
+                    None if message.is_replaced => None,
+                    None => Some(result),
+                };
+                if let Some(Err(error)) = not_taken
+                    && self.refused.len() < UNANSWERED_MAX
+                {
+                    let (target, text) = (target.clone(), std::mem::take(&mut message.text));
+                    self.refused.push(RefusedMessage { target, text, error });
                 }
             }
             while lane.messages.front().is_some_and(|message| message.state == State::Answered) {
@@ -274,7 +301,7 @@ impl Outgoing {
     }
 
     /// Answers `flushed` once no message is left.
-    pub(crate) fn flush(&mut self, flushed: oneshot::Sender<Result<(), Error>>) {
+    pub(crate) fn flush(&mut self, flushed: FlushedSender) {
         self.flushed.push(flushed);
         self.complete_flush();
     }
@@ -282,7 +309,7 @@ impl Outgoing {
     fn complete_flush(&mut self) {
         if self.lanes.is_empty() {
             for flushed in self.flushed.drain(..) {
-                let _ = flushed.send(Ok(()));
+                let _ = flushed.send(Ok(std::mem::take(&mut self.refused)));
             }
         }
     }
@@ -385,5 +412,20 @@ mod tests {
         let lines = due(&mut outgoing, Instant::now());
         assert_eq!(lines[0], sent[0]);
         assert!(lines[1].ends_with("second") && n_of(&lines[1]) > n_of(&lines[0]), "{lines:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_that_nobody_waits_for_is_kept() {
+        let mut outgoing = Outgoing::new(None);
+        let (new, said) = message("#lab", "hello");
+        drop(said);
+        outgoing.add(vec![new]).await;
+        let lines = due(&mut outgoing, Instant::now());
+        outgoing.refused(n_of(&lines[0]), refused(ErrorCode::NotAMember)).await;
+        let (flushed_tx, mut flushed) = oneshot::channel();
+        outgoing.flush(flushed_tx);
+        let refused = flushed.try_recv().expect("nothing is unanswered").expect("no error");
+        assert_eq!(refused.len(), 1);
+        assert_eq!((&*refused[0].target, &*refused[0].text), ("#lab", "hello"));
     }
 }

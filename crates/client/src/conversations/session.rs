@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use switchboard_protocol::Text;
-use switchboard_protocol::limits::LINE_MAX_BYTES;
+use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::version2::{Command, Credential, Reply, Secret, TaggedReply, Target};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -23,6 +23,9 @@ use crate::client::CONNECT_TIMEOUT;
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::liveness::Liveness;
+
+/// The longest word for a conversation in bytes, and the longest SSH key. Names and rooms have at most 128 bytes.
+const WORD_MAX_BYTES: usize = 128;
 
 /// The options of [`Session::connect`].
 #[derive(Clone, Debug)]
@@ -56,6 +59,19 @@ pub enum Delivery {
     OnceUntilExit,
     /// The message is stored once, even if this process is killed: the next session with the same outbox file sends it.
     OnceAcrossRestarts,
+}
+
+/// A message that the server has refused while nobody waited for its answer, because the program has restarted or has
+/// dropped the future. It is not stored.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RefusedMessage {
+    /// The conversation, as the program wrote it.
+    pub target: String,
+    /// The message.
+    pub text: String,
+    /// Why the server refused it.
+    pub error: Error,
 }
 
 /// The state of the connection to the server.
@@ -193,7 +209,8 @@ impl Session {
             return Err(Error::Blank);
         }
         let target = check_word(target)?;
-        let text = Text::new(text, LINE_MAX_BYTES - "@n= SAY  \n".len())?;
+        // A line that is too long would be refused without the number of its message.
+        let text = Text::new(text, TEXT_MAX_BYTES)?;
         if *self.is_account.borrow() {
             let message = StoredMessage { target, text: text.as_str().to_owned() };
             let (said_tx, said_rx) = oneshot::channel();
@@ -207,8 +224,9 @@ impl Session {
         }
     }
 
-    /// Waits until the server has answered all messages, also those of an earlier session.
-    pub async fn flush(&self) -> Result<(), Error> {
+    /// Waits until the server has answered all messages, also those of an earlier session. Returns the messages that
+    /// the server has refused since the last call, while nobody waited for their answers: at most 1,024.
+    pub async fn flush(&self) -> Result<Vec<RefusedMessage>, Error> {
         let (flushed_tx, flushed_rx) = oneshot::channel();
         self.request(Request::Flush(flushed_tx)).await?;
         flushed_rx.await.unwrap_or_else(|_| Err(self.ended()))
@@ -244,7 +262,7 @@ impl Session {
             return Err(Error::Blank);
         }
         let target = target.map(check_word).transpose()?;
-        let words = Text::new(words, LINE_MAX_BYTES - "SEARCH  \n".len())?;
+        let words = Text::new(words, TEXT_MAX_BYTES)?;
         let command = Command::Search { target: target.as_deref().map(Target::new), words }.into_owned();
         let answer = self.control(command, true).await?;
         match answer.last {
@@ -371,7 +389,7 @@ async fn open_outbox(path: PathBuf) -> Result<OutboxFile, Error> {
 
 /// Checks that a target stays one word of a line.
 fn check_word(word: &str) -> Result<String, Error> {
-    let text = Text::new(word, LINE_MAX_BYTES)?;
+    let text = Text::new(word, WORD_MAX_BYTES)?;
     if text.as_str().is_empty() || text.as_str().contains(' ') {
         return Err(Error::NotAWord { word: crate::sanitize(word).into_owned() });
     }

@@ -210,6 +210,12 @@ impl Views {
         begins_early.then(|| Self::close(view, id))
     }
 
+    /// Whether a conversation is open, and not being closed.
+    pub(crate) fn is_open(&self, target: &str) -> bool {
+        let view = self.by_name.get(target).and_then(|id| self.by_id.get(id));
+        view.is_some_and(|view| view.state == ViewState::Open)
+    }
+
     /// The epoch of an open conversation has changed.
     pub(crate) fn epoch_changed(&mut self, target: &str, epoch: &str, last: u64) {
         if let Some(view) = self.by_name.get(target).and_then(|id| self.by_id.get_mut(id)) {

@@ -221,7 +221,8 @@ pub(crate) enum Action {
         reconnect: ReconnectArgs,
         /// Print the records of this conversation: a room (#ROOM), or a user with an account.
         ///
-        /// Begins where this device stopped the last time, or with the records that come from now on.
+        /// A device of an account begins where it stopped the last time. The first time, and for a guest, it begins
+        /// with the records that come from now on.
         #[arg(long, value_name = "TARGET")]
         conversation: Option<String>,
         /// The device of the account --name that listens [default: main].

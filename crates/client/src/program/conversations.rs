@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use switchboard_client::conversations::{
-    Conversation, Delivery, Identity, Item, LinkState, Position, RecordVerb, Session, SessionOptions, Start,
-    ssh_keygen_signer,
+    Conversation, Delivery, Identity, Item, LinkState, Position, RecordVerb, RefusedMessage, Session, SessionOptions,
+    Start, ssh_keygen_signer,
 };
 use switchboard_client::{Error, ErrorCode};
 use switchboard_protocol::sanitize;
@@ -142,7 +142,7 @@ pub(crate) async fn say(
             "earlier messages of this device are still unanswered: the next command of this device sends them again",
         );
     }
-    session.close().await;
+    close(session, options).await;
     Ok(())
 }
 
@@ -170,7 +170,7 @@ pub(crate) async fn history(
     for item in pages.iter().rev().flatten() {
         print_item(item, options)?;
     }
-    session.close().await;
+    close(session, options).await;
     Ok(())
 }
 
@@ -193,7 +193,7 @@ pub(crate) async fn rooms(addr: &str, options: &Options, device: Option<&str>) -
             stdout::print_line(format!("{} {} {}", room.room, room.members, room.topic).trim_end())?;
         }
     }
-    session.close().await;
+    close(session, options).await;
     Ok(())
 }
 
@@ -210,7 +210,7 @@ pub(crate) async fn export(addr: &str, options: &Options, device: Option<&str>, 
         }
     }
     drop(conversation);
-    session.close().await;
+    close(session, options).await;
     Ok(())
 }
 
@@ -244,7 +244,7 @@ pub(crate) async fn listen(
         Err(CliError::Signalled(signal)) if signal == INTERRUPT => {}
         result => result?,
     }
-    session.close().await;
+    close(session, options).await;
     Ok(())
 }
 
@@ -350,6 +350,22 @@ async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<
         error => error.into(),
     })?;
     Ok(OpenSession { session, files: Some(files) })
+}
+
+/// Waits for the answers to messages of an earlier run, and closes the session.
+async fn close(session: Session, options: &Options) {
+    match timeout(options.timeout, session.flush()).await {
+        Ok(Ok(refused)) => {
+            for RefusedMessage { target, text, error, .. } in refused {
+                let (target, text) = (sanitize(&target), sanitize(&text));
+                notice(&format!("an earlier message to {target} was refused: {error} The message was: {text}"));
+            }
+        }
+        // The session has ended.
+        Ok(Err(_)) => {}
+        Err(_) => notice("earlier messages are unanswered: the next command of this device sends them again"),
+    }
+    session.close().await;
 }
 
 async fn connect_guest(addr: &str, settings: &SessionOptions) -> Result<Session, CliError> {
