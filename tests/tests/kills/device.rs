@@ -254,9 +254,9 @@ impl Device {
     fn settle(&mut self) {
         let mut ledger = self.world.ledger();
         ledger.unanswered[self.index] = self.unanswered.len();
-        ledger.settled[self.index] = self.world.stage() == Stage::Settling
-            && self.unanswered.is_empty()
-            && self.views.iter().all(|view| view.last_at_open.is_some() && view.heard >= ledger.last(view.id));
+        let has_opened_all = self.views.iter().all(|view| view.last_at_open.is_some());
+        ledger.unheard[self.index] = (self.world.stage() == Stage::Settling && has_opened_all)
+            .then(|| self.views.iter().map(|view| ledger.last(view.id).saturating_sub(view.heard)).sum());
     }
 
     fn violation(&self, violation: &str) {

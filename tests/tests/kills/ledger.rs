@@ -24,6 +24,8 @@ struct Conversation {
     /// The numbers of the heard messages.
     places: HashMap<MessageKey, u64>,
     acknowledged: HashMap<MessageKey, u64>,
+    /// The highest number of a record or an acknowledgement.
+    last: u64,
     /// The acknowledged read marker of each account.
     markers: HashMap<AccountIndex, u64>,
 }
@@ -54,8 +56,8 @@ pub(crate) struct Ledger {
     conversations: Vec<Conversation>,
     /// Unanswered messages of each device.
     pub(crate) unanswered: Vec<usize>,
-    /// Devices that have all answers, and have heard all records.
-    pub(crate) settled: Vec<bool>,
+    /// Records that each device has not heard yet, but somebody else. `None` before the load has ended.
+    pub(crate) unheard: Vec<Option<u64>>,
     pub(crate) newcomers: Vec<Newcomer>,
     pub(crate) counts: Counts,
     pub(crate) violations: Vec<String>,
@@ -66,7 +68,7 @@ impl Ledger {
         Self {
             conversations: (0..conversations).map(|_| Conversation::default()).collect(),
             unanswered: vec![0; devices],
-            settled: vec![false; devices],
+            unheard: vec![None; devices],
             newcomers: Vec::new(),
             counts: Counts::default(),
             violations: Vec::new(),
@@ -97,9 +99,7 @@ impl Ledger {
 
     /// The highest number of a conversation that anybody heard of.
     pub(crate) fn last(&self, id: ConversationIndex) -> u64 {
-        let Conversation { records, acknowledged, .. } = &self.conversations[id];
-        let last_record = records.last_key_value().map_or(0, |(&seq, _)| seq);
-        acknowledged.values().copied().max().unwrap_or(0).max(last_record)
+        self.conversations[id].last
     }
 
     /// Takes a record that a reader heard: it is the same as all others heard at this number.
@@ -107,6 +107,7 @@ impl Ledger {
         self.counts.records_heard += 1;
         let (seq, content) = (record.seq, content(record));
         let conversation = &mut self.conversations[id];
+        conversation.last = conversation.last.max(seq);
         let known = conversation.records.entry(seq).or_insert_with(|| content.clone());
         if *known != content {
             let known = known.clone();
@@ -126,6 +127,7 @@ impl Ledger {
     /// Takes a `SAID`: each one for the same message has the same number, which is the number of its record.
     pub(crate) fn acknowledge(&mut self, id: ConversationIndex, key: MessageKey, seq: u64) {
         let conversation = &mut self.conversations[id];
+        conversation.last = conversation.last.max(seq);
         let before = *conversation.acknowledged.entry(key).or_insert(seq);
         let place = conversation.places.get(&key).copied();
         if before != seq {
@@ -167,6 +169,11 @@ impl Ledger {
         if let Some(key) = unplaced {
             self.violation(format!("conversation {id}: message {key:?} was acknowledged, and is not stored"));
         }
+    }
+
+    /// Whether all devices have all answers, and have heard all records.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unanswered.iter().all(|&unanswered| unanswered == 0) && self.unheard.iter().all(|&left| left == Some(0))
     }
 
     /// Number of acknowledged messages.
