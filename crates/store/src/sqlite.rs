@@ -185,6 +185,11 @@ impl Store for SqliteStore {
     }
 
     fn check_writable(&mut self) -> Result<(), StoreError> {
+        if let Some(open) = &self.open {
+            // The log may take most of the disk, and its records need far less room in the database. If this fails, the
+            // check below tells why.
+            let _ = maintenance::shorten_log(&open.connection, &self.place.0, 0);
+        }
         self.directory.check_room()?;
         let (open, place) = self.opened()?;
         let written = open.connection.execute("UPDATE counters SET checks = checks + 1", []);
