@@ -179,3 +179,65 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
         run_local(playing).await;
     }
 }
+
+#[tokio::test]
+async fn a_typed_password_is_not_shown_and_the_terminal_shows_text_again() {
+    run_local(async {
+        let server = FakeServer::play(["
+            < WELCOME
+            > HELLO 2
+            < HELLO_OK 2 switchboard
+            > LOGIN Noy main password hunter2
+            < LOGIN_OK Noy main
+            > TOKEN
+            < TOKEN_OK swordfish
+            ."])
+        .await;
+        let state = tempfile::tempdir().expect("a directory");
+        let Started { mut user, mut child, shown, .. } =
+            start(&["login", &server.addr.to_string(), "--name", "Noy"], state.path());
+        wait_for_prompt(&user, &shown).await;
+        user.write_all(b"hunter2\n").expect("the program reads");
+        let status = child.wait().await.expect("the program ends");
+        let shown = || shown.lock().expect("no panic").clone();
+        wait_for(|| shown().contains("logged in as Noy, device main")).await;
+        assert!(status.success() && shows_text(&user), "{}", shown());
+        assert!(!shown().contains("hunter2") && !shown().contains("swordfish"), "{}", shown());
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_terminal_shows_text_again_after_an_interrupted_password() {
+    run_local(async {
+        let state = tempfile::tempdir().expect("a directory");
+        let Started { user, mut child, shown, .. } = start(&["login", "127.0.0.1:1", "--name", "Noy"], state.path());
+        wait_for_prompt(&user, &shown).await;
+        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(id.expect("the program runs"), Signal::INT).expect("the program runs");
+        let status = child.wait().await.expect("the program ends");
+        assert_eq!(status.code(), Some(128 + Signal::INT.as_raw()));
+        assert!(shows_text(&user));
+    })
+    .await;
+}
+
+/// Waits until the program asks for a password, and does not show what is typed.
+async fn wait_for_prompt(user: &File, shown: &Mutex<String>) {
+    wait_for(|| shown.lock().expect("no panic").contains("Password: ") && !shows_text(user)).await;
+}
+
+/// Whether the terminal shows what is typed.
+fn shows_text(terminal: &File) -> bool {
+    tcgetattr(terminal).expect("a terminal").local_modes.contains(LocalModes::ECHO)
+}
+
+async fn wait_for(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(TEST_TIMEOUT, waiting).await.expect("it happens in time");
+}
