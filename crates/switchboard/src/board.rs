@@ -127,7 +127,7 @@ impl Switchboard {
         if self.sessions[from].is_registered() {
             return Err(Refusal::AlreadyRegistered);
         }
-        if self.version2.ledger.accounts.holder(&name).is_some() {
+        if self.version2.ledger.accounts.len() > 0 && self.version2.ledger.accounts.holder(&name).is_some() {
             return Err(Refusal::NameTaken);
         }
         self.directory.register(name, from, &mut self.sessions).map_err(|_| Refusal::NameTaken)?;
@@ -136,7 +136,7 @@ impl Switchboard {
         if effects.send(from, &Reply::RegisterOk { name: name.into() }).is_err() {
             self.overflowed.push(from);
         }
-        if self.version2.has_watchers() {
+        if self.version2.is_spoken() {
             let name = name.to_owned();
             self.announce(&name, true, effects);
         }
@@ -156,10 +156,16 @@ impl Switchboard {
         if peer == from {
             return Err(Refusal::SelfConnect);
         }
-        if self.sessions[from].chat.is_some() || self.has_partner(from) {
+        if self.sessions[from].chat.is_some() {
             return Err(Refusal::UserBusy);
         }
-        let peer = self.free_device(peer).ok_or(Refusal::UserBusy)?;
+        let peer = if self.version2.is_spoken() {
+            self.free_device(from, peer).ok_or(Refusal::UserBusy)?
+        } else if self.sessions[peer].chat.is_none() {
+            peer
+        } else {
+            return Err(Refusal::UserBusy);
+        };
         let peer_name = self.sessions[peer].name().unwrap_or_default();
         let own_result = effects.send(from, &Reply::ConnectOk { name: peer_name.into() });
         let peer_result = effects.send(peer, &Reply::IncomingConnection { name: own_name.into() });
@@ -182,9 +188,11 @@ impl Switchboard {
         for peer in chat.others(from) {
             if effects.send(peer, &reply).is_ok() {
                 is_delivered = true;
-                for device in self.other_devices(peer) {
-                    if effects.send(device, &reply).is_err() {
-                        self.overflowed.push(device);
+                if self.version2.is_spoken() {
+                    for device in self.other_devices(peer) {
+                        if effects.send(device, &reply).is_err() {
+                            self.overflowed.push(device);
+                        }
                     }
                 }
                 if effects.logs_messages() {
@@ -206,9 +214,11 @@ impl Switchboard {
         }
         let reply = Reply::From { name: own_name.into(), text: text.as_str().into() };
         let is_delivered = effects.send(peer, &reply).is_ok();
-        for device in self.other_devices(peer) {
-            if effects.send(device, &reply).is_err() {
-                self.overflowed.push(device);
+        if self.version2.is_spoken() {
+            for device in self.other_devices(peer) {
+                if effects.send(device, &reply).is_err() {
+                    self.overflowed.push(device);
+                }
             }
         }
         if !is_delivered {
@@ -277,16 +287,10 @@ impl Switchboard {
     fn remove(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
         effects.log(Fact::Left { session: id, name: session.name(), reason });
-        let other_device = self.forget_version2(id);
-        if let Some(registration) = &session.registration {
-            if let Some(other) = other_device {
-                self.directory.transfer(registration, id, other, &mut self.sessions);
-            } else {
-                self.directory.release(id, registration);
-                if self.version2.has_watchers() {
-                    self.announce(registration.name.as_str(), false, effects);
-                }
-            }
+        if self.version2.is_spoken() {
+            self.remove_from_version2(id, &session, effects);
+        } else if let Some(registration) = &session.registration {
+            self.directory.release(id, registration);
         }
         if let Some(chat) = session.chat {
             self.remove_from_chat(chat, id, effects);

@@ -469,7 +469,11 @@ impl Switchboard {
     }
 
     /// Tells the watchers that a name came or has gone.
+    #[cold]
     pub(crate) fn announce(&mut self, name: &str, has_come: bool, effects: &mut impl Effects) {
+        if self.version2.watchers.is_empty() {
+            return;
+        }
         let name = name.into();
         let mut line = Vec::new();
         if has_come { Reply::Came { name } } else { Reply::Gone { name } }.encode(&mut line);

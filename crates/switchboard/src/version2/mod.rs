@@ -36,7 +36,7 @@ use crate::conversation::Progress;
 use crate::effects::{Effects, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
-use crate::session::SessionId;
+use crate::session::{Session, SessionId};
 pub use retention::Quota;
 use state::{IdentityStep, LaneItem, LaneRead, SessionState, Usage};
 
@@ -196,9 +196,10 @@ const OPEN_MAX: usize = 1024;
 const WATCHERS_MAX: usize = 1024;
 
 impl Version2 {
-    /// Whether any session hears who comes and goes.
-    pub(crate) fn has_watchers(&self) -> bool {
-        !self.watchers.is_empty()
+    /// Whether any session speaks version 2. A server without such a session does no work for it.
+    #[inline]
+    pub(crate) fn is_spoken(&self) -> bool {
+        !self.sessions.is_empty()
     }
 }
 
@@ -680,8 +681,22 @@ impl Switchboard {
         }
     }
 
+    /// Frees the name of a session that has ended, or passes it on to another device of the same account, and forgets
+    /// the session.
+    #[cold]
+    pub(crate) fn remove_from_version2(&mut self, id: SessionId, session: &Session, effects: &mut impl Effects) {
+        let other_device = self.forget_session(id);
+        let Some(registration) = &session.registration else { return };
+        if let Some(other) = other_device {
+            self.directory.transfer(registration, id, other, &mut self.sessions);
+        } else {
+            self.directory.release(id, registration);
+            self.announce(registration.name.as_str(), false, effects);
+        }
+    }
+
     /// Forgets a session that has ended. Returns another session of the same account.
-    pub(crate) fn forget_version2(&mut self, session: SessionId) -> Option<SessionId> {
+    fn forget_session(&mut self, session: SessionId) -> Option<SessionId> {
         let state = self.version2.sessions.remove(&session)?;
         self.version2.paused.remove(&session);
         self.version2.watchers.remove(&session);

@@ -95,9 +95,13 @@ impl Switchboard {
         Ok(())
     }
 
-    /// The session of the account of `peer` with which a guest is connected: the one that was used last, among those
-    /// without a partner. `None` if all have one.
-    pub(crate) fn free_device(&self, peer: SessionId) -> Option<SessionId> {
+    /// The session to which `CONNECT` connects `from`. If `peer` is a device of an account: the device that was used
+    /// last, among those without a partner. `None` if all have one, or if `from` has one.
+    #[cold]
+    pub(crate) fn free_device(&self, from: SessionId, peer: SessionId) -> Option<SessionId> {
+        if self.has_partner(from) {
+            return None;
+        }
         let is_free = |session: &SessionId| {
             self.sessions.get(*session).is_some_and(|state| state.chat.is_none()) && !self.has_partner(*session)
         };
@@ -107,11 +111,12 @@ impl Switchboard {
     }
 
     /// Whether `MSG` of the session goes to a conversation.
-    pub(crate) fn has_partner(&self, session: SessionId) -> bool {
+    fn has_partner(&self, session: SessionId) -> bool {
         self.version2.sessions.get(&session).is_some_and(|state| state.partner.is_some())
     }
 
     /// The other sessions of the account of `session`.
+    #[cold]
     pub(crate) fn other_devices(&self, session: SessionId) -> Vec<SessionId> {
         let account = self.account_of(session).and_then(|account| self.version2.ledger.accounts.get(account));
         account.map_or_else(Vec::new, |account| account.sessions().filter(|&other| other != session).collect())
