@@ -35,5 +35,5 @@ pub use faulty::{FaultyStore, Operation};
 pub use memory::{MemoryLimits, MemoryStore};
 pub use read_pool::{QueueFull, ReadPool};
 pub use sqlite::{SqliteOptions, SqliteStore};
-pub use store::{Found, Page, ReadLimit, Reader, SENT_KEPT, Store, Trimmed};
+pub use store::{Found, Page, ReadLimit, Reader, Store, Trimmed};
 pub use writer::{Backlog, Generation, Outcome, Writer};

@@ -2,12 +2,10 @@
 
 use std::ops::RangeInclusive;
 
+use switchboard_core::SENT_KEPT;
 use switchboard_core::change::{Change, ConversationId, LastSent, Record, Sent, Snapshot, UnixMillis};
 
 use crate::error::StoreError;
-
-/// For how many records of a device in a conversation the number `n` can be looked up.
-pub const SENT_KEPT: usize = 1024;
 
 /// Keeps changes. One thread owns a store and makes all changes; [`reader`](Store::reader) gives other threads access.
 pub trait Store: Send {

@@ -17,7 +17,7 @@ pub(super) const LISTEN: &str = "127.0.0.1:12345";
 /// Default listening address of the line dialect.
 const LISTEN_LINE: &str = "127.0.0.1:8080";
 
-/// A chat server: people register a name, connect to each other in pairs, and exchange messages of one line.
+/// A chat server: people register a name, write to each other in pairs and in rooms, one line a message.
 #[derive(Debug, Parser)]
 #[command(
     name = "switchboard-server",

@@ -1,12 +1,13 @@
 //! The behaviour that all homes have in common.
 
+use switchboard_core::SENT_KEPT;
 use switchboard_core::change::{
     AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, NextIds,
     Record, RecordKind, RedactTarget, RoomSettings, Standing, TokenHash, UnixMillis,
 };
 
 use super::home::{ALL, Home, account, append, device, member, record, record_of_account, record_sent, room, seqs};
-use crate::{Page, ReadLimit, SENT_KEPT, StoreError};
+use crate::{Page, ReadLimit, StoreError};
 
 const ROOM: ConversationId = ConversationId(1);
 
