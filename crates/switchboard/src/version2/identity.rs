@@ -6,7 +6,7 @@ use switchboard_protocol::version2::{self, DeviceName, Proof, Reply};
 use switchboard_protocol::{ErrorCode, Username};
 
 use super::Waiting;
-use super::state::{IdentityChange, IdentityStep, LoginAttempt};
+use super::state::{Checked, IdentityChange, IdentityStep, LoginAttempt};
 use crate::accounts::Device;
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, Credential, DeviceId, Standing};
@@ -157,28 +157,27 @@ impl Switchboard {
         if Username::fold_into(name, &mut folded).is_err() {
             name.clone_into(&mut folded);
         }
-        let attempt = LoginAttempt { account, name: folded.clone(), device: device.clone(), key: None };
+        let attempt = LoginAttempt { account, name: folded.clone(), device: device.clone(), checked: None };
         match proof {
             Proof::Password(secret) => {
                 let hash = stored.and_then(|account| match &account.credential {
                     Credential::Password(hash) => Some(hash.clone()),
                     Credential::Key(_) => None,
                 });
-                self.set_step(from, IdentityStep::Login(attempt));
+                let checked = hash.clone().map(|hash| Checked::Credential(Credential::Password(hash)));
+                self.set_step(from, IdentityStep::Login(LoginAttempt { checked, ..attempt }));
                 effects.identify(from, IdentityRequest::CheckPassword { name: folded, secret, hash });
             }
             Proof::Token(secret) => {
                 let hash = stored.and_then(|account| account.device(device)).and_then(|(_, device)| device.token);
+                let attempt = LoginAttempt { checked: hash.map(Checked::Token), ..attempt };
                 self.set_step(from, IdentityStep::Login(attempt));
                 effects.identify(from, IdentityRequest::CheckToken { name: folded, secret, hash });
             }
             // The key that the client names says nothing: only the account's own key can have made the signature.
             Proof::Key(_) => {
-                let key = stored.and_then(|account| match account.credential {
-                    Credential::Key(key) => Some(key),
-                    Credential::Password(_) => None,
-                });
-                let attempt = LoginAttempt { key, ..attempt };
+                let key = stored.map(|account| &account.credential).filter(|key| matches!(key, Credential::Key(_)));
+                let attempt = LoginAttempt { checked: key.cloned().map(Checked::Credential), ..attempt };
                 self.set_step(from, IdentityStep::Challenge(attempt));
                 let device = device.as_str().to_owned();
                 effects.identify(from, IdentityRequest::NewChallenge { name: folded, device });
@@ -196,7 +195,11 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let step = self.version2.sessions.get_mut(&from).and_then(|state| state.identity.take());
         let Some(IdentityStep::AwaitsProof(attempt, challenge)) = step else { return Err(ErrorCode::LoginFailed) };
-        let (name, key) = (attempt.name.clone(), attempt.key);
+        let name = attempt.name.clone();
+        let key = match attempt.checked {
+            Some(Checked::Credential(Credential::Key(key))) => Some(key),
+            _ => None,
+        };
         self.set_step(from, IdentityStep::Login(attempt));
         let signature = signature.to_owned();
         effects.identify(from, IdentityRequest::CheckSignature { name, key, challenge, signature });
@@ -210,9 +213,23 @@ impl Switchboard {
         attempt: &LoginAttempt,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
+        // The session may have registered as a guest between its challenge and the proof.
+        if self.sessions.get(from).is_some_and(|session| session.registration.is_some()) {
+            return Err(ErrorCode::AlreadyRegistered);
+        }
         // The account may be gone, or have another credential, since the check began.
         let account = attempt.account.ok_or(ErrorCode::LoginFailed)?;
         let stored = self.version2.ledger.accounts.get(account).ok_or(ErrorCode::LoginFailed)?;
+        let is_current = match &attempt.checked {
+            Some(Checked::Credential(credential)) => stored.credential == *credential,
+            Some(Checked::Token(hash)) => {
+                stored.device(&attempt.device).is_some_and(|(_, device)| device.token == Some(*hash))
+            }
+            None => false,
+        };
+        if !is_current {
+            return Err(ErrorCode::LoginFailed);
+        }
         if let Some((device, _)) = stored.device(&attempt.device) {
             return self.complete_login(from, account, device, effects);
         }

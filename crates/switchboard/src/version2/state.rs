@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use switchboard_protocol::version2::{Command, DeviceName};
 
 use super::PendingReply;
-use crate::change::{AccountId, ConversationId, DeviceId, LastSent};
+use crate::change::{AccountId, ConversationId, Credential, DeviceId, LastSent, TokenHash};
 
 /// A session of version 2. Sessions of version 1 have none of this.
 #[derive(Debug, Default)]
@@ -146,8 +146,17 @@ pub(crate) struct LoginAttempt {
     /// The name in its folded form, or as it was sent if it is no name.
     pub(crate) name: String,
     pub(crate) device: DeviceName,
-    /// The account's key, if it has one.
-    pub(crate) key: Option<[u8; 32]>,
+    /// What the secret or the signature is checked against, if the account has it.
+    pub(crate) checked: Option<Checked>,
+}
+
+/// What proves a `LOGIN`. It must be the same when the check is done: it may be replaced meanwhile.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    /// The password or the key of the account.
+    Credential(Credential),
+    /// The token of the device.
+    Token(TokenHash),
 }
 
 /// A change of identity that the store is about to have.
