@@ -33,7 +33,8 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let conversation = self.readable(from, target)?;
         let count = usize::try_from(count.min(HISTORY_MAX)).unwrap_or_default();
-        self.ask_in_lane(from, LaneRead::History { conversation, before, count }, effects);
+        let last = self.durable_seq(conversation);
+        self.ask_in_lane(from, LaneRead::History { conversation, last, before, count }, effects);
         Ok(())
     }
 
@@ -45,13 +46,14 @@ impl Switchboard {
         words: &str,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let conversation = if let Some(target) = target {
-            Some(self.readable(from, target)?)
+        let within = if let Some(target) = target {
+            let conversation = self.readable(from, target)?;
+            Some((conversation, self.durable_seq(conversation)))
         } else {
             self.own_account(from)?;
             None
         };
-        self.ask_in_lane(from, LaneRead::Search { conversation, words: words.to_owned() }, effects);
+        self.ask_in_lane(from, LaneRead::Search { within, words: words.to_owned() }, effects);
         Ok(())
     }
 
@@ -187,20 +189,32 @@ impl Switchboard {
         }
     }
 
+    /// The number of the last durable record.
+    fn durable_seq(&self, id: ConversationId) -> u64 {
+        self.version2.ledger.conversations.get(&id).map_or(0, |conversation| conversation.durable)
+    }
+
+    /// The number of the last record that the answer to a request may have. `last` was the last one at the request: an
+    /// account that was banned since then reads no newer ones.
+    fn last_readable(&self, session: SessionId, id: ConversationId, last: u64) -> u64 {
+        let conversation = self.version2.ledger.conversations.get(&id);
+        let may_read = conversation.is_some_and(|conversation| conversation.may_read(self.account_of(session)));
+        if may_read { self.durable_seq(id) } else { last }
+    }
+
     /// The question to the store, or the answer if it is known without the store.
     fn query(&self, session: SessionId, read: &LaneRead) -> Result<Query, Answer> {
         let ledger = &self.version2.ledger;
-        let durable = |id: ConversationId| ledger.conversations.get(&id).map_or(0, |conversation| conversation.durable);
         let nothing = Answer::Records { first: 0, records: Vec::new() };
         match *read {
             LaneRead::History { count: 0, .. } => Err(nothing),
-            LaneRead::History { conversation, before, count } => {
-                let before = before.min(durable(conversation) + 1);
+            LaneRead::History { conversation, last, before, count } => {
+                let before = before.min(self.last_readable(session, conversation, last) + 1);
                 Ok(Query::Before { conversation, before, max_records: count, max_bytes: HISTORY_BYTES_MAX })
             }
-            LaneRead::Search { conversation, ref words } => {
-                let conversations = match (conversation, self.account_of(session)) {
-                    (Some(conversation), _) => vec![conversation],
+            LaneRead::Search { within, ref words } => {
+                let conversations = match (within, self.account_of(session)) {
+                    (Some((conversation, _)), _) => vec![conversation],
                     (None, Some(account)) => ledger
                         .conversations_of(account)
                         .filter(|id| ledger.conversations[id].may_read(Some(account)))
@@ -212,7 +226,7 @@ impl Switchboard {
             // Also if the record has expired.
             LaneRead::Sent { last, n, .. } if n == last.n => Err(Answer::Sent(Some(last.seq))),
             LaneRead::Sent { conversation, last, n, .. } => Ok(Query::Sent { conversation, last, n }),
-            LaneRead::Redact { conversation, seq } if seq == 0 || seq > durable(conversation) => Err(nothing),
+            LaneRead::Redact { conversation, seq } if seq == 0 || seq > self.durable_seq(conversation) => Err(nothing),
             LaneRead::Redact { conversation, seq } => {
                 Ok(Query::Range { conversation, from: seq, to: seq, max_records: 1, max_bytes: HISTORY_BYTES_MAX })
             }
@@ -241,12 +255,17 @@ impl Switchboard {
                 let target = self.target_name(conversation, session).into();
                 self.send_now(session, &Reply::HistoryOk { target, first, last }, effects);
             }
-            (LaneRead::Search { conversation, .. }, Answer::Records { mut records, .. }) => {
+            (LaneRead::Search { within, .. }, Answer::Records { mut records, .. }) => {
                 let account = self.account_of(session);
-                records.retain(|record| !is_hidden(&self.version2.ledger, account, record));
+                records.retain(|record| {
+                    // In a search of all conversations, none is left of a conversation that the account may not read.
+                    let last = within.map_or(0, |(_, last)| last);
+                    record.seq <= self.last_readable(session, record.conversation, last)
+                        && !is_hidden(&self.version2.ledger, account, record)
+                });
                 let count = records.len() as u64;
                 self.send_past(session, &records, effects);
-                let target = conversation.map(|id| self.target_name(id, session).into());
+                let target = within.map(|(id, _)| self.target_name(id, session).into());
                 self.send_now(session, &Reply::SearchOk { target, count }, effects);
             }
             (LaneRead::Sent { conversation, n, reply, .. }, Answer::Sent(seq)) => {
@@ -277,8 +296,8 @@ impl Switchboard {
                     LaneRead::Sent { conversation, n, reply, .. } => {
                         (reply.error_target(&name(conversation)).map(str::to_owned), Some(n))
                     }
-                    LaneRead::Search { conversation, .. } => {
-                        (Some(conversation.map_or_else(|| "*".to_owned(), name)), None)
+                    LaneRead::Search { within, .. } => {
+                        (Some(within.map_or_else(|| "*".to_owned(), |(conversation, _)| name(conversation))), None)
                     }
                 };
                 self.refuse(session, n, ErrorCode::Unavailable, target.as_deref(), effects);

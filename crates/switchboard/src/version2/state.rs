@@ -87,15 +87,17 @@ pub(crate) enum LaneRead {
     History {
         /// Where.
         conversation: ConversationId,
+        /// The last record when the request came.
+        last: u64,
         /// Only records below this.
         before: u64,
         /// How many.
         count: usize,
     },
-    /// `SEARCH`. `None`: in all conversations.
+    /// `SEARCH`.
     Search {
-        /// Where.
-        conversation: Option<ConversationId>,
+        /// Where, and the last record there when the request came. `None`: in all conversations.
+        within: Option<(ConversationId, u64)>,
         /// What.
         words: String,
     },

@@ -8,7 +8,7 @@ use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 use super::say::encode;
 use super::{OPEN_MAX, Question, ReplyOrder};
 use crate::board::Switchboard;
-use crate::change::{ConversationId, ConversationKind};
+use crate::change::{ConversationId, ConversationKind, Standing};
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -111,7 +111,10 @@ impl Switchboard {
         let Some(account) = self.account_of(session) else { return };
         while let Some(id) = missed_news.pop_first() {
             let conversation = self.version2.ledger.conversations.get(&id);
-            if conversation.is_some_and(|conversation| !conversation.viewers.contains_key(&session)) {
+            if conversation.is_some_and(|conversation| {
+                let is_member = conversation.standing(Some(account)).is_some_and(Standing::is_member);
+                is_member && !conversation.viewers.contains_key(&session)
+            }) {
                 self.send_conversation_line(session, account, id, effects);
             }
         }
