@@ -380,12 +380,13 @@ impl Switchboard {
         if n.is_some() && self.account_of(from).is_none() {
             return Err(ErrorCode::NotLoggedIn);
         }
+        let mut is_created = false;
         if let Command::Open { target, .. } = &command
             && self.version2.order == ReplyOrder::Queue
         {
-            self.create_to_open(from, target, effects)?;
+            is_created = self.create_to_open(from, target, effects)?;
         }
-        if self.waits(from) && self.only_reads(from, &command) {
+        if (is_created || self.waits(from)) && self.only_reads(from, &command) {
             self.wait(from, Waiting::Request(from, n, Box::new(command.into_owned())));
             return Ok(());
         }
@@ -489,19 +490,21 @@ impl Switchboard {
         }
     }
 
-    /// Creates the direct conversation that an `OPEN` names, if there is none. The `OPEN` waits until it is stored.
+    /// Creates the direct conversation that an `OPEN` names, if there is none. Returns whether it did: then the `OPEN`
+    /// waits until the conversation is stored.
     fn create_to_open(
         &mut self,
         from: SessionId,
         target: &Target<'_>,
         effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<bool, ErrorCode> {
         if matches!(target, Target::Room(_)) {
-            return Ok(());
+            return Ok(false);
         }
         self.own_name(from)?;
+        let before = self.version2.ledger.position();
         self.find_or_create(from, target, effects)?;
-        Ok(())
+        Ok(self.version2.ledger.position() != before)
     }
 
     /// The account that `target` names, which is not the client's own.
