@@ -109,6 +109,12 @@ impl Conversation {
         }
     }
 
+    /// The number of the first record for readers. Later ones may be on their way to the store, and older ones may expire
+    /// with them.
+    pub(crate) fn first_for_readers(&self) -> u64 {
+        self.first.min(self.durable + 1)
+    }
+
     pub(crate) fn is_room(&self) -> bool {
         matches!(self.kind, ConversationKind::Room { .. })
     }

@@ -38,7 +38,7 @@ impl Switchboard {
             Reply::Conversation {
                 target: ledger.target_name(id, Some(account)).into(),
                 epoch: conversation.epoch.to_string().into(),
-                first: conversation.first,
+                first: conversation.first_for_readers(),
                 last: conversation.durable,
                 read: conversation.members.get(&account).map_or(0, |member| member.read),
             }

@@ -49,7 +49,7 @@ impl Switchboard {
         state.open.insert(id);
         let target = self.target_name(id, from);
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return Ok(()) };
-        let (first, last) = (conversation.first, conversation.durable);
+        let (first, last) = (conversation.first_for_readers(), conversation.durable);
         let epoch = conversation.epoch.to_string();
         let is_valid = |position: &&Position<'_>| position.epoch == epoch && position.after <= last;
         // Without a position, a view that is open already goes on where it is: nothing is left out.
