@@ -115,7 +115,8 @@ enum Waiting {
     Line(SessionId, Vec<u8>),
     /// The reply to a change. If the change is not stored, an `ERROR` with this target takes its place.
     Result(SessionId, Option<String>, Vec<u8>),
-    /// The `CONNECT_OK` of a conversation, which is then opened. If it is not stored, the session has no partner.
+    /// The `CONNECT_OK` of a conversation, which is then opened if it is still the partner. If it is not stored, the
+    /// session has no partner.
     Connected(SessionId, ConversationId, Target<'static>),
     /// A line for a session whose request it does not answer.
     Push(SessionId, Vec<u8>),
@@ -314,8 +315,11 @@ impl Switchboard {
                         let name = self.target_name(id, session).into();
                         Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
                         self.send_in_lane(session, LaneItem::Line(line), effects);
-                        let open = Command::Open { target, position: None };
-                        self.carry_out_later(session, None, open, ReplyOrder::Lane, effects);
+                        // A `DISCONNECT` may have come since.
+                        if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
+                            let open = Command::Open { target, position: None };
+                            self.carry_out_later(session, None, open, ReplyOrder::Lane, effects);
+                        }
                     }
                 }
                 Waiting::Push(session, line) => {

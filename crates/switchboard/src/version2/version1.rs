@@ -3,7 +3,7 @@
 use switchboard_protocol::version2::{Reply, Target};
 use switchboard_protocol::{Command, ErrorCode, Text};
 
-use super::{OPEN_MAX, PendingReply, Waiting};
+use super::{OPEN_MAX, PendingReply, ReplyOrder, Waiting};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
 use crate::effects::StoreEffects;
@@ -19,7 +19,9 @@ impl Switchboard {
         command: Command<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let partner = self.version2.sessions[&from].partner;
+        // A `MSG` or `DISCONNECT` that has waited had no partner: a later `CONNECT` may have named one since.
+        let has_waited = self.version2.order != ReplyOrder::Queue;
+        let partner = self.version2.sessions[&from].partner.filter(|_| !has_waited);
         match (command, partner) {
             (Command::Connect { to }, _) => self.connect_version2(from, &to, effects),
             (Command::Msg { text }, Some(id)) => self.msg_to_partner(from, id, n, &text, effects),
