@@ -150,7 +150,7 @@ impl Switchboard {
             if must_wait {
                 return;
             }
-            if let Some(LaneItem::Read(_) | LaneItem::List(_)) = state.lane.front()
+            if let Some(LaneItem::Read(_) | LaneItem::List(_) | LaneItem::Request(..)) = state.lane.front()
                 && !effects.has_room(session)
             {
                 effects.await_room(session);

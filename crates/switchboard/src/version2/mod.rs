@@ -394,9 +394,16 @@ impl Switchboard {
             self.wait(from, Waiting::Request(from, n, Box::new(command.into_owned())));
             return Ok(());
         }
-        // The effects of these come at once, so the request itself waits, not only its reply.
-        let acts_at_once = matches!(command, Command::Open { .. } | Command::Close { .. } | Command::Version1(_));
-        if acts_at_once && self.waits_in_lane(from) && self.only_reads(from, &command) {
+        // The effects of these come at once, or their replies may be long. So the request itself waits, not its reply.
+        let waits_itself = matches!(
+            command,
+            Command::Open { .. }
+                | Command::Close { .. }
+                | Command::Version1(_)
+                | Command::Readers { .. }
+                | Command::Devices
+        );
+        if waits_itself && self.waits_in_lane(from) && self.only_reads(from, &command) {
             self.send_in_lane(from, LaneItem::Request(n, Box::new(command.into_owned())), effects);
             return Ok(());
         }

@@ -51,7 +51,7 @@ pub(crate) enum LaneItem {
     Line(Vec<u8>),
     /// A line that follows the record of this number on the same session.
     AfterRecord(ConversationId, u64, Vec<u8>),
-    /// A request whose records must not overtake the replies before it.
+    /// A request whose records must not overtake the replies before it, or whose reply may be long.
     Request(Option<u64>, Box<Command<'static>>),
     /// The rest of a list, which is sent in parts.
     List(List),
