@@ -83,7 +83,8 @@ async fn a_conversation_continues_after_its_last_record_on_a_new_connection() {
             assert_eq!(next(&mut lab).await, expected);
         }
         assert_eq!(*lab.position(), Position { epoch: "e1".to_owned(), number: 8 });
-        drop((lab, session));
+        // Before the conversation is dropped, which would close it on the server.
+        session.close().await;
         server.finish().await;
     })
     .await;
