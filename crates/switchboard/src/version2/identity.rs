@@ -215,7 +215,7 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         // The session may have registered as a guest between its challenge and the proof.
         if self.sessions.get(from).is_some_and(|session| session.registration.is_some()) {
-            return Err(ErrorCode::AlreadyRegistered);
+            return Err(ErrorCode::LoginFailed);
         }
         // The account may be gone, or have another credential, since the check began.
         let account = attempt.account.ok_or(ErrorCode::LoginFailed)?;
