@@ -92,7 +92,8 @@ impl ParsedLine<'_> {
         // White space around a line is no part of it, nor is the CR before its LF.
         let line = line.trim();
         let before_colon = line.find(':').map_or(line, |colon| &line[..=colon]);
-        let (verb, _) = before_colon.split_once(char::is_whitespace).unwrap_or((before_colon, ""));
+        // Tags may come before the verb.
+        let verb = before_colon.split_whitespace().find(|word| !word.starts_with('@')).unwrap_or(before_colon);
         let may_hold_secret = ["CLAIM", "LOGIN", "PASSWD"].iter().any(|secret| verb.eq_ignore_ascii_case(secret));
         let shown = if may_hold_secret { verb } else { before_colon };
         let name: String = shown.chars().take(USERNAME_MAX_CHARS).collect();
@@ -198,6 +199,7 @@ mod tests {
             ("LOGIN Noy desk password x\r\n", "LOGIN…"),
             ("claim password x\r\n", "claim…"),
             ("Login\r\n", "Login"),
+            ("@n=1 PASSWD password x\r\n", "PASSWD…"),
         ] {
             let mut speaker = Speaker::new(id, Dialect::Line, 4096);
             let mut received = ReceivedBytes::new(line.as_bytes());
