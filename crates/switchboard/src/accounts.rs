@@ -7,6 +7,7 @@ use switchboard_protocol::Username;
 use switchboard_protocol::version2::DeviceName;
 
 use crate::change::{AccountId, Credential, DeviceId, NextIds, StoredAccount, StoredDevice, TokenHash};
+use crate::commit_queue::Position;
 use crate::lookalike::Keys;
 use crate::session::SessionId;
 use crate::version2::state::Usage;
@@ -39,6 +40,8 @@ pub(crate) struct Device {
     pub(crate) token: Option<TokenHash>,
     /// The session that is logged in as this device.
     pub(crate) session: Option<SessionId>,
+    /// The change that added it.
+    pub(crate) added: Position,
 }
 
 impl Accounts {
@@ -51,7 +54,9 @@ impl Accounts {
                 for StoredDevice { device, name, token } in devices {
                     // A name that is no device name, written by another program, is not found.
                     if let Ok(name) = DeviceName::new(&name) {
-                        loaded.devices.insert(device, Device { name, token, session: None });
+                        loaded
+                            .devices
+                            .insert(device, Device { name, token, session: None, added: Position::default() });
                     }
                 }
                 loaded.blocked = blocked.into_iter().collect();

@@ -230,7 +230,12 @@ impl Switchboard {
         if !is_current {
             return Err(ErrorCode::LoginFailed);
         }
-        if let Some((device, _)) = stored.device(&attempt.device) {
+        if let Some((device, stored_device)) = stored.device(&attempt.device) {
+            if stored_device.added > self.version2.durable {
+                // Another session has added it just now.
+                self.commit_identity(from, IdentityChange::Login(account, device));
+                return Ok(());
+            }
             return self.complete_login(from, account, device, effects);
         }
         if stored.devices.len() >= DEVICES_MAX {
@@ -245,10 +250,11 @@ impl Switchboard {
     fn add_device(&mut self, account: AccountId, name: &str, effects: &mut impl StoreEffects) -> DeviceId {
         let ledger = &mut self.version2.ledger;
         let device = ledger.accounts.next_device();
-        if let (Some(account), Ok(name)) = (ledger.accounts.get_mut(account), DeviceName::new(name)) {
-            account.devices.insert(device, Device { name, token: None, session: None });
-        }
         ledger.append(Change::DeviceAdded { device, account, name: name.to_owned() }, effects);
+        let added = ledger.position();
+        if let (Some(account), Ok(name)) = (ledger.accounts.get_mut(account), DeviceName::new(name)) {
+            account.devices.insert(device, Device { name, token: None, session: None, added });
+        }
         device
     }
 
