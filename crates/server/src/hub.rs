@@ -575,10 +575,16 @@ impl Effects for TurnEffects<'_> {
     }
 
     fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
+        let before = (self.congested, self.congested_bytes);
         self.append(to, |_, queue| {
             queue.extend_from_slice(line);
             AfterReply::KeepOpen
-        })
+        })?;
+        if self.turn_session != Some(to) {
+            // Nobody waits for a slow reader of these lines, such as one that hears who comes and goes.
+            (self.congested, self.congested_bytes) = before;
+        }
+        Ok(())
     }
 
     fn close(&mut self, session: SessionId, reason: CloseReason) {
@@ -719,6 +725,26 @@ mod tests {
             sessions.sort_unstable();
             assert_eq!(listed, sessions, "lists of {max}");
         }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_slow_reader_of_who_comes_and_goes() {
+        let hub = Hub::new(Settings { outbox_soft_bytes: 20, ..Settings::default() });
+        let admit = || {
+            let (session, outbox) = hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+            outbox.flush(&mut Context::from_waker(Waker::noop()), hub.watermarks);
+            (Speaker::new(session, Dialect::Commands, hub.settings.line_bytes), outbox)
+        };
+        let turn = |speaker: &mut Speaker, line: &str| {
+            hub.turn(speaker, &mut ReceivedBytes::new(line.as_bytes()), 1, None, None)
+        };
+        let (mut watcher, outbox) = admit();
+        for line in ["HELLO 2\n", "REGISTER Noy\n", "WATCH\n"] {
+            turn(&mut watcher, line);
+        }
+        assert!(!outbox.is_below_soft_mark(hub.watermarks), "the watcher does not read");
+        let (mut user, _) = admit();
+        assert!(turn(&mut user, "REGISTER Elias\n").congested.is_none(), "the user need not wait for the watcher");
     }
 
     #[test]
