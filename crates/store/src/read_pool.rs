@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -77,8 +78,7 @@ impl Drop for ReadPool {
         drop(forgotten);
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
-            // A request may hold the last reference to the pool, and a thread cannot wait for itself. A request that
-            // panicked has reported it.
+            // A request may hold the last reference to the pool, and a thread cannot wait for itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
@@ -97,7 +97,8 @@ impl Shared {
             let mut queue = self.wake.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
             let Some(request) = queue.requests.pop_front() else { return };
             drop(queue);
-            request(reader.as_mut());
+            // A panic, which is reported on stderr, ends one request. The others still need this thread.
+            let _ = catch_unwind(AssertUnwindSafe(|| request(reader.as_mut())));
         }
     }
 }
@@ -116,6 +117,16 @@ mod tests {
 
     use super::{QueueFull, ReadPool};
     use crate::{MemoryLimits, MemoryStore, ReadLimit, Store};
+
+    #[test]
+    fn request_that_panics_ends_no_other_one() {
+        let store = MemoryStore::new(MemoryLimits { bytes: 1000, records_per_conversation: 10 });
+        let pool = ReadPool::start(vec![store.reader().unwrap()], 2).unwrap();
+        let (answer, answers) = mpsc::channel();
+        pool.read(|_| panic!("a request that panics")).unwrap();
+        pool.read(move |_| answer.send(()).unwrap()).unwrap();
+        assert_eq!(answers.recv(), Ok(()));
+    }
 
     #[test]
     fn requests_run_in_order_and_their_number_is_bounded() {
