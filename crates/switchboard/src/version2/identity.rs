@@ -466,12 +466,17 @@ impl Switchboard {
             .iter()
             .filter_map(|(&session, state)| state.device.map(|(account, device)| (session, account, device)))
             .collect();
+        let mut revoked = Vec::new();
         for (session, account, device) in devices {
             let account = self.version2.ledger.accounts.get_mut(account);
             match account.and_then(|account| account.devices.get_mut(&device)) {
                 Some(device) => device.session = Some(session),
-                None => self.close(session, CloseReason::Revoked, effects),
+                None => revoked.push(session),
             }
+        }
+        // After all others have their devices: a name goes over to another session of its account, if there is one.
+        for session in revoked {
+            self.close(session, CloseReason::Revoked, effects);
         }
     }
 
