@@ -61,10 +61,11 @@ impl Seeds {
     }
 }
 
-/// Reads the files of a folder in `tests`, sorted by name.
+/// Reads the files of a folder in `tests`, sorted by name. The folders in it are others.
 fn read_folder(name: &str) -> Vec<Seed> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(name);
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_file());
     paths.sort();
     assert!(paths.len() >= 3, "files are missing: {name} has only {paths:?}");
     paths.into_iter().map(|path| Seed { bytes: fs::read(&path).unwrap(), path }).collect()
