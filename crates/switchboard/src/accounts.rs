@@ -126,9 +126,11 @@ impl Accounts {
     /// Removes an account, and frees its name.
     pub(crate) fn remove(&mut self, id: AccountId) -> Option<Account> {
         let account = self.by_id.remove(&id)?;
-        self.by_key.retain(|_, holder| *holder != id);
-        for other in self.by_id.values_mut() {
-            other.blocked.remove(&id);
+        // Others may have blocked the account. Its id never comes back, so that does no harm.
+        if let Ok(name) = Username::new(&account.name) {
+            for key in keys(&name) {
+                self.by_key.remove(&key);
+            }
         }
         Some(account)
     }
