@@ -381,7 +381,9 @@ impl Switchboard {
         command: Command<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        if n.is_some() && self.account_of(from).is_none() {
+        let is_message =
+            matches!(command, Command::Say { .. } | Command::Version1(switchboard_protocol::Command::Msg { .. }));
+        if is_message && n.is_some() && self.account_of(from).is_none() {
             return Err(ErrorCode::NotLoggedIn);
         }
         let mut is_created = false;
