@@ -31,6 +31,12 @@ use world::{Stage, World};
 const KILLS_DEFAULT: u32 = 50;
 const SECONDS_DEFAULT: u32 = 30;
 
+/// The longest wait for an unanswered message before a kill. Each device writes about every 20 ms.
+const LOAD_WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// The time between two looks for an unanswered message: shorter than a commit.
+const LOAD_POLL_INTERVAL: Duration = Duration::from_micros(200);
+
 /// Longest time after the load in which no device receives a record, although some are behind.
 const STALL_MAX: Duration = Duration::from_secs(30);
 
@@ -79,7 +85,10 @@ fn run(kills: u32, length: Duration, seed: u64) {
         let left = (end - now()) / (kills - kill);
         let mean = left.saturating_sub(downtime / (kill + 1)).max(Duration::from_millis(20));
         sleep(mean.mul_f64(2.0 * rng.f64()));
-        kills_under_load += u32::from(world.ledger().unanswered.iter().any(|&unanswered| unanswered > 0));
+        if rng.u8(..4) > 0 {
+            wait_for_load(&world);
+        }
+        kills_under_load += u32::from(has_unanswered(&world));
         let killed = now();
         // The drop sends SIGKILL.
         drop(server);
@@ -115,6 +124,18 @@ fn run(kills: u32, length: Duration, seed: u64) {
     assert!(kills_under_load > kills / 2, "most kills come under load");
     assert!(ledger.counts.resent_and_stored > 0, "some messages are stored, and their answers lost");
     assert!(newcomers > 0, "accounts are made");
+}
+
+/// Waits until a message is unanswered. A fast server has answered all of them most of the time.
+fn wait_for_load(world: &World) {
+    let end = now() + LOAD_WAIT_MAX;
+    while !has_unanswered(world) && now() < end {
+        sleep(LOAD_POLL_INTERVAL);
+    }
+}
+
+fn has_unanswered(world: &World) -> bool {
+    world.ledger().unanswered.iter().any(|&unanswered| unanswered > 0)
 }
 
 /// Waits until all devices have their answers, and have heard all records.
