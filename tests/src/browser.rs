@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Longest wait for a page. A busy machine draws slowly.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Maximum height of a picture in CSS pixels. Chromium draws nothing of a taller one.
+const SCREENSHOT_HEIGHT_MAX: u32 = 16_384;
+
 /// Remedy for a missing browser.
 const INSTALL: &str = "pages are tested in Chromium: on Debian or Ubuntu, run apt-get install chromium \
                        chromium-driver, as cargo xtask test does";
@@ -120,14 +123,17 @@ impl Browser {
         self.request("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
-    /// The whole page as a PNG, in base64.
+    /// The whole page, or the beginning of a very long one, as a PNG in base64.
     ///
     /// # Panics
     ///
     /// If the page cannot be drawn.
     #[must_use]
     pub fn screenshot(&self) -> String {
-        let size = self.run("const e = document.documentElement; return [innerWidth, e.scrollHeight]", &[]);
+        let size = self.run(
+            "return [innerWidth, Math.min(document.documentElement.scrollHeight, arguments[0])]",
+            &[Value::from(SCREENSHOT_HEIGHT_MAX)],
+        );
         let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
         let taken = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "clip": clip }));
         taken["data"].as_str().expect("a PNG in base64").to_owned()
