@@ -199,6 +199,11 @@ impl Drop for InTerminal {
     fn drop(&mut self) {
         let _ = self.script.kill();
         let _ = self.script.wait();
+        // Under nohup, the server outlives its terminal. If it has ended, another process may have its id.
+        let executable = fs::read_link(format!("/proc/{}/exe", self.pid));
+        if executable.is_ok_and(|executable| executable == program("switchboard-server")) {
+            send_signal("KILL", self.pid);
+        }
     }
 }
 
