@@ -97,18 +97,24 @@ impl Switchboard {
             return Err(ErrorCode::InvalidName);
         }
         self.can_store()?;
-        match credential {
-            version2::Credential::Password(secret) => {
-                self.set_step(from, IdentityStep::Claim);
-                effects.identify(from, IdentityRequest::HashPassword(secret));
-                Ok(())
-            }
-            version2::Credential::Key(key) => {
-                self.set_step(from, IdentityStep::Claim);
-                effects.identify(from, IdentityRequest::ParseKey(key.into_owned()));
-                Ok(())
-            }
-        }
+        self.check_new_credential(from, IdentityStep::Claim, credential, effects);
+        Ok(())
+    }
+
+    /// Hashes a new password, or checks a new key. `step` then goes on.
+    fn check_new_credential(
+        &mut self,
+        from: SessionId,
+        step: IdentityStep,
+        credential: version2::Credential<'_>,
+        effects: &mut impl StoreEffects,
+    ) {
+        self.set_step(from, step);
+        let request = match credential {
+            version2::Credential::Password(secret) => IdentityRequest::HashPassword(secret),
+            version2::Credential::Key(key) => IdentityRequest::ParseKey(key.into_owned()),
+        };
+        effects.identify(from, request);
     }
 
     fn claim_with(
@@ -341,18 +347,8 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         self.own_account(from)?;
         self.can_store()?;
-        match credential {
-            version2::Credential::Password(secret) => {
-                self.set_step(from, IdentityStep::Passwd);
-                effects.identify(from, IdentityRequest::HashPassword(secret));
-                Ok(())
-            }
-            version2::Credential::Key(key) => {
-                self.set_step(from, IdentityStep::Passwd);
-                effects.identify(from, IdentityRequest::ParseKey(key.into_owned()));
-                Ok(())
-            }
-        }
+        self.check_new_credential(from, IdentityStep::Passwd, credential, effects);
+        Ok(())
     }
 
     fn set_credential(
