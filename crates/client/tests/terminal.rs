@@ -223,12 +223,12 @@ async fn a_terminal_shows_text_again_after_an_interrupted_password() {
     .await;
 }
 
-/// Waits until the program asks for a password, and does not show what is typed.
+/// Waits until the program asks for a password with the echo of the terminal off.
 async fn wait_for_prompt(user: &File, shown: &Mutex<String>) {
     wait_for(|| shown.lock().expect("no panic").contains("Password: ") && !shows_text(user)).await;
 }
 
-/// Whether the terminal shows what is typed.
+/// Whether the terminal echoes input.
 fn shows_text(terminal: &File) -> bool {
     tcgetattr(terminal).expect("a terminal").local_modes.contains(LocalModes::ECHO)
 }

@@ -288,7 +288,7 @@ impl Hub {
         debug_assert!(is_first, "a hub has one store");
     }
 
-    /// Ends the threads of the store, after they have written what waits.
+    /// Writes the queued changes, and then ends the threads of the store.
     pub(crate) fn close_store(&self) {
         if let Some(store) = self.store.get() {
             store.close();

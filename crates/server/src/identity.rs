@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Nothing here knows which accounts exist. The core looks the account up, and an unknown name goes the same way with
-//! `None` in place of its credential, so that it costs and says the same as a wrong secret.
+//! `None` in place of its credential, so that its answer and its time equal those of a wrong secret.
 
 pub(crate) mod challenge;
 pub(crate) mod checker;

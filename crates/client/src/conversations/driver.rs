@@ -387,7 +387,7 @@ impl Driver {
         }
     }
 
-    /// Puts what was in flight back, as far as it can be sent again.
+    /// Queues the requests in flight again, if they can be repeated.
     fn connection_lost(&mut self, reason: ConnectionError) {
         self.outgoing.connection_lost();
         if let Some(mut control) = self.in_flight.take() {

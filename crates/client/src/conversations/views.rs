@@ -1,4 +1,4 @@
-//! The open conversations of a session: where each reader is, and what it gets.
+//! The open conversations of a session: the position of each reader, and its queue.
 //!
 //! ```text
 //!            OPEN_OK                queue is full            CLOSE_OK

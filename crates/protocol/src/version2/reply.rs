@@ -301,7 +301,7 @@ pub enum GapReason {
     Hidden,
 }
 
-/// What somebody may do in a room.
+/// The rights of an account or a guest in a room.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// May change everything. A room has one.

@@ -153,12 +153,12 @@ pub(crate) enum PendingReply {
 /// What a reply waits for, so that it keeps its place among the replies of its session.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum ReplyOrder {
-    /// For the output in the queue, and then for the lane.
+    /// It waits for the output in the queue, and then for the lane.
     #[default]
     Queue,
-    /// For the lane. The request has waited in the queue itself.
+    /// It waits for the lane. The request has waited in the queue itself.
     Lane,
-    /// For nothing. The request was the first item of the lane.
+    /// It does not wait. The request was the first item of the lane.
     Now,
 }
 

@@ -52,7 +52,7 @@ pub enum InvalidRequest {
     #[error(transparent)]
     Version1(ParseError),
     /// The first word is not a verb, or a verb of version 1 that takes no argument has one.
-    #[error("no such command: WHO, ROOMS and CONVERSATIONS show what is here")]
+    #[error("no such command: use WHO, ROOMS or CONVERSATIONS to list users, rooms or your conversations")]
     UnknownCommand,
     /// The tags are invalid.
     #[error(transparent)]
