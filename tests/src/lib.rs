@@ -5,6 +5,7 @@ pub mod browser;
 pub mod namespace;
 pub mod process;
 pub mod stage;
+pub mod store_gate;
 pub mod terminal;
 pub mod test_client;
 pub mod transcript;

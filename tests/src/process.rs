@@ -3,15 +3,20 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use switchboard_protocol::Dialect;
-use switchboard_server::{Listener, Settings, run};
+use switchboard_server::{Listener, RunError, Settings, Summary, run, run_with_store};
+use switchboard_store::Store;
 use tokio::sync::oneshot;
 
 use crate::test_client::TIMEOUT;
+
+/// Is ready once the server has to stop.
+type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server in this process, on free ports. Dropping it stops the server.
 #[derive(Debug)]
@@ -37,6 +42,23 @@ impl EmbeddedServer {
     /// If the server cannot be started.
     #[must_use]
     pub fn with_settings(settings: Settings) -> Self {
+        Self::spawn(|listeners, stopped| run(listeners, settings, stopped))
+    }
+
+    /// Starts a server with the given settings and store.
+    ///
+    /// # Panics
+    ///
+    /// If the server cannot be started.
+    #[must_use]
+    pub fn with_store(settings: Settings, store: Box<dyn Store>) -> Self {
+        Self::spawn(|listeners, stopped| run_with_store(listeners, settings, store, stopped))
+    }
+
+    fn spawn<F>(serve: impl FnOnce(Vec<Listener>, Stopped) -> F) -> Self
+    where
+        F: Future<Output = Result<Summary, RunError>> + Send + 'static,
+    {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
         let bind = |dialect| {
@@ -47,11 +69,12 @@ impl EmbeddedServer {
         };
         let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
         let (stop, stopped) = oneshot::channel();
-        let task = runtime.spawn(async move {
-            let shutdown = async {
-                let _ = stopped.await;
-            };
-            run(vec![commands_listener, line_listener], settings, shutdown).await.expect("valid settings");
+        let stopped: Stopped = Box::pin(async {
+            let _ = stopped.await;
+        });
+        let served = serve(vec![commands_listener, line_listener], stopped);
+        let task = runtime.spawn(async {
+            served.await.expect("valid settings");
         });
         Self { commands, line, stop: Some(stop), runtime: Some(runtime), task: Some(task) }
     }

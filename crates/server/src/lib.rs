@@ -35,6 +35,6 @@ mod throttle;
 
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
-pub use run::{RunError, Summary, run};
+pub use run::{RunError, Summary, run, run_with_store};
 pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};
 pub use store_link::StoreStartError;

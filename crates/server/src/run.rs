@@ -52,7 +52,8 @@ pub enum RunError {
 /// Serves on `listeners` until `shutdown` is ready. Then drains: accepts no more connections, handles no more lines,
 /// writes the unsent bytes for at most the `drain_timeout` of the settings, and closes all sessions.
 ///
-/// Dropping the future stops the listeners at once. The connections continue until their runtime is dropped.
+/// The store is the one of the settings: the directory `data`, or the memory. Dropping the future stops the listeners at
+/// once. The connections continue until their runtime is dropped.
 ///
 /// # Errors
 ///
@@ -63,14 +64,29 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
+    let store = open_store(&settings)?;
+    run_with_store(listeners, settings, store, shutdown).await
+}
+
+/// Like [`run`], with a store of the caller's own.
+///
+/// # Errors
+///
+/// [`RunError`] if the settings contradict each other, or if the store cannot be read.
+pub async fn run_with_store(
+    listeners: Vec<Listener>,
+    settings: Settings,
+    mut store: Box<dyn Store>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, RunError> {
+    let settings = settings.validated()?;
     let drain_timeout = settings.drain_timeout;
     // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
-    let (mut store, capabilities) = open_store(&settings)?;
     let version2 = Version2Settings {
         server_name: settings.server_name.clone(),
-        capabilities,
+        capabilities: capabilities(&*store),
         guests_create_rooms: settings.guests_create_rooms,
         ..Version2Settings::default()
     };
@@ -120,22 +136,21 @@ pub async fn run(
     Ok(Summary { sessions, slow_consumers, abandoned })
 }
 
-/// Opens the store of the settings. Also returns the words that tell clients what this server offers.
-fn open_store(settings: &Settings) -> Result<(Box<dyn Store>, String), RunError> {
-    let common = "accounts rooms search";
+/// Opens the store of the settings.
+fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
     Ok(match &settings.data {
-        Some(data) => {
-            let store = SqliteStore::open(data, SqliteOptions::default()).map_err(StoreStartError::from)?;
-            (Box::new(store), format!("{common} durable"))
-        }
-        None => (
-            Box::new(MemoryStore::new(MemoryLimits {
-                bytes: settings.memory_bytes,
-                records_per_conversation: MEMORY_RECORDS_MAX,
-            })),
-            common.to_owned(),
-        ),
+        Some(data) => Box::new(SqliteStore::open(data, SqliteOptions::default())?),
+        None => Box::new(MemoryStore::new(MemoryLimits {
+            bytes: settings.memory_bytes,
+            records_per_conversation: MEMORY_RECORDS_MAX,
+        })),
     })
+}
+
+/// The words that tell clients what this server offers.
+fn capabilities(store: &dyn Store) -> String {
+    let durable = if store.is_durable() { " durable" } else { "" };
+    format!("accounts rooms search{durable}")
 }
 
 /// Closes the sessions that did not register in time. Never returns.

@@ -56,6 +56,10 @@ fn ask(plan: &Mutex<Plan>, operation: Operation) -> Result<(), StoreError> {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
+    fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         self.ask(Operation::Load)?;
         self.store.load()

@@ -41,6 +41,10 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn is_durable(&self) -> bool {
+        false
+    }
+
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         Ok(lock(&self.contents).ledger.snapshot())
     }

@@ -154,6 +154,10 @@ impl Open {
 }
 
 impl Store for SqliteStore {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         let (open, place) = self.opened()?;
         load::load(&mut open.connection).map_err(|error| place.error(&error))

@@ -9,6 +9,9 @@ use crate::error::StoreError;
 
 /// Keeps changes. One thread owns a store and makes all changes; [`reader`](Store::reader) gives other threads access.
 pub trait Store: Send {
+    /// Whether committed changes outlive the process and a crash of the machine.
+    fn is_durable(&self) -> bool;
+
     /// Reads everything but the records.
     fn load(&mut self) -> Result<Snapshot, StoreError>;
 

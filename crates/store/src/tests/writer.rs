@@ -23,6 +23,10 @@ struct GatedStore {
 }
 
 impl Store for GatedStore {
+    fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         self.store.load()
     }
@@ -91,6 +95,10 @@ fn faulty(home: Home, plan: &[(Operation, StoreError)]) -> (FaultyStore<BoxedSto
 struct BoxedStore(Home);
 
 impl Store for BoxedStore {
+    fn is_durable(&self) -> bool {
+        self.0.store.is_durable()
+    }
+
     fn load(&mut self) -> Result<Snapshot, StoreError> {
         self.0.store.load()
     }
