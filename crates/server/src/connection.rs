@@ -422,8 +422,8 @@ impl Connection {
         let Some(slow) = &mut self.slow else { return Poll::Pending };
         let pause_end = slow.pause.as_ref().and_then(Pause::until);
         // While the session's own outbox is full, no line that was set aside may go.
-        let awaits_room = matches!(slow.pause, Some(Pause::OwnOutbox));
-        let target_pause_end = slow.set_aside.next_due().filter(|_| !awaits_room);
+        let is_congested = matches!(slow.pause, Some(Pause::OwnOutbox));
+        let target_pause_end = slow.set_aside.next_due().filter(|_| !is_congested);
         let replies_due = slow.delayed_replies.map(|delayed_replies| delayed_replies.until);
         let deadline = slow.deadline(outbox_timeout).map(|(deadline, _)| deadline);
         let Some(until) = [deadline, pause_end, target_pause_end, replies_due].into_iter().flatten().min() else {
@@ -483,7 +483,7 @@ impl Connection {
             }
             let (is_flushed, ending) = self.flush(cx);
             if self.speaker.is_version2() && self.outbox.takes_room_report(self.watermarks()) {
-                self.hub.room(self.speaker.id);
+                self.hub.outbox_has_room(self.speaker.id);
             }
             // Deadlines are checked here, because the timer is not polled while the client keeps the connection busy.
             if let Some(slow) = &self.slow
@@ -519,7 +519,7 @@ impl Connection {
             }
             let task_state = match self.slow.as_ref().and_then(|slow| slow.pause.as_ref()) {
                 _ if !is_flushed => TaskState::Blocked,
-                Some(Pause::OwnOutbox) => TaskState::AwaitsRoom,
+                Some(Pause::OwnOutbox) => TaskState::Congested,
                 _ => TaskState::Idle,
             };
             if self.outbox.sleep(cx.waker(), ending, task_state, self.watermarks()) {

@@ -340,8 +340,8 @@ impl Hub {
     }
 
     /// The outbox of a session is below its soft mark again.
-    pub(crate) fn room(&self, session: SessionId) {
-        self.with_effects(|board, effects| board.room(session, effects));
+    pub(crate) fn outbox_has_room(&self, session: SessionId) {
+        self.with_effects(|board, effects| board.outbox_has_room(session, effects));
     }
 
     /// Whether the further lines of a session wait.
@@ -394,7 +394,7 @@ const DIRECT_WRITES_MAX: usize = 8;
 struct Deferred {
     /// Tasks to wake.
     wakers: Vec<Waker>,
-    /// Outboxes to write, because their connections' tasks are `Idle` or `AwaitsRoom`.
+    /// Outboxes to write, because their connections' tasks are `Idle` or `Congested`.
     unwritten: Vec<Arc<Outbox>>,
 }
 
@@ -624,9 +624,9 @@ impl StoreEffects for TurnEffects<'_> {
         }
     }
 
-    fn await_room(&mut self, session: SessionId) {
+    fn notify_of_room(&mut self, session: SessionId) {
         if let Some(outbox) = self.outboxes.get(session) {
-            outbox.report_room(&mut self.deferred.wakers);
+            outbox.report_room_to_hub(&mut self.deferred.wakers);
         }
     }
 

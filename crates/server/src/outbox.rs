@@ -19,22 +19,22 @@
 //! |---|---|---|---|
 //! | `Awake` | `flush`, `set_awake`, a wake-up | appends | nothing |
 //! | `Idle` | `sleep`, `delay_replies` | appends, writes directly | an ending, an incomplete write, a large turn |
-//! | `AwaitsRoom` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
+//! | `Congested` | `sleep`, if its replies fill the outbox | the same | an ending, any write, a large turn |
 //! | `Blocked` | `sleep`, if the socket takes nothing | appends | an ending |
 //!
 //! A peer's direct write is incomplete if it blocks, fails, or finds an ending. A turn is large if it appends to more
 //! than `DIRECT_WRITES_MAX` peers. It then wakes the tasks of the further peers, instead of writing to their sockets.
 //!
-//! A peer's turn does not wake an `Awake` task. So before a task becomes `Idle` or `AwaitsRoom`, `sleep` checks that
+//! A peer's turn does not wake an `Awake` task. So before a task becomes `Idle` or `Congested`, `sleep` checks that
 //! the queue is empty. `Blocked` needs no such check, because the socket wakes the task.
 //!
 //! The socket and the connection's timer wake the task, too, but they leave the state unchanged. So the state stays
 //! `Idle`, and peers still write directly, until the task flushes.
 //!
 //! ```text
-//!          ┌──── sleep ────▶ Idle ────────┐
-//! Awake ───┼──── sleep ────▶ AwaitsRoom ──┼── wake-up ──▶ Awake
-//!          └──── sleep ────▶ Blocked ─────┘
+//!          ┌──── sleep ────▶ Idle ───────┐
+//! Awake ───┼──── sleep ────▶ Congested ──┼── wake-up ──▶ Awake
+//!          └──── sleep ────▶ Blocked ────┘
 //! ```
 //!
 //! `ending` goes from `None` to `Drain` to `Now` and never back. `Output` goes from `Clear` to `Partial` and back, and
@@ -128,10 +128,12 @@ struct State {
     task: TaskState,
     /// The waker of the connection's task. `None` until the task first sleeps.
     waker: Option<Waker>,
-    /// The hub has news for the task: it must not sleep before it has looked.
+    /// The hub has notified the task since it last slept. The task takes one more pass before it sleeps, so that it
+    /// misses no notification.
     is_notified: bool,
-    /// The task tells the hub once the outbox is below its soft mark.
-    reports_room: bool,
+    /// The core sends nothing more to this session until the outbox is below its soft mark. Its task then calls
+    /// [`Hub::outbox_has_room`](crate::hub::Hub::outbox_has_room).
+    reports_room_to_hub: bool,
     /// Senders from which the server does not read, because this outbox is above its soft mark. The sender that has
     /// waited longest comes first.
     paused_senders: Vec<(SessionId, Waker)>,
@@ -150,7 +152,7 @@ struct Queue {
 pub(crate) enum TaskState {
     Awake,
     Idle,
-    AwaitsRoom,
+    Congested,
     Blocked,
 }
 
@@ -211,9 +213,9 @@ impl State {
         self.task = task_state;
     }
 
-    /// The task's waker if the task is `Idle` or `AwaitsRoom`: then the turns of peers write to the socket directly.
+    /// The task's waker if the task is `Idle` or `Congested`: then the turns of peers write to the socket directly.
     fn waker_for_direct_write(&self) -> Option<&Waker> {
-        self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::AwaitsRoom))
+        self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::Congested))
     }
 
     fn resume_sender(&mut self, sender: SessionId) {
@@ -283,7 +285,7 @@ impl OutboxWriter {
         self.queue.is_urgent = true;
     }
 
-    /// Gives the queue back. Returns the outbox if its task is `Idle` or `AwaitsRoom`: then the caller must write the
+    /// Gives the queue back. Returns the outbox if its task is `Idle` or `Congested`: then the caller must write the
     /// outbox.
     #[must_use]
     pub(crate) fn close(self) -> Option<Arc<Outbox>> {
@@ -320,7 +322,7 @@ impl<S> Outbox<S> {
             task: TaskState::Awake,
             waker: None,
             is_notified: false,
-            reports_room: false,
+            reports_room_to_hub: false,
             paused_senders: Vec::new(),
         };
         let io = Io { output: Output::Clear, socket };
@@ -363,8 +365,8 @@ impl Outbox {
         let can_write = task_state != TaskState::Blocked && !state.queue.bytes.is_empty();
         // A direct write may have made room before this lock was taken. It has seen the state `Awake`, so it did not
         // wake the task.
-        let awaits_room = task_state == TaskState::AwaitsRoom || state.reports_room;
-        let has_room = awaits_room && state.is_below_soft_mark(watermarks);
+        let is_congested = task_state == TaskState::Congested || state.reports_room_to_hub;
+        let has_room = is_congested && state.is_below_soft_mark(watermarks);
         let is_notified = std::mem::take(&mut state.is_notified);
         if state.ending != ending || can_write || has_room || is_notified {
             return false;
@@ -390,11 +392,12 @@ impl Outbox {
         true
     }
 
-    /// Whether the hub waits for room, and there is room now. The answer is true once.
+    /// Whether the task must report to the hub that the outbox is below its soft mark again. Returns true once for
+    /// each [`Outbox::report_room_to_hub`].
     pub(crate) fn takes_room_report(&self, watermarks: Watermarks) -> bool {
         let mut state = self.lock();
-        let has_report = state.reports_room && state.is_below_soft_mark(watermarks);
-        state.reports_room &= !has_report;
+        let has_report = state.reports_room_to_hub && state.is_below_soft_mark(watermarks);
+        state.reports_room_to_hub &= !has_report;
         has_report
     }
 
@@ -419,13 +422,13 @@ impl Outbox {
         Some(OutboxWriter { outbox: Arc::clone(self), queue, lent_bytes, in_flight_bytes })
     }
 
-    /// Writes unsent bytes if the task is `Idle` or `AwaitsRoom`. Wakes the task if more has to be done.
+    /// Writes unsent bytes if the task is `Idle` or `Congested`. Wakes the task if more has to be done.
     pub(crate) fn write_directly(&self, watermarks: Watermarks) {
         let Some(waker) = self.lock().waker_for_direct_write().cloned() else { return };
         let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
         {
             let mut state = self.lock();
-            if is_done && state.task != TaskState::AwaitsRoom && !state.reports_room {
+            if is_done && state.task != TaskState::Congested && !state.reports_room_to_hub {
                 return;
             }
             state.task = TaskState::Awake;
@@ -445,10 +448,10 @@ impl Outbox {
         state.wake(wakers);
     }
 
-    /// Lets the task tell the hub as soon as the outbox is below its soft mark.
-    pub(crate) fn report_room(&self, wakers: &mut Vec<Waker>) {
+    /// Asks the task to report to the hub as soon as the outbox is below its soft mark.
+    pub(crate) fn report_room_to_hub(&self, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        state.reports_room = true;
+        state.reports_room_to_hub = true;
         state.is_notified = true;
         state.wake(wakers);
     }
@@ -631,10 +634,10 @@ mod tests {
 
     /// Another session's direct write ends after the task has found no room, and before the task sleeps.
     #[test]
-    fn task_does_not_await_room_that_is_already_there() {
+    fn task_does_not_sleep_as_congested_if_there_is_room() {
         let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
-        let sleeps = || outbox.sleep(Waker::noop(), None, TaskState::AwaitsRoom, watermarks);
+        let sleeps = || outbox.sleep(Waker::noop(), None, TaskState::Congested, watermarks);
         let mut writer = outbox.open(true).expect("the session goes on");
         let appended = writer.append(watermarks, |_, queue| {
             queue.extend_from_slice(b"twenty bytes of text");

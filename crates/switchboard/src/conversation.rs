@@ -42,9 +42,9 @@ pub(crate) struct Viewer {
 /// From where a viewer gets its records.
 ///
 /// ```text
-///        no room in the outbox           room                     all records sent
-/// Live ───────────────────────▶ AwaitsRoom ───▶ Reading ──────────────────────────▶ Live
-///                                    ▲────────────┘ no room
+///        outbox has no room        outbox has room           all records sent
+/// Live ─────────────────────▶ Behind ───────────────▶ Reading ────────────────▶ Live
+///                               ▲────────────────────────┘ outbox has no room
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Progress {
@@ -52,8 +52,8 @@ pub(crate) enum Progress {
     Live,
     /// Its records are being read from the store.
     Reading(Ticket),
-    /// It reads further records once its outbox has room.
-    AwaitsRoom,
+    /// It has missed records. They are read from the store as soon as its outbox has room.
+    Behind,
 }
 
 impl Conversation {

@@ -46,14 +46,15 @@ pub trait Effects {
 /// Performs the further effects of version 2 of the protocol: those of conversations and accounts.
 ///
 /// None of these methods waits. The answers to [`append`](StoreEffects::append), [`read`](StoreEffects::read),
-/// [`identify`](StoreEffects::identify) and [`await_room`](StoreEffects::await_room) come later, as events of the
-/// switchboard.
+/// [`identify`](StoreEffects::identify) and [`notify_of_room`](StoreEffects::notify_of_room) come later, as events of
+/// the switchboard.
 pub trait StoreEffects: Effects {
     /// Whether the outbox of `session` is below its soft mark.
     fn has_room(&self, session: SessionId) -> bool;
 
-    /// Asks for a call of [`room`](crate::Switchboard::room) as soon as [`has_room`](StoreEffects::has_room) is true.
-    fn await_room(&mut self, session: SessionId);
+    /// Asks for one call of [`outbox_has_room`](crate::Switchboard::outbox_has_room), as soon as
+    /// [`has_room`](StoreEffects::has_room) is true. Until then, the core sends this session no records.
+    fn notify_of_room(&mut self, session: SessionId);
 
     /// Reads the next commands of a session again, after [`is_paused`](crate::Switchboard::is_paused) was true.
     fn resume(&mut self, session: SessionId);

@@ -141,7 +141,7 @@ impl StoreEffects for Shell {
         !self.not_reading.contains(&session)
     }
 
-    fn await_room(&mut self, _session: SessionId) {}
+    fn notify_of_room(&mut self, _session: SessionId) {}
 
     fn resume(&mut self, session: SessionId) {
         self.resumed.push(session);
@@ -461,7 +461,7 @@ impl World {
         if let Some(session) = self.clients[device].session
             && self.shell.not_reading.remove(&session)
         {
-            self.board.room(session, &mut self.shell);
+            self.board.outbox_has_room(session, &mut self.shell);
             self.end_event();
         }
     }

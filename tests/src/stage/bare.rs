@@ -250,7 +250,7 @@ impl Stage for BareStage {
             [who, "reads", "on"] => {
                 let id = self.session_ids[who];
                 self.effects.session(id).is_reading = true;
-                self.board.room(id, &mut self.effects);
+                self.board.outbox_has_room(id, &mut self.effects);
             }
             _ => return false,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_protocol::version2::{self, DeviceName, Proof, Reply};
 use switchboard_protocol::{ErrorCode, Username};
 
-use super::Waiting;
+use super::QueuedOutput;
 use super::state::{Checked, IdentityChange, IdentityStep, LoginAttempt};
 use crate::accounts::Device;
 use crate::board::Switchboard;
@@ -267,7 +267,7 @@ impl Switchboard {
     /// Lets a change of identity take effect once the store has it.
     fn commit_identity(&mut self, from: SessionId, change: IdentityChange) {
         self.set_step(from, IdentityStep::Commit(change));
-        self.wait(from, Waiting::Identity(from));
+        self.enqueue(from, QueuedOutput::Identity(from));
     }
 
     /// The store has the change of identity.

@@ -5,7 +5,7 @@ use switchboard_protocol::version2::{DoneVerb, Redaction, Reply, Target};
 
 use super::say::{encode, is_hidden};
 use super::state::{LaneItem, LaneRead};
-use super::{Question, ReplyOrder};
+use super::{Question, ReplyPath};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Record, RecordKind, RedactTarget};
 use crate::effects::StoreEffects;
@@ -107,17 +107,18 @@ impl Switchboard {
         }
     }
 
-    /// Adds a question to the lane of a session. If output of the session is in the queue, its answer follows that.
+    /// Adds a question to the lane of a session, through the commit queue if an earlier reply is still there.
     pub(super) fn ask_in_lane(&mut self, from: SessionId, read: LaneRead, effects: &mut impl StoreEffects) {
-        if self.waits(from) {
-            self.wait(from, super::Waiting::Read(from, read));
+        if self.must_queue(from) {
+            self.enqueue(from, super::QueuedOutput::Read(from, read));
         } else {
             self.send_in_lane(from, LaneItem::Read(read), effects);
         }
     }
 
-    /// The records of a conversation that a session has open are lost: its replies wait for them no more.
-    pub(super) fn free_lane(&mut self, session: SessionId, id: ConversationId) {
+    /// Lets replies leave the lane that would otherwise follow a record of this conversation: the epoch has changed, so
+    /// the session never gets this record.
+    pub(super) fn drop_record_dependencies(&mut self, session: SessionId, id: ConversationId) {
         let items = self.version2.sessions.get_mut(&session).into_iter().flat_map(|state| &mut state.lane);
         for item in items {
             if let LaneItem::AfterRecord(of, _, line) = item
@@ -130,7 +131,7 @@ impl Switchboard {
 
     /// Sends the first items of a lane, until one has to wait.
     pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
-        if self.version2.order == ReplyOrder::Now {
+        if self.version2.reply_path == ReplyPath::Direct {
             // The first item is being carried out. The caller goes on with the next one.
             return;
         }
@@ -153,7 +154,7 @@ impl Switchboard {
             if let Some(LaneItem::Read(_) | LaneItem::List(_) | LaneItem::Request(..)) = state.lane.front()
                 && !effects.has_room(session)
             {
-                effects.await_room(session);
+                effects.notify_of_room(session);
                 return;
             }
             match state.lane.pop_front() {
@@ -161,7 +162,7 @@ impl Switchboard {
                     self.send_line(session, &line, effects);
                 }
                 Some(LaneItem::Request(n, command)) => {
-                    self.carry_out_later(session, n, *command, ReplyOrder::Now, effects);
+                    self.carry_out_later(session, n, *command, ReplyPath::Direct, effects);
                 }
                 Some(LaneItem::List(list)) => {
                     let mut lines = Vec::new();
@@ -243,7 +244,7 @@ impl Switchboard {
     }
 
     fn answer_read(&mut self, session: SessionId, read: LaneRead, answer: Answer, effects: &mut impl StoreEffects) {
-        let outer = std::mem::replace(&mut self.version2.order, ReplyOrder::Now);
+        let outer = std::mem::replace(&mut self.version2.reply_path, ReplyPath::Direct);
         if let (LaneRead::Redact { .. }, Some(state)) = (&read, self.version2.sessions.get_mut(&session)) {
             state.is_redacting = false;
         }
@@ -303,7 +304,7 @@ impl Switchboard {
                 self.refuse(session, n, ErrorCode::Unavailable, target.as_deref(), effects);
             }
         }
-        self.version2.order = outer;
+        self.version2.reply_path = outer;
     }
 
     /// Sends records that are not new.

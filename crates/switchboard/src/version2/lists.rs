@@ -6,7 +6,7 @@ use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{self, Reply, Target, Words};
 
 use super::state::{LaneItem, List, ListCursor};
-use super::{WATCHERS_MAX, Waiting};
+use super::{QueuedOutput, WATCHERS_MAX};
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, ConversationKind, Member, Standing};
 use crate::effects::StoreEffects;
@@ -202,7 +202,7 @@ impl Switchboard {
             .flat_map(super::super::accounts::Account::sessions)
             .collect();
         for session in sessions.into_iter().filter(|&session| session != from) {
-            self.version2.queue.push(position, Waiting::Push(session, line.clone()));
+            self.version2.commit_queue.push(position, QueuedOutput::Push(session, line.clone()));
         }
         Ok(())
     }
@@ -282,7 +282,7 @@ impl Switchboard {
     /// `WIRE`: the state of the connection.
     pub(super) fn wire(&mut self, from: SessionId, effects: &mut impl StoreEffects) {
         let state = &self.version2.sessions[&from];
-        let values = format!("open={} waiting={}", state.open.len(), state.waiting);
+        let values = format!("open={} waiting={}", state.open.len(), state.queued_outputs);
         self.send_now(from, &Reply::WireOk { values: Words::from_space_separated(&values) }, effects);
     }
 }

@@ -1,8 +1,9 @@
 //! Version 2 of the protocol: conversations and accounts.
 //!
-//! The core decides each request at once. A reply that names the number of a record waits in the [`CommitQueue`] until
-//! the store has the record; a request that only reads waits behind the changes that its session made before. A reply
-//! that needs an answer of the store waits in the lane of its session ([`LaneItem`]). All other replies pass.
+//! The core decides each request at once. A reply that names the number of a record stays in the [`CommitQueue`] until
+//! the store has the record. A request that only reads follows the changes of its session through this queue, so that
+//! its answer shows them. A reply that needs an answer of the store stays in the lane of its session ([`LaneItem`]).
+//! All other replies leave at once.
 //!
 //! ```text
 //! request ─▶ change ─▶ CommitQueue ──durable──▶ viewers, and the lane of the author ─▶ outbox
@@ -45,7 +46,7 @@ use state::{IdentityStep, LaneItem, LaneRead, SessionState, Usage};
 pub(crate) struct Version2 {
     pub(crate) ledger: Ledger,
     pub(crate) sessions: HashMap<SessionId, SessionState>,
-    queue: CommitQueue<Waiting>,
+    commit_queue: CommitQueue<QueuedOutput>,
     /// Bytes of the records in the queue.
     queued_bytes: usize,
     /// Why nothing can be stored now, if nothing can.
@@ -60,8 +61,8 @@ pub(crate) struct Version2 {
     watchers: BTreeSet<SessionId>,
     /// Number of commands so far.
     activity: u64,
-    /// What the replies to the request that is handled now have to wait for.
-    order: ReplyOrder,
+    /// The queues through which the replies of the present request go.
+    reply_path: ReplyPath,
     settings: Version2Settings,
     /// What all guests together have stored.
     guests_usage: Usage,
@@ -106,9 +107,9 @@ impl Default for Version2Settings {
     }
 }
 
-/// Output that waits for the store.
+/// An output in the commit queue. It is released when the store has the change before it.
 #[derive(Debug)]
-enum Waiting {
+enum QueuedOutput {
     /// A record for the readers of its conversation.
     Record(Arc<Record>, RecordContext),
     /// A reply that needs no change, but keeps its place among the replies of its session.
@@ -128,7 +129,7 @@ enum Waiting {
     Identity(SessionId),
 }
 
-/// What belongs to a record that waits.
+/// What belongs to a record in the commit queue.
 #[derive(Clone, Copy, Debug)]
 struct RecordContext {
     /// The session of its author.
@@ -150,16 +151,17 @@ pub(crate) enum PendingReply {
     Done(DoneVerb),
 }
 
-/// What a reply waits for, so that it keeps its place among the replies of its session.
+/// The queues through which a reply goes, so that it keeps its place among the replies of its session. A queue that
+/// holds nothing of this session is passed at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum ReplyOrder {
-    /// It waits for the output in the queue, and then for the lane.
+enum ReplyPath {
+    /// Commit queue, lane, outbox: the request has just arrived.
     #[default]
-    Queue,
-    /// It waits for the lane. The request has waited in the queue itself.
+    CommitQueue,
+    /// Lane, outbox: the request itself was in the commit queue, and has left it.
     Lane,
-    /// It does not wait. The request was the first item of the lane.
-    Now,
+    /// Outbox: the request itself was the first item of the lane.
+    Direct,
 }
 
 /// Who asked a question.
@@ -175,7 +177,7 @@ enum Question {
 
 /// Maximum outputs of a session in the commit queue, before its further commands wait. A client leaves at most 1,024
 /// messages unanswered (protocol-2 promise 2).
-const WAITING_MAX: usize = 1024;
+const QUEUED_OUTPUTS_MAX: usize = 1024;
 
 /// Maximum items in a session's lane, before its further commands wait.
 const LANE_MAX: usize = 1024;
@@ -185,7 +187,7 @@ const LANE_MAX: usize = 1024;
 const QUEUED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Maximum lines that one event releases, but for the last record: some hundred microseconds of work.
-const RELEASE_WORK_MAX: usize = 512;
+const EVENT_WORK_MAX: usize = 512;
 
 /// What a queued record costs besides its text.
 const RECORD_OVERHEAD_BYTES: usize = 200;
@@ -267,7 +269,7 @@ impl Switchboard {
     pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) -> bool {
         self.version2.durable = self.version2.durable.max(position);
         self.settle(effects);
-        self.version2.queue.has_durable(self.version2.durable)
+        self.version2.commit_queue.has_durable(self.version2.durable)
     }
 
     /// Does what the last event has made possible: releases output, resumes sessions, and closes overflowed ones.
@@ -282,12 +284,12 @@ impl Switchboard {
         let mut work = 0;
         // The conversations with new records, and the session of their author, if one session has written all of them.
         let mut changed = BTreeMap::new();
-        while work < RELEASE_WORK_MAX
-            && let Some(waiting) = self.version2.queue.pop_durable(self.version2.durable)
+        while work < EVENT_WORK_MAX
+            && let Some(waiting) = self.version2.commit_queue.pop_durable(self.version2.durable)
         {
             work += 1;
             match waiting {
-                Waiting::Record(record, context) => {
+                QueuedOutput::Record(record, context) => {
                     let author = Some(context.author);
                     self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
                     work += self
@@ -304,12 +306,12 @@ impl Switchboard {
                     }
                     self.follow_record(&record, context.about, effects);
                 }
-                Waiting::Line(session, line) | Waiting::Result(session, _, line) => {
+                QueuedOutput::Line(session, line) | QueuedOutput::Result(session, _, line) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Line(line), effects);
                     }
                 }
-                Waiting::Connected(session, id, target) => {
+                QueuedOutput::Connected(session, id, target) => {
                     if self.count_released(session) {
                         let mut line = Vec::new();
                         let name = self.target_name(id, session).into();
@@ -318,26 +320,26 @@ impl Switchboard {
                         // A `DISCONNECT` may have come since.
                         if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
                             let open = Command::Open { target, position: None };
-                            self.carry_out_later(session, None, open, ReplyOrder::Lane, effects);
+                            self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
                         }
                     }
                 }
-                Waiting::Push(session, line) => {
+                QueuedOutput::Push(session, line) => {
                     if self.version2.sessions.contains_key(&session) {
                         self.send_line(session, &line, effects);
                     }
                 }
-                Waiting::Read(session, read) => {
+                QueuedOutput::Read(session, read) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Read(read), effects);
                     }
                 }
-                Waiting::Request(session, n, command) => {
+                QueuedOutput::Request(session, n, command) => {
                     if self.count_released(session) {
-                        self.carry_out_later(session, n, *command, ReplyOrder::Lane, effects);
+                        self.carry_out_later(session, n, *command, ReplyPath::Lane, effects);
                     }
                 }
-                Waiting::Identity(session) => {
+                QueuedOutput::Identity(session) => {
                     if self.count_released(session) {
                         self.complete_identity(session, effects);
                     }
@@ -369,7 +371,7 @@ impl Switchboard {
     }
 
     /// The outbox of a session has room again.
-    pub fn room(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+    pub fn outbox_has_room(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         self.resume_viewers(session, effects);
         self.settle(effects);
     }
@@ -388,16 +390,17 @@ impl Switchboard {
         }
         let mut is_created = false;
         if let Command::Open { target, .. } = &command
-            && self.version2.order == ReplyOrder::Queue
+            && self.version2.reply_path == ReplyPath::CommitQueue
         {
             is_created = self.create_to_open(from, target, effects)?;
         }
-        if (is_created || self.waits(from)) && self.only_reads(from, &command) {
-            self.wait(from, Waiting::Request(from, n, Box::new(command.into_owned())));
+        if (is_created || self.must_queue(from)) && self.only_reads(from, &command) {
+            self.enqueue(from, QueuedOutput::Request(from, n, Box::new(command.into_owned())));
             return Ok(());
         }
-        // The effects of these come at once, or their replies may be long. So the request itself waits, not its reply.
-        let waits_itself = matches!(
+        // These take effect when they are carried out, or their replies may be long. So the request goes into the lane,
+        // not its reply.
+        let is_deferred = matches!(
             command,
             Command::Open { .. }
                 | Command::Close { .. }
@@ -405,7 +408,7 @@ impl Switchboard {
                 | Command::Readers { .. }
                 | Command::Devices
         );
-        if waits_itself && self.waits_in_lane(from) && self.only_reads(from, &command) {
+        if is_deferred && self.must_use_lane(from) && self.only_reads(from, &command) {
             self.send_in_lane(from, LaneItem::Request(n, Box::new(command.into_owned())), effects);
             return Ok(());
         }
@@ -452,21 +455,22 @@ impl Switchboard {
         }
     }
 
-    /// Carries out a request that has waited.
+    /// Carries out a request that has left the commit queue or the lane. `path`: the queues that its replies still go
+    /// through.
     fn carry_out_later(
         &mut self,
         from: SessionId,
         n: Option<u64>,
         command: Command<'_>,
-        order: ReplyOrder,
+        path: ReplyPath,
         effects: &mut impl StoreEffects,
     ) {
-        let outer = std::mem::replace(&mut self.version2.order, order);
+        let outer = std::mem::replace(&mut self.version2.reply_path, path);
         let target = target_word(&command);
         if let Err(code) = self.carry_out(from, n, command, effects) {
             self.refuse(from, n, code, target.as_deref(), effects);
         }
-        self.version2.order = outer;
+        self.version2.reply_path = outer;
     }
 
     /// The account of a session, unless it is a guest's or of version 1.
@@ -565,47 +569,47 @@ impl Switchboard {
         self.sessions.get(session).and_then(|session| session.name()).ok_or(ErrorCode::NotRegistered)
     }
 
-    /// Whether output of the session is in the queue, so that a further ordered reply must wait behind it.
-    fn waits(&self, session: SessionId) -> bool {
-        self.version2.order == ReplyOrder::Queue
-            && self.version2.sessions.get(&session).is_some_and(|state| state.waiting > 0)
+    /// Whether the next reply of the session must go through the commit queue, because an earlier one is still there.
+    fn must_queue(&self, session: SessionId) -> bool {
+        self.version2.reply_path == ReplyPath::CommitQueue
+            && self.version2.sessions.get(&session).is_some_and(|state| state.queued_outputs > 0)
     }
 
-    /// Whether earlier replies of the session are in its lane.
-    fn waits_in_lane(&self, session: SessionId) -> bool {
-        self.version2.order != ReplyOrder::Now
+    /// Whether the next reply of the session must go through its lane, because an earlier one is still there.
+    fn must_use_lane(&self, session: SessionId) -> bool {
+        self.version2.reply_path != ReplyPath::Direct
             && self.version2.sessions.get(&session).is_some_and(|state| !state.lane.is_empty())
     }
 
-    /// Adds output to the queue, behind all changes so far.
-    fn wait(&mut self, session: SessionId, waiting: Waiting) {
+    /// Adds output to the commit queue. It is released when the store has the last change so far.
+    fn enqueue(&mut self, session: SessionId, output: QueuedOutput) {
         if let Some(state) = self.version2.sessions.get_mut(&session) {
-            state.waiting += 1;
+            state.queued_outputs += 1;
             let position = self.version2.ledger.position();
-            self.version2.queue.push(position, waiting);
+            self.version2.commit_queue.push(position, output);
         }
     }
 
-    /// Counts a released output. Returns whether its session still exists.
+    /// Counts an output that has left the commit queue. Returns whether its session still exists.
     fn count_released(&mut self, session: SessionId) -> bool {
         self.version2.sessions.get_mut(&session).is_some_and(|state| {
-            state.waiting -= 1;
+            state.queued_outputs -= 1;
             true
         })
     }
 
-    /// Sends a reply in its order: behind the waiting output of its session.
+    /// Sends a reply after the earlier replies to this session.
     fn reply(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl StoreEffects) {
         let mut line = Vec::new();
         reply.encode(&mut line);
         self.reply_encoded(to, line, effects);
     }
 
-    /// Sends encoded lines in their order.
+    /// Sends encoded lines after the earlier replies to this session.
     fn reply_encoded(&mut self, to: SessionId, lines: Vec<u8>, effects: &mut impl StoreEffects) {
-        if self.waits(to) {
-            self.wait(to, Waiting::Line(to, lines));
-        } else if self.version2.order == ReplyOrder::Now {
+        if self.must_queue(to) {
+            self.enqueue(to, QueuedOutput::Line(to, lines));
+        } else if self.version2.reply_path == ReplyPath::Direct {
             self.send_line(to, &lines, effects);
         } else {
             self.send_in_lane(to, LaneItem::Line(lines), effects);
@@ -617,10 +621,10 @@ impl Switchboard {
     fn reply_after_change(&mut self, to: SessionId, target: Option<&str>, reply: &Reply<'_>) {
         let mut line = Vec::new();
         reply.encode(&mut line);
-        self.wait(to, Waiting::Result(to, target.map(str::to_owned), line));
+        self.enqueue(to, QueuedOutput::Result(to, target.map(str::to_owned), line));
     }
 
-    /// Sends a line that passes all waiting replies.
+    /// Sends a line at once, before queued replies.
     fn send_now(&mut self, to: SessionId, reply: &Reply<'_>, effects: &mut impl StoreEffects) {
         let mut line = Vec::new();
         reply.encode(&mut line);
@@ -672,9 +676,9 @@ impl Switchboard {
             state.identity.as_ref().is_some_and(IdentityStep::pauses)
                 || state.is_redacting
                 || (state.is_ending && self.owes_lines(session, state))
-                || state.waiting >= WAITING_MAX
+                || state.queued_outputs >= QUEUED_OUTPUTS_MAX
                 || state.lane.len() >= LANE_MAX
-                || (state.waiting > 0 && self.version2.queued_bytes > QUEUED_BYTES_MAX)
+                || (state.queued_outputs > 0 && self.version2.queued_bytes > QUEUED_BYTES_MAX)
         })
     }
 
@@ -685,7 +689,7 @@ impl Switchboard {
             let viewer = conversation.and_then(|conversation| conversation.viewers.get(&session));
             viewer.is_some_and(|viewer| viewer.progress != Progress::Live)
         };
-        state.waiting > 0 || !state.lane.is_empty() || state.open.iter().any(is_replaying)
+        state.queued_outputs > 0 || !state.lane.is_empty() || state.open.iter().any(is_replaying)
     }
 
     /// Resumes the sessions that need not wait any more.

@@ -3,7 +3,7 @@
 use switchboard_protocol::ErrorCode;
 
 use super::state::{LaneItem, LaneRead};
-use super::{RecordContext, Waiting, error_line, target_word};
+use super::{QueuedOutput, RecordContext, error_line, target_word};
 use crate::board::Switchboard;
 use crate::change::{ConversationId, Snapshot};
 use crate::commit_queue::Position;
@@ -18,41 +18,41 @@ impl Switchboard {
         self.version2.outage = Some(code);
         // Replies that need no change must not wait for a position that the store never reaches.
         self.version2.durable = self.version2.ledger.position();
-        let withdrawn: Vec<_> = self.version2.queue.take_all().collect();
+        let withdrawn: Vec<_> = self.version2.commit_queue.take_all().collect();
         self.version2.queued_bytes = 0;
         for waiting in withdrawn {
             let (session, n, target) = match waiting {
-                Waiting::Record(record, RecordContext { author, reply: Some(reply), .. }) => {
+                QueuedOutput::Record(record, RecordContext { author, reply: Some(reply), .. }) => {
                     let target = self.target_name(record.conversation, author);
                     (author, reply.n(), reply.error_target(&target).map(str::to_owned))
                 }
-                Waiting::Record(..) | Waiting::Push(..) => continue,
-                Waiting::Line(session, line) => {
+                QueuedOutput::Record(..) | QueuedOutput::Push(..) => continue,
+                QueuedOutput::Line(session, line) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Line(line), effects);
                     }
                     continue;
                 }
                 // The record with this number may have been withdrawn, so its absence would prove nothing.
-                Waiting::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
+                QueuedOutput::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
                     let target = self.target_name(conversation, session);
                     (session, Some(n), reply.error_target(&target).map(str::to_owned))
                 }
-                Waiting::Read(session, read) => {
+                QueuedOutput::Read(session, read) => {
                     if self.count_released(session) {
                         self.send_in_lane(session, LaneItem::Read(read), effects);
                     }
                     continue;
                 }
-                Waiting::Result(session, target, _) => (session, None, target),
-                Waiting::Connected(session, id, _) => {
+                QueuedOutput::Result(session, target, _) => (session, None, target),
+                QueuedOutput::Connected(session, id, _) => {
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
                         state.partner = state.partner.filter(|&partner| partner != id);
                     }
                     (session, None, None)
                 }
-                Waiting::Request(session, n, command) => (session, n, target_word(&command)),
-                Waiting::Identity(session) => {
+                QueuedOutput::Request(session, n, command) => (session, n, target_word(&command)),
+                QueuedOutput::Identity(session) => {
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
                         state.identity = None;
                     }

@@ -8,7 +8,7 @@ use switchboard_protocol::version2::{GapReason, RecordLine, RecordVerb, Reply, T
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::state::{LaneItem, LaneRead};
-use super::{PendingReply, RECORD_OVERHEAD_BYTES, RecordContext, Waiting};
+use super::{PendingReply, QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
 use crate::accounts::Account;
 use crate::board::Switchboard;
 use crate::change::{
@@ -85,7 +85,7 @@ impl Switchboard {
                     self.ask_in_lane(from, read, effects);
                 } else {
                     // An earlier session of the device may have sent the record that is on its way to the store.
-                    self.wait(from, Waiting::Read(from, read));
+                    self.enqueue(from, QueuedOutput::Read(from, read));
                 }
                 return Ok(());
             }
@@ -133,10 +133,10 @@ impl Switchboard {
         if reply.is_some()
             && let Some(state) = self.version2.sessions.get_mut(&from)
         {
-            state.waiting += 1;
+            state.queued_outputs += 1;
         }
         let context = RecordContext { author: from, reply, about };
-        self.version2.queue.push(self.version2.ledger.position(), Waiting::Record(record, context));
+        self.version2.commit_queue.push(self.version2.ledger.position(), QueuedOutput::Record(record, context));
         self.expire_excess(id, effects);
     }
 
@@ -153,8 +153,8 @@ impl Switchboard {
                 continue;
             }
             if !effects.has_room(session) {
-                viewer.progress = Progress::AwaitsRoom;
-                effects.await_room(session);
+                viewer.progress = Progress::Behind;
+                effects.notify_of_room(session);
                 continue;
             }
             let device = self.version2.sessions.get(&session).and_then(|state| state.device);
@@ -307,7 +307,7 @@ impl Switchboard {
             self.send_line(session, &line, effects);
         } else if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.missed_news.insert(id);
-            effects.await_room(session);
+            effects.notify_of_room(session);
         }
     }
 }

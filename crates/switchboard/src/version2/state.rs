@@ -17,7 +17,7 @@ pub(crate) struct SessionState {
     /// The conversation to which `MSG` goes.
     pub(crate) partner: Option<ConversationId>,
     /// Number of its outputs in the commit queue.
-    pub(crate) waiting: usize,
+    pub(crate) queued_outputs: usize,
     /// Replies that wait for an answer of the store, in order.
     pub(crate) lane: VecDeque<LaneItem>,
     /// An unfinished change of its identity. Meanwhile the session is paused.

@@ -3,7 +3,7 @@
 use switchboard_protocol::version2::{Reply, Target};
 use switchboard_protocol::{Command, ErrorCode, Text};
 
-use super::{OPEN_MAX, PendingReply, ReplyOrder, Waiting};
+use super::{OPEN_MAX, PendingReply, QueuedOutput, ReplyPath};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
 use crate::effects::StoreEffects;
@@ -20,8 +20,8 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         // A `MSG` or `DISCONNECT` that has waited had no partner: a later `CONNECT` may have named one since.
-        let has_waited = self.version2.order != ReplyOrder::Queue;
-        let partner = self.version2.sessions[&from].partner.filter(|_| !has_waited);
+        let was_deferred = self.version2.reply_path != ReplyPath::CommitQueue;
+        let partner = self.version2.sessions[&from].partner.filter(|_| !was_deferred);
         match (command, partner) {
             (Command::Connect { to }, _) => self.connect_version2(from, &to, effects),
             (Command::Msg { text }, Some(id)) => self.msg_to_partner(from, id, n, &text, effects),
@@ -93,7 +93,7 @@ impl Switchboard {
         if let Some(state) = self.version2.sessions.get_mut(&from) {
             state.partner = Some(id);
         }
-        self.wait(from, Waiting::Connected(from, id, target.into_owned()));
+        self.enqueue(from, QueuedOutput::Connected(from, id, target.into_owned()));
         Ok(())
     }
 

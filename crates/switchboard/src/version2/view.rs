@@ -6,7 +6,7 @@ use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 
 use super::say::encode;
-use super::{OPEN_MAX, Question, ReplyOrder};
+use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
 use crate::change::{ConversationId, ConversationKind, Standing};
 use crate::conversation::{Progress, Viewer};
@@ -57,7 +57,7 @@ impl Switchboard {
         let start = open_view.map_or(last + 1, |viewer| viewer.next);
         let next = position.filter(is_valid).map_or(start, |position| position.after + 1);
         let is_lost = position.is_some_and(|position| !is_valid(&position));
-        let progress = if next > last { Progress::Live } else { Progress::AwaitsRoom };
+        let progress = if next > last { Progress::Live } else { Progress::Behind };
         conversation.viewers.insert(from, Viewer { next, progress, is_opening: progress != Progress::Live });
         self.reply(from, &Reply::OpenOk { target: (&*target).into(), epoch: epoch.into(), first, last }, effects);
         if is_lost {
@@ -124,11 +124,11 @@ impl Switchboard {
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
         let durable = conversation.durable;
         let Some(viewer) = conversation.viewers.get_mut(&session) else { return };
-        if viewer.progress != Progress::AwaitsRoom {
+        if viewer.progress != Progress::Behind {
             return;
         }
         if !effects.has_room(session) {
-            effects.await_room(session);
+            effects.notify_of_room(session);
             return;
         }
         let from = viewer.next;
@@ -168,7 +168,7 @@ impl Switchboard {
         }
         let Answer::Records { first, records } = answer else {
             // It is tried again, so that nothing is missing in the end.
-            viewer.progress = Progress::AwaitsRoom;
+            viewer.progress = Progress::Behind;
             conversation.viewers.insert(session, viewer);
             self.version2.unread_views.insert((session, id));
             return;
@@ -199,7 +199,7 @@ impl Switchboard {
             self.send_line(session, &line, effects);
         }
         let is_live = viewer.next > durable;
-        viewer.progress = if is_live { Progress::Live } else { Progress::AwaitsRoom };
+        viewer.progress = if is_live { Progress::Live } else { Progress::Behind };
         let sends_live = is_live && std::mem::take(&mut viewer.is_opening);
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.viewers.insert(session, viewer);
@@ -216,7 +216,7 @@ impl Switchboard {
     /// After the store was loaded anew: the sessions keep their open conversations, unless a conversation is gone.
     pub(super) fn restore_viewers(&mut self, old: Ledger, effects: &mut impl StoreEffects) {
         // Nobody has asked for these lines, so they pass the waiting replies, as records do.
-        let outer = std::mem::replace(&mut self.version2.order, ReplyOrder::Now);
+        let outer = std::mem::replace(&mut self.version2.reply_path, ReplyPath::Direct);
         let mut sessions = BTreeSet::new();
         for (id, before) in old.conversations {
             for (session, mut viewer) in before.viewers {
@@ -238,18 +238,18 @@ impl Switchboard {
                 if conversation.epoch == before.epoch {
                     // A read of the old store may still be under way. Its answer finds the viewer live or waiting.
                     viewer.progress =
-                        if viewer.next > conversation.durable { Progress::Live } else { Progress::AwaitsRoom };
+                        if viewer.next > conversation.durable { Progress::Live } else { Progress::Behind };
                     conversation.viewers.insert(session, viewer);
                     self.resume_viewer(session, id, effects);
                 } else {
-                    self.free_lane(session, id);
+                    self.drop_record_dependencies(session, id);
                     let lost = Position { epoch: before.epoch.to_string().into(), after: 0 };
                     // The session had it open before, so there is room for it.
                     let _ = self.open_view(session, id, Some(&lost), effects);
                 }
             }
         }
-        self.version2.order = outer;
+        self.version2.reply_path = outer;
         for session in sessions {
             self.advance_lane(session, effects);
         }

@@ -109,7 +109,7 @@ impl StoreEffects for StageEffects {
         self.sessions[&session].is_reading
     }
 
-    fn await_room(&mut self, session: SessionId) {
+    fn notify_of_room(&mut self, session: SessionId) {
         assert!(!self.sessions[&session].is_reading, "a session awaits room that it has");
     }
 

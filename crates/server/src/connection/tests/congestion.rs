@@ -52,7 +52,7 @@ async fn unblocked_session_receives_queued_bytes_in_two_writes() {
 
 /// A session that waits for room in its own outbox is read again after another session's turn has written it.
 #[tokio::test(start_paused = true)]
-async fn task_that_awaits_room_is_woken_by_a_direct_write() {
+async fn congested_task_is_woken_by_a_direct_write() {
     let mut server = TestServer::with_settings(
         Dialect::Commands,
         Settings { outbox_soft_bytes: 4096, turn_lines: 1000, ..Settings::default() },

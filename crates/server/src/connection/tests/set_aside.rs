@@ -81,7 +81,7 @@ async fn lines_to_a_target_that_ends_do_not_go_to_the_next_holder_of_its_name() 
 /// The replies to a session fill its own outbox while lines to a congested target are set aside. The session sleeps
 /// until its own outbox has room, although the pause of the target ends.
 #[tokio::test(start_paused = true)]
-async fn session_that_awaits_room_sleeps_after_the_pause_of_its_target() {
+async fn congested_session_sleeps_after_the_pause_of_its_target() {
     let (mut server, [noy, elias, _maya]) = with_blocked_target();
     noy.send([numbered_lines("Elias:", 20)]);
     server.run();
