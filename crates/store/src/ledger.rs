@@ -132,6 +132,7 @@ impl Ledger {
                 }
                 conversation.first = conversation.first.max(*first);
             }
+            Change::ConversationDeleted { conversation } => drop(self.conversations.remove(conversation)?),
         }
         Some(())
     }

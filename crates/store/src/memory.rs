@@ -130,6 +130,10 @@ impl Contents {
             }
             Change::Redacted { conversation, target, by } => self.redact(*conversation, target, *by),
             Change::Expired { conversation, first } => self.drop_below(*conversation, *first),
+            Change::ConversationDeleted { conversation } => {
+                self.drop_below(*conversation, u64::MAX);
+                self.logs.remove(conversation);
+            }
             _ => {}
         }
         Ok(())

@@ -321,6 +321,11 @@ pub enum Change {
         /// The first record that is left.
         first: u64,
     },
+    /// A conversation is gone: its records, its members, and the numbers that devices have given in it.
+    ConversationDeleted {
+        /// The conversation.
+        conversation: ConversationId,
+    },
 }
 
 /// Which records are redacted.

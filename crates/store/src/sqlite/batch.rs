@@ -156,6 +156,7 @@ impl<'a> Batch<'a> {
                 redaction::write(self.transaction, *conversation, target, *by, self.indexed)?;
             }
             Change::Expired { conversation, first } => return self.expire(*conversation, *first),
+            Change::ConversationDeleted { conversation } => return self.delete_conversation(*conversation),
         }
         Ok(true)
     }
@@ -236,6 +237,23 @@ impl<'a> Batch<'a> {
             [conversation.0, first].map(u64::cast_signed),
         )?;
         self.run("INSERT OR IGNORE INTO expiring (conversation) VALUES (?1)", [conversation.0.cast_signed()])?;
+        Ok(fits)
+    }
+
+    /// Deletes what is loaded of a conversation. The rest is deleted later, as its records expire.
+    fn delete_conversation(&mut self, conversation: ConversationId) -> Result<bool> {
+        // The waiting rows would otherwise come back.
+        if !self.flush()? {
+            return Ok(false);
+        }
+        let id = [conversation.0.cast_signed()];
+        let fits = self
+            .run_for_one("UPDATE conversations SET is_deleted = 1, topic = '' WHERE id = ?1 AND is_deleted = 0", id)?;
+        self.run("UPDATE heads SET first = last + 1 WHERE conversation = ?1", id)?;
+        self.run("DELETE FROM members WHERE conversation = ?1", id)?;
+        self.run("DELETE FROM device_sent WHERE conversation = ?1", id)?;
+        self.run("DELETE FROM redactions WHERE conversation = ?1", id)?;
+        self.run("INSERT OR IGNORE INTO expiring (conversation) VALUES (?1)", id)?;
         Ok(fits)
     }
 

@@ -15,7 +15,7 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
     let mut accounts: Vec<StoredAccount> = list(&transaction, "SELECT * FROM accounts ORDER BY id", account)?;
     let mut conversations: Vec<StoredConversation> = list(
         &transaction,
-        "SELECT * FROM conversations JOIN heads ON heads.conversation = conversations.id ORDER BY id",
+        "SELECT * FROM conversations JOIN heads ON heads.conversation = conversations.id WHERE is_deleted = 0 ORDER BY id",
         conversation,
     )?;
     let owner = |account: &StoredAccount| account.account.0;

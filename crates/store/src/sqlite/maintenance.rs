@@ -76,7 +76,7 @@ fn step_in_transaction(open: &mut Open, is_search_on: bool) -> Result<bool> {
     Ok(has_worked)
 }
 
-/// Deletes some rows of expired records.
+/// Deletes some rows of expired records, and with the last of them the rows of a deleted conversation.
 fn delete_expired(transaction: &Transaction<'_>, indexed: i64) -> Result<bool> {
     let oldest = transaction
         .prepare_cached(
@@ -104,6 +104,13 @@ fn delete_expired(transaction: &Transaction<'_>, indexed: i64) -> Result<bool> {
     }
     if i64::try_from(rows.len()).is_ok_and(|rows| rows < EXPIRED_STEP_ROWS) {
         transaction.prepare_cached("DELETE FROM expiring WHERE conversation = ?1")?.execute([conversation])?;
+        let deleted = "SELECT id FROM conversations WHERE id = ?1 AND is_deleted = 1";
+        for delete in [
+            format!("DELETE FROM heads WHERE conversation IN ({deleted})"),
+            format!("DELETE FROM conversations WHERE id IN ({deleted})"),
+        ] {
+            transaction.prepare_cached(&delete)?.execute([conversation])?;
+        }
     }
     Ok(true)
 }

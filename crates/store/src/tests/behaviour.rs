@@ -111,6 +111,42 @@ fn deleted_account_leaves_its_records() {
 }
 
 #[test]
+fn deleted_conversation_is_gone_with_its_records() {
+    let deleted = Change::ConversationDeleted { conversation: ROOM };
+    for is_maintained in [false, true] {
+        for mut home in Home::each() {
+            home.commit(&[account(1), device(1, 1), room(1), room(2), member(1, 1, Standing::Owner, 0)]);
+            home.commit(&[append(record_sent(1, 1, 1, 0)), append(record(1, 2, "text")), append(record(2, 1, "text"))]);
+            home.maintain();
+            let redaction = RedactTarget::Guest("Noy".to_owned());
+            home.commit(&[
+                append(record_sent(1, 3, 2, 1)),
+                Change::Redacted { conversation: ROOM, target: redaction, by: 3 },
+                append(record(1, 4, "text")),
+                deleted.clone(),
+            ]);
+            if is_maintained {
+                home.maintain();
+            }
+            let mut reader = home.reader();
+            let page = reader.records(ROOM, 1..=9, ALL).unwrap();
+            assert_eq!(page.records, [], "{}", home.name);
+            assert_eq!(reader.records_before(ROOM, 9, ALL).unwrap().records, []);
+            assert_eq!(reader.search(&[ROOM], "text", 9).unwrap().records, []);
+            assert_eq!(reader.sent_seq(ROOM, LastSent { n: 2, seq: 3 }, 1), Ok(None));
+            assert_eq!(seqs(&reader.records(ConversationId(2), 1..=9, ALL).unwrap().records), [1]);
+            drop(reader);
+
+            let snapshot = home.restart().load();
+            let left: Vec<_> = snapshot.conversations.iter().map(|stored| stored.conversation.0).collect();
+            assert_eq!(left, [2]);
+            // Its id does not come back.
+            assert_eq!(snapshot.next_ids.conversation, 3);
+        }
+    }
+}
+
+#[test]
 fn removed_device_has_no_last_n() {
     for mut home in Home::each() {
         home.commit(&[account(1), device(1, 1), device(2, 1), room(1)]);
@@ -319,6 +355,7 @@ fn changes_that_do_not_fit_are_refused_as_a_whole() {
         ("an unknown member", vec![member(1, 9, Standing::Member, 0)]),
         ("an unknown account", vec![Change::AccountDeleted { account: AccountId(9) }]),
         ("a first record after the next one", vec![Change::Expired { conversation: ROOM, first: 3 }]),
+        ("the end of an unknown conversation", vec![Change::ConversationDeleted { conversation: ConversationId(9) }]),
     ];
     for (case, batch) in unfit {
         for mut home in Home::each() {

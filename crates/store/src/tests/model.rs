@@ -28,6 +28,7 @@ enum Step {
     Append(usize, Author, RecordKind, String),
     Redact(usize, Target),
     Expire(usize, u64),
+    DeleteConversation(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +97,7 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         3 => (index(), target).prop_map(|(conversation, target)| Step::Redact(conversation, target)),
         2 => (index(), 0..9_u64).prop_map(|(conversation, count)| Step::Expire(conversation, count)),
+        1 => index().prop_map(Step::DeleteConversation),
     ]
 }
 
@@ -200,6 +202,11 @@ impl Core {
             Step::Expire(index, count) => {
                 let (conversation, last) = conversation(self, *index)?;
                 vec![Change::Expired { conversation, first: (last + 1).saturating_sub(*count).max(1) }]
+            }
+            Step::DeleteConversation(index) => {
+                let (conversation, _) = conversation(self, *index)?;
+                self.conversations.retain(|(known, _)| *known != conversation.0);
+                vec![Change::ConversationDeleted { conversation }]
             }
         })
     }

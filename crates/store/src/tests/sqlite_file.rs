@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
+use switchboard_core::change::{Change, ConversationId};
 
 use super::home::{Home, append, open, record, room};
 use crate::{SqliteOptions, SqliteStore, Store, StoreError};
@@ -47,10 +48,42 @@ fn other_programs_can_read_the_file() {
         check_integrity(&file);
         assert_eq!(query(&file, "SELECT text FROM records WHERE seq = 1"), "שלום");
         assert_eq!(query(&file, "PRAGMA application_id"), 0x5357_4244.to_string());
-        assert_eq!(query(&file, "PRAGMA user_version"), "1");
+        assert_eq!(query(&file, "PRAGMA user_version"), "2");
         assert_eq!(query(&file, "PRAGMA journal_mode"), "wal");
         home = home.restart();
     }
+}
+
+#[test]
+fn file_of_the_first_version_is_migrated() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = Connection::open(directory.path().join("switchboard.sqlite")).unwrap();
+    connection.execute_batch(include_str!("../sqlite/schema.sql")).unwrap();
+    connection.pragma_update(None, "application_id", 0x5357_4244).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    let insert = "INSERT INTO conversations VALUES (1, '#lab', NULL, NULL, 5, '', 0, 2, NULL, NULL);
+         INSERT INTO heads VALUES (1, 1, 0)";
+    connection.execute_batch(insert).unwrap();
+    drop(connection);
+    let mut store = open(&directory);
+    store.commit(&[append(record(1, 1, "text"))]).unwrap();
+    assert_eq!(store.load().unwrap().conversations[0].last, 1);
+    assert_eq!(query(store.file(), "PRAGMA user_version"), "2");
+}
+
+#[test]
+fn rows_of_a_deleted_conversation_leave_the_file() {
+    let mut home = Home::sqlite();
+    home.commit(&[room(1), room(2), append(record(2, 1, "stays"))]);
+    home.commit(&(1..=600).map(|seq| append(record(1, seq, "secret"))).collect::<Vec<_>>());
+    home.maintain();
+    home.commit(&[Change::ConversationDeleted { conversation: ConversationId(1) }]);
+    home.maintain();
+    let file = home.directory.as_ref().unwrap().path().join("switchboard.sqlite");
+    for (table, expected) in [("records", "1"), ("conversations", "1"), ("heads", "1"), ("expiring", "0")] {
+        assert_eq!(query(&file, &format!("SELECT count(*) FROM {table}")), expected, "{table}");
+    }
+    check_integrity(&file);
 }
 
 #[test]
@@ -85,10 +118,10 @@ fn second_server_is_refused() {
 fn newer_and_foreign_files_are_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = open(&directory).file().to_owned();
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let before = std::fs::read(&file).unwrap();
     let error = try_open(directory.path()).unwrap_err();
-    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 2, known: 1 });
+    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 3, known: 2 });
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
     std::fs::remove_file(&file).unwrap();
@@ -111,8 +144,7 @@ fn damaged_file_is_reported() {
     bytes[100 * 4096..110 * 4096].fill(0xff);
     std::fs::write(&file, bytes).unwrap();
     let store = open(&directory);
-    let result =
-        store.reader().unwrap().records(switchboard_core::change::ConversationId(1), 1..=500, super::home::ALL);
+    let result = store.reader().unwrap().records(ConversationId(1), 1..=500, super::home::ALL);
     assert!(matches!(result, Err(StoreError::Damaged { .. })), "{result:?}");
 }
 

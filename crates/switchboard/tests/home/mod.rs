@@ -219,6 +219,11 @@ impl Home {
                 stored.first = stored.first.max(first);
                 self.records.retain(|&(other, seq), _| other != conversation || seq >= first);
             }
+            Change::ConversationDeleted { conversation } => {
+                self.conversation(conversation);
+                self.state.conversations.retain(|stored| stored.conversation != conversation);
+                self.records.retain(|&(other, _), _| other != conversation);
+            }
         }
     }
 
