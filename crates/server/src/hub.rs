@@ -3,29 +3,29 @@
 //! A turn takes the lock once for all its lines. While a thread holds the lock, it neither awaits nor writes to a
 //! socket. It collects writes and wake-ups in [`Deferred`], and performs them after it has released the lock.
 
+mod store_link;
+
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::SystemTime;
 
 use slotmap::SecondaryMap;
-use switchboard_core::change::{Change, Snapshot, UnixMillis};
+pub(crate) use store_link::StoreLink;
+pub use store_link::StoreStartError;
+use switchboard_core::change::Change;
 use switchboard_core::{
-    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, IdentityRequest, Position, Query, Session,
-    SessionId, StoreEffects, Switchboard, Ticket, Version2Settings,
+    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, Position, Session, SessionId, Switchboard, Ticket,
 };
 use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
-use switchboard_store::{Generation, Trimmed};
+use switchboard_store::Generation;
 use tokio::time::Instant;
 
 use crate::identity::challenge::SERVER_ID_BYTES;
-use crate::identity::random::random_bytes;
 use crate::identity::service::IdentityService;
 use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
 use crate::set_aside::SetAside;
 use crate::settings::Settings;
 use crate::speaker::{ParsedLine, Speaker};
-use crate::store_link::StoreLink;
 use crate::telemetry;
 
 /// The state that all connections share.
@@ -87,7 +87,7 @@ impl Hub {
     /// A hub with a random id.
     #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Self {
-        Self::with_server_id(settings, random_bytes())
+        Self::with_server_id(settings, crate::identity::random::random_bytes())
     }
 
     pub(crate) fn with_server_id(settings: Settings, server_id: [u8; SERVER_ID_BYTES]) -> Self {
@@ -280,58 +280,6 @@ impl Hub {
             }
             abandoned
         })
-    }
-
-    /// Connects the hub to the store whose state it has loaded. Without a store, no session may speak version 2.
-    pub(crate) fn set_store(&self, store: StoreLink) {
-        let is_first = self.store.set(store).is_ok();
-        debug_assert!(is_first, "a hub has one store");
-    }
-
-    /// Writes the queued changes, and then ends the threads of the store.
-    pub(crate) fn close_store(&self) {
-        if let Some(store) = self.store.get() {
-            store.close();
-        }
-    }
-
-    /// Loads the accounts and conversations of a store.
-    pub(crate) fn load(&self, snapshot: Snapshot, settings: Version2Settings) {
-        self.lock().board.load(snapshot, settings);
-    }
-
-    pub(crate) fn store_durable(&self, position: Position, trimmed: &[Trimmed]) {
-        let mut has_more = self.with_effects(|board, effects| {
-            for trimmed in trimmed {
-                board.trimmed(trimmed.conversation, trimmed.first);
-            }
-            board.durable(position, effects)
-        });
-        while has_more {
-            // The lock is not fair: without the pause, this thread would often take it again before those that wait.
-            std::thread::yield_now();
-            has_more = self.with_effects(|board, effects| board.durable(position, effects));
-        }
-    }
-
-    pub(crate) fn store_failed(&self, code: ErrorCode) {
-        self.with_effects(|board, effects| board.store_failed(code, effects));
-    }
-
-    pub(crate) fn store_reloaded(&self, snapshot: Snapshot) {
-        self.with_effects(|board, effects| board.store_reloaded(snapshot, effects));
-    }
-
-    pub(crate) fn store_writable(&self, generation: Generation, position: Position) {
-        self.with_effects(|board, effects| {
-            (effects.changes.generation, effects.changes.position) = (generation, position);
-            board.store_writable(position, effects);
-        });
-    }
-
-    /// Takes the answer of the store to a question.
-    pub(crate) fn answer(&self, ticket: Ticket, answer: Answer) {
-        self.with_effects(|board, effects| board.answer(ticket, answer, effects));
     }
 
     /// Takes the answer to a check of an identity.
@@ -611,56 +559,6 @@ impl Effects for TurnEffects<'_> {
             self.counts.slow_consumers += 1;
         }
         telemetry::log(fact, self.hub.settings.log_messages);
-    }
-}
-
-impl StoreEffects for TurnEffects<'_> {
-    fn has_room(&self, session: SessionId) -> bool {
-        let watermarks = self.hub.watermarks;
-        let writer = self.writers.iter().flatten().find(|(owner, _)| *owner == session);
-        match writer {
-            Some((_, writer)) => writer.unsent_bytes() <= watermarks.soft_bytes,
-            None => self.outboxes.get(session).is_some_and(|outbox| outbox.is_below_soft_mark(watermarks)),
-        }
-    }
-
-    fn notify_of_room(&mut self, session: SessionId) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.report_room_to_hub(&mut self.deferred.wakers);
-        }
-    }
-
-    fn resume(&mut self, session: SessionId) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.notify(&mut self.deferred.wakers);
-        }
-    }
-
-    fn append(&mut self, change: Change) -> Position {
-        self.changes.position.0 += 1;
-        self.changes.queued.push(change);
-        self.changes.position
-    }
-
-    fn read(&mut self, ticket: Ticket, query: Query) {
-        if !self.hub.store.get().is_some_and(|store| store.ask(ticket, query)) {
-            self.unanswerable.push(ticket);
-        }
-    }
-
-    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
-        let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
-        self.hub.identities.start(session, peer, request);
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]
-    fn wall_clock(&self) -> UnixMillis {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(since_epoch.as_millis().try_into().unwrap_or(u64::MAX))
-    }
-
-    fn random(&mut self) -> u64 {
-        u64::from_ne_bytes(random_bytes())
     }
 }
 

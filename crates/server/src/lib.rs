@@ -27,14 +27,13 @@ mod run;
 mod set_aside;
 mod settings;
 mod speaker;
-mod store_link;
 mod tcp;
 mod tcp_info;
 mod telemetry;
 mod throttle;
 
+pub use hub::StoreStartError;
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use run::{RunError, Summary, run, run_with_store};
 pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};
-pub use store_link::StoreStartError;

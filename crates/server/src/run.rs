@@ -13,11 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
 use crate::hub::{Counts, Hub};
+use crate::hub::{StoreLink, StoreStartError};
 use crate::identity::server_id;
 use crate::listener::Listener;
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
-use crate::store_link::{StoreLink, StoreStartError};
 use crate::telemetry;
 
 /// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a

@@ -7,9 +7,9 @@ use switchboard_protocol::Username;
 use switchboard_protocol::version2::DeviceName;
 
 use crate::change::{AccountId, Credential, DeviceId, NextIds, StoredAccount, StoredDevice, TokenHash};
-use crate::commit_queue::Position;
 use crate::lookalike::Keys;
 use crate::session::SessionId;
+use crate::version2::Position;
 use crate::version2::state::Usage;
 
 /// All accounts. An account holds its name while nobody of it is connected, too.

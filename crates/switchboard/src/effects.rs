@@ -4,10 +4,10 @@ use switchboard_protocol::Reply;
 
 use crate::change::{Change, UnixMillis};
 use crate::close_reason::CloseReason;
-use crate::commit_queue::Position;
 use crate::identity::IdentityRequest;
 use crate::reads::{Query, Ticket};
 use crate::session::SessionId;
+use crate::version2::Position;
 
 /// Performs the effects that the switchboard decides, in order.
 ///

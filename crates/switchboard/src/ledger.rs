@@ -9,9 +9,9 @@ use crate::accounts::Accounts;
 use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, Member, RoomSettings, Snapshot,
 };
-use crate::commit_queue::Position;
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
+use crate::version2::Position;
 
 /// The accounts and conversations, and the changes to them.
 #[derive(Debug, Default)]

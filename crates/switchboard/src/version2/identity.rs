@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_protocol::version2::{self, DeviceName, Proof, Reply};
 use switchboard_protocol::{ErrorCode, Username};
 
-use super::QueuedOutput;
+use super::commit_queue::QueuedOutput;
 use super::state::{Checked, IdentityChange, IdentityStep, LoginAttempt};
 use crate::accounts::Device;
 use crate::board::Switchboard;

@@ -3,6 +3,7 @@
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{DoneVerb, Redaction, Reply, Target};
 
+use super::commit_queue::QueuedOutput;
 use super::say::{encode, is_hidden};
 use super::state::{LaneItem, LaneRead};
 use super::{Question, ReplyPath};
@@ -110,7 +111,7 @@ impl Switchboard {
     /// Adds a question to the lane of a session, through the commit queue if an earlier reply is still there.
     pub(super) fn ask_in_lane(&mut self, from: SessionId, read: LaneRead, effects: &mut impl StoreEffects) {
         if self.must_queue(from) {
-            self.enqueue(from, super::QueuedOutput::Read(from, read));
+            self.enqueue(from, QueuedOutput::Read(from, read));
         } else {
             self.send_in_lane(from, LaneItem::Read(read), effects);
         }

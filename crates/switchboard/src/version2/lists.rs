@@ -5,8 +5,9 @@ use std::ops::Bound;
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{self, Reply, Target, Words};
 
+use super::WATCHERS_MAX;
+use super::commit_queue::QueuedOutput;
 use super::state::{LaneItem, List, ListCursor};
-use super::{QueuedOutput, WATCHERS_MAX};
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, ConversationKind, Member, Standing};
 use crate::effects::StoreEffects;

@@ -10,36 +10,37 @@
 //!         └▶ question ───────────────────────▶ lane ──answer──▶ outbox
 //! ```
 
+mod commit_queue;
 mod identity;
 mod lane;
 mod lists;
 mod outage;
+mod pause;
 mod retention;
 mod rooms;
 mod say;
 pub(crate) mod state;
+mod target;
 mod version1;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{
-    Command, DoneVerb, Reply, Request, RequestError, RoomName, TaggedReply, Target, Words,
-};
+use switchboard_protocol::version2::{Command, DoneVerb, Reply, Request, RequestError, TaggedReply, Target, Words};
 
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record, Snapshot};
-use crate::commit_queue::{CommitQueue, Position};
-use crate::conversation::Progress;
+use crate::change::{AccountId, ConversationId, Snapshot};
 use crate::effects::{Effects, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
 use crate::session::{Session, SessionId};
+pub use commit_queue::Position;
+use commit_queue::{CommitQueue, PendingReply, QueuedOutput};
 pub use retention::Quota;
-use state::{IdentityStep, LaneItem, LaneRead, SessionState, Usage};
+use state::{LaneItem, SessionState, Usage};
+use target::target_word;
 
 /// The state of version 2.
 #[derive(Debug, Default)]
@@ -107,50 +108,6 @@ impl Default for Version2Settings {
     }
 }
 
-/// An output in the commit queue. It is released when the store has the change before it.
-#[derive(Debug)]
-enum QueuedOutput {
-    /// A record for the readers of its conversation.
-    Record(Arc<Record>, RecordContext),
-    /// A reply that needs no change, but keeps its place among the replies of its session.
-    Line(SessionId, Vec<u8>),
-    /// The reply to a change. If the change is not stored, an `ERROR` with this target takes its place.
-    Result(SessionId, Option<String>, Vec<u8>),
-    /// The `CONNECT_OK` of a conversation, which is then opened if it is still the partner. If it is not stored, the
-    /// session has no partner.
-    Connected(SessionId, ConversationId, Target<'static>),
-    /// A line for a session whose request it does not answer.
-    Push(SessionId, Vec<u8>),
-    /// A question for the lane of its session.
-    Read(SessionId, LaneRead),
-    /// A request that stores nothing.
-    Request(SessionId, Option<u64>, Box<Command<'static>>),
-    /// The change of identity that is stored now.
-    Identity(SessionId),
-}
-
-/// What belongs to a record in the commit queue.
-#[derive(Clone, Copy, Debug)]
-struct RecordContext {
-    /// The session of its author.
-    author: SessionId,
-    /// The reply to its author.
-    reply: Option<PendingReply>,
-    /// The account that has left, or was removed or invited.
-    about: Option<AccountId>,
-}
-
-/// The reply to the author of a record.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PendingReply {
-    /// `SAID`.
-    Said(Option<u64>),
-    /// `MSG_SENT`.
-    MsgSent(Option<u64>),
-    /// `JOIN_OK` and the like.
-    Done(DoneVerb),
-}
-
 /// The queues through which a reply goes, so that it keeps its place among the replies of its session. A queue that
 /// holds nothing of this session is passed at once.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -174,23 +131,6 @@ enum Question {
     /// The retention of a conversation.
     Old(ConversationId),
 }
-
-/// Maximum outputs of a session in the commit queue, before its further commands wait. A client leaves at most 1,024
-/// messages unanswered (protocol-2 promise 2).
-const QUEUED_OUTPUTS_MAX: usize = 1024;
-
-/// Maximum items in a session's lane, before its further commands wait.
-const LANE_MAX: usize = 1024;
-
-/// While more bytes of records are queued, the sessions that have queued some wait: 32 MiB is a third of a second of
-/// messages at the rate at which a disk takes them.
-const QUEUED_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Maximum lines that one event releases, but for the last record: some hundred microseconds of work.
-const EVENT_WORK_MAX: usize = 512;
-
-/// What a queued record costs besides its text.
-const RECORD_OVERHEAD_BYTES: usize = 200;
 
 /// Maximum conversations that a session has open.
 const OPEN_MAX: usize = 1024;
@@ -245,24 +185,6 @@ impl Switchboard {
         self.settle(effects);
     }
 
-    /// Whether further commands of the session must wait. If so, [`StoreEffects::resume`] tells when they may go on.
-    pub fn is_paused(&mut self, session: SessionId) -> bool {
-        let is_paused = self.must_pause(session);
-        if is_paused {
-            self.version2.paused.insert(session);
-        }
-        is_paused
-    }
-
-    /// The client has sent its last line. Returns whether replies to its lines are not complete: then the session goes
-    /// on until they are, and [`StoreEffects::resume`] tells when.
-    pub fn end_of_input(&mut self, session: SessionId) -> bool {
-        if let Some(state) = self.version2.sessions.get_mut(&session) {
-            state.is_ending = true;
-        }
-        self.is_paused(session)
-    }
-
     /// The store has all changes up to `position`: releases the output that waits for them, or a part of it if it is
     /// much, so that other sessions get their turns. Returns whether more is left: then call this again.
     #[must_use]
@@ -277,77 +199,6 @@ impl Switchboard {
         self.release(effects);
         self.close_overflowed(effects);
         self.resume_sessions(effects);
-    }
-
-    /// Releases durable output, within the bound on the work of one event.
-    fn release(&mut self, effects: &mut impl StoreEffects) {
-        let mut work = 0;
-        // The conversations with new records, and the session of their author, if one session has written all of them.
-        let mut changed = BTreeMap::new();
-        while work < EVENT_WORK_MAX
-            && let Some(waiting) = self.version2.commit_queue.pop_durable(self.version2.durable)
-        {
-            work += 1;
-            match waiting {
-                QueuedOutput::Record(record, context) => {
-                    let author = Some(context.author);
-                    self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
-                    work += self
-                        .version2
-                        .ledger
-                        .conversations
-                        .get(&record.conversation)
-                        .map_or(0, |room| room.viewers.len());
-                    self.deliver(&record, effects);
-                    let only_author = changed.entry(record.conversation).or_insert(author);
-                    *only_author = only_author.filter(|_| *only_author == author);
-                    if let Some(reply) = context.reply {
-                        self.release_reply(context.author, reply, &record, effects);
-                    }
-                    self.follow_record(&record, context.about, effects);
-                }
-                QueuedOutput::Line(session, line) | QueuedOutput::Result(session, _, line) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Line(line), effects);
-                    }
-                }
-                QueuedOutput::Connected(session, id, target) => {
-                    if self.count_released(session) {
-                        let mut line = Vec::new();
-                        let name = self.target_name(id, session).into();
-                        Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
-                        self.send_in_lane(session, LaneItem::Line(line), effects);
-                        // A `DISCONNECT` may have come since.
-                        if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
-                            let open = Command::Open { target, position: None };
-                            self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
-                        }
-                    }
-                }
-                QueuedOutput::Push(session, line) => {
-                    if self.version2.sessions.contains_key(&session) {
-                        self.send_line(session, &line, effects);
-                    }
-                }
-                QueuedOutput::Read(session, read) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Read(read), effects);
-                    }
-                }
-                QueuedOutput::Request(session, n, command) => {
-                    if self.count_released(session) {
-                        self.carry_out_later(session, n, *command, ReplyPath::Lane, effects);
-                    }
-                }
-                QueuedOutput::Identity(session) => {
-                    if self.count_released(session) {
-                        self.complete_identity(session, effects);
-                    }
-                }
-            }
-            self.close_overflowed(effects);
-        }
-        self.send_news(&changed, effects);
     }
 
     /// The oldest records of a conversation are gone, because the store is bounded.
@@ -488,114 +339,15 @@ impl Switchboard {
         self.version2.outage.map_or(Ok(()), Err)
     }
 
-    /// The conversation that `target` names, if there is one.
-    fn find_conversation(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
-        let ledger = &self.version2.ledger;
-        match target {
-            Target::Room(name) => {
-                let name = RoomName::new(name).map_err(|_| ErrorCode::RoomNotFound)?;
-                ledger.room(&name).ok_or(ErrorCode::RoomNotFound)
-            }
-            // The conversation with an account stays when the other account is deleted.
-            Target::Account(id) if self.account_of(from) != Some(AccountId(*id)) => {
-                ledger.direct(self.own_account(from)?, AccountId(*id)).ok_or(ErrorCode::UserNotFound)
-            }
-            Target::Name(_) | Target::Account(_) => {
-                let own = self.own_account(from)?;
-                ledger.direct(own, self.target_account(from, target)?).ok_or(ErrorCode::UserNotFound)
-            }
-        }
-    }
-
-    /// Creates the direct conversation that an `OPEN` names, if there is none. Returns whether it did: then the `OPEN`
-    /// waits until the conversation is stored.
-    fn create_to_open(
-        &mut self,
-        from: SessionId,
-        target: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<bool, ErrorCode> {
-        if matches!(target, Target::Room(_)) {
-            return Ok(false);
-        }
-        self.own_name(from)?;
-        let before = self.version2.ledger.position();
-        self.find_or_create(from, target, effects)?;
-        Ok(self.version2.ledger.position() != before)
-    }
-
-    /// The account that `target` names, which is not the client's own.
-    fn target_account(&self, from: SessionId, target: &Target<'_>) -> Result<AccountId, ErrorCode> {
-        let account = self.person(target)?;
-        if self.account_of(from) == Some(account) { Err(ErrorCode::SelfConnect) } else { Ok(account) }
-    }
-
-    /// The account of a person.
-    fn person(&self, who: &Target<'_>) -> Result<AccountId, ErrorCode> {
-        let accounts = &self.version2.ledger.accounts;
-        let account = match who {
-            Target::Room(_) => None,
-            Target::Name(name) => accounts.find(name),
-            Target::Account(id) => Some(AccountId(*id)).filter(|&id| accounts.get(id).is_some()),
-        };
-        account.ok_or(ErrorCode::UserNotFound)
-    }
-
-    /// Like [`Self::find_conversation`], but creates the direct conversation with an account.
-    fn find_or_create(
-        &mut self,
-        from: SessionId,
-        target: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<ConversationId, ErrorCode> {
-        match self.find_conversation(from, target) {
-            Err(ErrorCode::UserNotFound) => {
-                let (own, other) = (self.own_account(from)?, self.target_account(from, target)?);
-                self.may_store(from, 0, effects)?;
-                let id = self.version2.ledger.create_direct(own, other, effects);
-                Ok(id)
-            }
-            found => found,
-        }
-    }
-
-    /// The name of a conversation for one session: that of the room, or of the other account.
-    fn target_name(&self, id: ConversationId, session: SessionId) -> String {
-        self.version2.ledger.target_name(id, self.account_of(session))
-    }
-
     /// The name of the session, which must be registered.
     fn own_name(&self, session: SessionId) -> Result<&str, ErrorCode> {
         self.sessions.get(session).and_then(|session| session.name()).ok_or(ErrorCode::NotRegistered)
-    }
-
-    /// Whether the next reply of the session must go through the commit queue, because an earlier one is still there.
-    fn must_queue(&self, session: SessionId) -> bool {
-        self.version2.reply_path == ReplyPath::CommitQueue
-            && self.version2.sessions.get(&session).is_some_and(|state| state.queued_outputs > 0)
     }
 
     /// Whether the next reply of the session must go through its lane, because an earlier one is still there.
     fn must_use_lane(&self, session: SessionId) -> bool {
         self.version2.reply_path != ReplyPath::Direct
             && self.version2.sessions.get(&session).is_some_and(|state| !state.lane.is_empty())
-    }
-
-    /// Adds output to the commit queue. It is released when the store has the last change so far.
-    fn enqueue(&mut self, session: SessionId, output: QueuedOutput) {
-        if let Some(state) = self.version2.sessions.get_mut(&session) {
-            state.queued_outputs += 1;
-            let position = self.version2.ledger.position();
-            self.version2.commit_queue.push(position, output);
-        }
-    }
-
-    /// Counts an output that has left the commit queue. Returns whether its session still exists.
-    fn count_released(&mut self, session: SessionId) -> bool {
-        self.version2.sessions.get_mut(&session).is_some_and(|state| {
-            state.queued_outputs -= 1;
-            true
-        })
     }
 
     /// Sends a reply after the earlier replies to this session.
@@ -614,14 +366,6 @@ impl Switchboard {
         } else {
             self.send_in_lane(to, LaneItem::Line(lines), effects);
         }
-    }
-
-    /// Sends the reply to a change, once the store has the last change. `target` is the conversation that an `ERROR`
-    /// names, if the change is not stored.
-    fn reply_after_change(&mut self, to: SessionId, target: Option<&str>, reply: &Reply<'_>) {
-        let mut line = Vec::new();
-        reply.encode(&mut line);
-        self.enqueue(to, QueuedOutput::Result(to, target.map(str::to_owned), line));
     }
 
     /// Sends a line at once, before queued replies.
@@ -671,36 +415,6 @@ impl Switchboard {
         }
     }
 
-    fn must_pause(&self, session: SessionId) -> bool {
-        self.version2.sessions.get(&session).is_some_and(|state| {
-            state.identity.as_ref().is_some_and(IdentityStep::pauses)
-                || state.is_redacting
-                || (state.is_ending && self.owes_lines(session, state))
-                || state.queued_outputs >= QUEUED_OUTPUTS_MAX
-                || state.lane.len() >= LANE_MAX
-                || (state.queued_outputs > 0 && self.version2.queued_bytes > QUEUED_BYTES_MAX)
-        })
-    }
-
-    /// Whether a session has to receive further lines for its requests so far.
-    fn owes_lines(&self, session: SessionId, state: &SessionState) -> bool {
-        let is_replaying = |id: &ConversationId| {
-            let conversation = self.version2.ledger.conversations.get(id);
-            let viewer = conversation.and_then(|conversation| conversation.viewers.get(&session));
-            viewer.is_some_and(|viewer| viewer.progress != Progress::Live)
-        };
-        state.queued_outputs > 0 || !state.lane.is_empty() || state.open.iter().any(is_replaying)
-    }
-
-    /// Resumes the sessions that need not wait any more.
-    fn resume_sessions(&mut self, effects: &mut impl StoreEffects) {
-        let ready: Vec<_> = self.version2.paused.iter().copied().filter(|&session| !self.must_pause(session)).collect();
-        for session in ready {
-            self.version2.paused.remove(&session);
-            effects.resume(session);
-        }
-    }
-
     /// Frees the name of a session that has ended, or passes it on to another device of the same account, and forgets
     /// the session.
     #[cold]
@@ -733,28 +447,4 @@ fn error_line(n: Option<u64>, code: ErrorCode, target: Option<&str>) -> Vec<u8> 
     let mut line = Vec::new();
     TaggedReply { n, reply: Reply::Error { code, target: target.map(Into::into) } }.encode(&mut line);
     line
-}
-
-/// The conversation that a command names, as its `ERROR` repeats it.
-fn target_word(command: &Command<'_>) -> Option<String> {
-    match command {
-        Command::Join { target }
-        | Command::Leave { target }
-        | Command::Topic { target, .. }
-        | Command::Invite { target, .. }
-        | Command::Kick { target, .. }
-        | Command::Ban { target, .. }
-        | Command::Unban { target, .. }
-        | Command::Redact { target, .. }
-        | Command::Say { target, .. }
-        | Command::Open { target, .. }
-        | Command::Close { target }
-        | Command::History { target, .. }
-        | Command::Read { target, .. }
-        | Command::Readers { target, .. }
-        | Command::Members { target }
-        | Command::Room { target, .. } => Some(target.to_string()),
-        Command::Search { target, .. } => Some(target.as_ref().map_or_else(|| "*".to_owned(), Target::to_string)),
-        _ => None,
-    }
 }

@@ -2,14 +2,16 @@
 
 use switchboard_protocol::ErrorCode;
 
+use super::commit_queue::{QueuedOutput, RecordContext};
+use super::error_line;
 use super::state::{LaneItem, LaneRead};
-use super::{QueuedOutput, RecordContext, error_line, target_word};
+use super::target::target_word;
 use crate::board::Switchboard;
 use crate::change::{ConversationId, Snapshot};
-use crate::commit_queue::Position;
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
+use crate::version2::Position;
 
 impl Switchboard {
     /// The store has failed after the last durable change. All later changes are withdrawn: nobody has heard of them.

@@ -3,7 +3,7 @@
 use switchboard_protocol::version2::{DoneVerb, Reply, RoomName, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
-use super::PendingReply;
+use super::commit_queue::PendingReply;
 use super::say::Draft;
 use crate::board::Switchboard;
 use crate::change::{

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use switchboard_protocol::version2::{GapReason, RecordLine, RecordVerb, Reply, TaggedReply, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
+use super::commit_queue::{PendingReply, QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
 use super::state::{LaneItem, LaneRead};
-use super::{PendingReply, QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
 use crate::accounts::Account;
 use crate::board::Switchboard;
 use crate::change::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use switchboard_protocol::version2::{Command, DeviceName};
 
-use super::PendingReply;
+use super::commit_queue::PendingReply;
 use crate::change::{AccountId, ConversationId, Credential, DeviceId, LastSent, TokenHash};
 
 /// A session of version 2. Sessions of version 1 have none of this.

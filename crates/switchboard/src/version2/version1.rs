@@ -3,7 +3,8 @@
 use switchboard_protocol::version2::{Reply, Target};
 use switchboard_protocol::{Command, ErrorCode, Text};
 
-use super::{OPEN_MAX, PendingReply, QueuedOutput, ReplyPath};
+use super::commit_queue::{PendingReply, QueuedOutput};
+use super::{OPEN_MAX, ReplyPath};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
 use crate::effects::StoreEffects;

@@ -1,16 +1,18 @@
-//! The hub's connection to the store: changes go to its writer, questions to its readers, and answers come back as
-//! events of the switchboard.
+//! The hub's connection to the store: changes go to its writer, questions to its readers, and outcomes and answers come
+//! back as events of the switchboard.
 //!
 //! The threads of the store hold the hub weakly, so that they do not keep it alive. They call it without any lock.
 
 use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 
-use switchboard_core::change::Change;
-use switchboard_core::{Answer, Position, Query, Ticket};
+use switchboard_core::change::{Change, Snapshot, UnixMillis};
+use switchboard_core::{Answer, IdentityRequest, Position, Query, SessionId, StoreEffects, Ticket, Version2Settings};
 use switchboard_protocol::ErrorCode;
-use switchboard_store::{Generation, Outcome, ReadLimit, ReadPool, Reader, Store, StoreError, Writer};
+use switchboard_store::{Generation, Outcome, ReadLimit, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
-use crate::hub::Hub;
+use super::{Hub, TurnEffects};
+use crate::identity::random::random_bytes;
 use crate::telemetry;
 
 /// Number of threads that read from the store. With two, one long search does not delay the replay of a conversation.
@@ -65,6 +67,111 @@ impl StoreLink {
     /// Writes the changes that wait, and ends the threads.
     pub(crate) fn close(&self) {
         self.writer.close();
+    }
+}
+
+/// The events of the store.
+impl Hub {
+    /// Connects the hub to the store whose state it has loaded. Without a store, no session may speak version 2.
+    pub(crate) fn set_store(&self, store: StoreLink) {
+        let is_first = self.store.set(store).is_ok();
+        debug_assert!(is_first, "a hub has one store");
+    }
+
+    /// Writes the queued changes, and then ends the threads of the store.
+    pub(crate) fn close_store(&self) {
+        if let Some(store) = self.store.get() {
+            store.close();
+        }
+    }
+
+    /// Loads the accounts and conversations of a store.
+    pub(crate) fn load(&self, snapshot: Snapshot, settings: Version2Settings) {
+        self.lock().board.load(snapshot, settings);
+    }
+
+    pub(crate) fn store_durable(&self, position: Position, trimmed: &[Trimmed]) {
+        let mut has_more = self.with_effects(|board, effects| {
+            for trimmed in trimmed {
+                board.trimmed(trimmed.conversation, trimmed.first);
+            }
+            board.durable(position, effects)
+        });
+        while has_more {
+            // The lock is not fair: without the pause, this thread would often take it again before those that wait.
+            std::thread::yield_now();
+            has_more = self.with_effects(|board, effects| board.durable(position, effects));
+        }
+    }
+
+    pub(crate) fn store_failed(&self, code: ErrorCode) {
+        self.with_effects(|board, effects| board.store_failed(code, effects));
+    }
+
+    pub(crate) fn store_reloaded(&self, snapshot: Snapshot) {
+        self.with_effects(|board, effects| board.store_reloaded(snapshot, effects));
+    }
+
+    pub(crate) fn store_writable(&self, generation: Generation, position: Position) {
+        self.with_effects(|board, effects| {
+            (effects.changes.generation, effects.changes.position) = (generation, position);
+            board.store_writable(position, effects);
+        });
+    }
+
+    /// Takes the answer of the store to a question.
+    pub(crate) fn answer(&self, ticket: Ticket, answer: Answer) {
+        self.with_effects(|board, effects| board.answer(ticket, answer, effects));
+    }
+}
+
+impl StoreEffects for TurnEffects<'_> {
+    fn has_room(&self, session: SessionId) -> bool {
+        let watermarks = self.hub.watermarks;
+        let writer = self.writers.iter().flatten().find(|(owner, _)| *owner == session);
+        match writer {
+            Some((_, writer)) => writer.unsent_bytes() <= watermarks.soft_bytes,
+            None => self.outboxes.get(session).is_some_and(|outbox| outbox.is_below_soft_mark(watermarks)),
+        }
+    }
+
+    fn notify_of_room(&mut self, session: SessionId) {
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.report_room_to_hub(&mut self.deferred.wakers);
+        }
+    }
+
+    fn resume(&mut self, session: SessionId) {
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.notify(&mut self.deferred.wakers);
+        }
+    }
+
+    fn append(&mut self, change: Change) -> Position {
+        self.changes.position.0 += 1;
+        self.changes.queued.push(change);
+        self.changes.position
+    }
+
+    fn read(&mut self, ticket: Ticket, query: Query) {
+        if !self.hub.store.get().is_some_and(|store| store.ask(ticket, query)) {
+            self.unanswerable.push(ticket);
+        }
+    }
+
+    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
+        let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
+        self.hub.identities.start(session, peer, request);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]
+    fn wall_clock(&self) -> UnixMillis {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(since_epoch.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+
+    fn random(&mut self) -> u64 {
+        u64::from_ne_bytes(random_bytes())
     }
 }
 
