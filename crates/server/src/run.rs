@@ -24,9 +24,6 @@ use crate::telemetry;
 /// check costs little.
 const TICK_MAX: Duration = Duration::from_millis(500);
 
-/// Maximum records of a conversation in memory: enough to read what was said while a laptop slept.
-const MEMORY_RECORDS_MAX: usize = 4096;
-
 /// Figures of a server that has stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Summary {
@@ -88,6 +85,9 @@ pub async fn run_with_store(
         server_name: settings.server_name.clone(),
         capabilities: capabilities(&*store),
         guests_create_rooms: settings.guests_create_rooms,
+        account_quota: settings.account_quota,
+        guest_quota: settings.guest_quota,
+        all_guests_quota: settings.all_guests_quota,
         ..Version2Settings::default()
     };
     let snapshot = store.load().map_err(StoreStartError::from)?;
@@ -142,7 +142,7 @@ fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
         Some(data) => Box::new(SqliteStore::open(data, SqliteOptions::default())?),
         None => Box::new(MemoryStore::new(MemoryLimits {
             bytes: settings.memory_bytes,
-            records_per_conversation: MEMORY_RECORDS_MAX,
+            records_per_conversation: settings.memory_records,
         })),
     })
 }

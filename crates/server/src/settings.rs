@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use switchboard_core::{Quota, Version2Settings};
 use switchboard_protocol::limits;
 
 use crate::ipv6_prefix::Ipv6Prefix;
@@ -70,6 +71,16 @@ pub struct Settings {
     pub data: Option<PathBuf>,
     /// Maximum memory of the records without `data`, in bytes. 64 MiB: some hundred thousand messages.
     pub memory_bytes: usize,
+    /// Maximum records of a conversation without `data`. 4,096: enough to read the messages of a night.
+    pub memory_records: usize,
+    /// Maximum that an account stores in 24 hours. A million records and 1 GiB: far more than people write, and little
+    /// enough that one account does not fill a disk in a day.
+    pub account_quota: Quota,
+    /// Maximum that a session of a guest stores in 24 hours. 10,000 records and 4 MiB: more than a person types.
+    pub guest_quota: Quota,
+    /// Maximum that all guests together store in 24 hours, because a guest may come back under another name. A million
+    /// records and 256 MiB.
+    pub all_guests_quota: Quota,
     /// Whether guests may create rooms.
     pub guests_create_rooms: bool,
     /// Whether the text of messages is logged. Off by default: messages are private.
@@ -78,6 +89,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let core = Version2Settings::default();
         Self {
             max_sessions: 10_000,
             max_sessions_per_address: 100,
@@ -99,6 +111,10 @@ impl Default for Settings {
             server_name: "switchboard".to_owned(),
             data: None,
             memory_bytes: 64 * 1024 * 1024,
+            memory_records: 4096,
+            account_quota: core.account_quota,
+            guest_quota: core.guest_quota,
+            all_guests_quota: core.all_guests_quota,
             guests_create_rooms: true,
             log_messages: false,
         }
@@ -117,8 +133,11 @@ pub struct InvalidSettings {
     pub allowed: String,
 }
 
-/// Lowest value of `line_bytes`: `REGISTER` and the longest name must fit into a line.
-const LINE_MIN_BYTES: usize = 256;
+/// Bytes of a line beside its text: verb and author, or in version 2 also the tags and the target.
+const LINE_OVERHEAD_BYTES: usize = limits::LINE_MAX_BYTES - limits::TEXT_MAX_BYTES;
+
+/// Lowest value of `line_bytes`: `REGISTER` and the longest name must fit into a line, and a text of some length.
+const LINE_MIN_BYTES: usize = 2 * LINE_OVERHEAD_BYTES;
 
 /// Highest value of a time: the limit of Linux for keepalive (tcp(7)).
 const TIME_MAX: Duration = Duration::from_hours(9);
@@ -126,6 +145,7 @@ const TIME_MAX: Duration = Duration::from_hours(9);
 // A line of any allowed length fits into the read buffer.
 const _: () = assert!(limits::LINE_CEILING_BYTES <= crate::buffers::READ_BYTES);
 const _: () = assert!(LINE_MIN_BYTES >= "REGISTER \r\n".len() + limits::USERNAME_MAX_BYTES);
+const _: () = assert!(LINE_OVERHEAD_BYTES >= limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES);
 
 /// Highest value of the marks of an outbox, in bytes: a reader that is further behind does not catch up.
 const OUTBOX_CEILING_BYTES: usize = 1 << 30;
@@ -143,7 +163,6 @@ impl Settings {
     /// The settings that are out of their bounds, or that contradict others.
     #[must_use]
     pub fn mistakes(&self) -> Vec<InvalidSettings> {
-        let message_overhead = limits::FROM_OVERHEAD_BYTES + limits::USERNAME_MAX_BYTES;
         let users_line_bytes = limits::users_line_max_bytes(self.max_sessions.min(limits::USERS_MAX));
         let mut mistakes = Vec::new();
         let mut check = |result: Result<(), InvalidSettings>| mistakes.extend(result.err());
@@ -158,9 +177,12 @@ impl Settings {
             }),
         });
         check(check_range("line-bytes", self.line_bytes, LINE_MIN_BYTES, limits::LINE_CEILING_BYTES));
-        let text_max_bytes = self.line_bytes.max(LINE_MIN_BYTES) - message_overhead;
+        let text_max_bytes = self.line_bytes.max(LINE_MIN_BYTES) - LINE_OVERHEAD_BYTES;
         check(check_range("text-bytes", self.text_bytes, 1, text_max_bytes).map_err(|error| InvalidSettings {
-            allowed: format!("{}, so that name and text fit in line-bytes ({})", error.allowed, self.line_bytes),
+            allowed: format!(
+                "{}, so that the text fits in line-bytes ({}) with its tags, verb and target",
+                error.allowed, self.line_bytes
+            ),
             ..error
         }));
         let line_bytes = self.line_bytes.min(limits::LINE_CEILING_BYTES);
@@ -176,6 +198,7 @@ impl Settings {
             }
         }));
         check(check_range("turn-lines", self.turn_lines, 1, 1_000_000));
+        check(check_range("memory-records", self.memory_records, 1, usize::MAX));
         for (key, value) in [
             ("register-timeout", self.register_timeout),
             ("outbox-timeout", self.outbox_timeout),
@@ -232,10 +255,11 @@ mod tests {
                 Settings { on_link_prefixes: vec!["::/0".parse().expect("a prefix"); 65], ..base() },
                 "on-link-prefix is a list of 65 prefixes: give at most 64",
             ),
-            (Settings { line_bytes: 100, ..base() }, "line-bytes is 100: give 256 to 65536"),
+            (Settings { line_bytes: 100, ..base() }, "line-bytes is 100: give 512 to 65536"),
             (
                 Settings { text_bytes: 4000, ..base() },
-                "text-bytes is 4000: give 1 to 3960, so that name and text fit in line-bytes (4096)",
+                "text-bytes is 4000: give 1 to 3840, so that the text fits in line-bytes (4096) with its tags, verb \
+                 and target",
             ),
             (
                 Settings { max_sessions: 20_000, ..base() },

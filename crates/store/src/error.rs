@@ -35,6 +35,15 @@ pub enum StoreError {
         /// The directory.
         place: PathBuf,
     },
+    /// Other users of the machine may enter the directory.
+    #[error("{}: other users can enter this directory (mode {mode:04o}), and read all messages in it: run `chmod 700` \
+        on it, or choose another directory", .place.display())]
+    Exposed {
+        /// The directory.
+        place: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// A newer server has written the file.
     #[error("{}: the file has version {found}, and this server knows versions up to {known}: use the newer server",
         .place.display())]

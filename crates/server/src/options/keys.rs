@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{IntoResettable, ValueParser};
 use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
+use switchboard_core::Quota;
 
 use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none, word};
 use crate::settings::Settings;
@@ -82,7 +83,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_LINE_BYTES", value_parser = number::<usize>)]
     line_bytes: Option<usize>,
 
-    /// Maximum length of a message text in bytes [default: 3840]
+    /// Maximum length of a message text in bytes, at most --line-bytes minus 256 [default: 3840]
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_TEXT_BYTES", value_parser = number::<usize>)]
     text_bytes: Option<usize>,
 
@@ -145,6 +146,34 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_MEMORY_BYTES", value_parser = number::<usize>)]
     memory_bytes: Option<usize>,
 
+    /// Maximum records of a conversation without --data; the oldest go first [default: 4096]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_MEMORY_RECORDS", value_parser = number::<usize>)]
+    memory_records: Option<usize>,
+
+    /// Maximum records that an account stores in 24 hours; 0 for none [default: 1000000]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_ACCOUNT_DAILY_RECORDS", value_parser = number::<u64>)]
+    account_daily_records: Option<u64>,
+
+    /// Maximum text that an account stores in 24 hours, in bytes [default: 1073741824]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_ACCOUNT_DAILY_BYTES", value_parser = number::<u64>)]
+    account_daily_bytes: Option<u64>,
+
+    /// Maximum records that a session of a guest stores in 24 hours; 0 for none [default: 10000]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_GUEST_DAILY_RECORDS", value_parser = number::<u64>)]
+    guest_daily_records: Option<u64>,
+
+    /// Maximum text that a session of a guest stores in 24 hours, in bytes [default: 4194304]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_GUEST_DAILY_BYTES", value_parser = number::<u64>)]
+    guest_daily_bytes: Option<u64>,
+
+    /// Maximum records that all guests together store in 24 hours; 0 for none [default: 1000000]
+    #[arg(long, value_name = "N", env = "SWITCHBOARD_ALL_GUESTS_DAILY_RECORDS", value_parser = number::<u64>)]
+    all_guests_daily_records: Option<u64>,
+
+    /// Maximum text that all guests together store in 24 hours, in bytes [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_ALL_GUESTS_DAILY_BYTES", value_parser = number::<u64>)]
+    all_guests_daily_bytes: Option<u64>,
+
     /// Let guests create rooms, too [default: true]
     #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_GUESTS_CREATE_ROOMS", optional_value("true", boolean))]
     guests_create_rooms: Option<bool>,
@@ -192,6 +221,13 @@ impl Options {
             server_name: Some(settings.server_name),
             data: Some(NONE.to_owned()),
             memory_bytes: Some(settings.memory_bytes),
+            memory_records: Some(settings.memory_records),
+            account_daily_records: Some(settings.account_quota.records),
+            account_daily_bytes: Some(settings.account_quota.bytes),
+            guest_daily_records: Some(settings.guest_quota.records),
+            guest_daily_bytes: Some(settings.guest_quota.bytes),
+            all_guests_daily_records: Some(settings.all_guests_quota.records),
+            all_guests_daily_bytes: Some(settings.all_guests_quota.bytes),
             guests_create_rooms: Some(settings.guests_create_rooms),
             threads: Some(0),
             log_format: Some(LogFormat::Auto),
@@ -203,6 +239,10 @@ impl Options {
     pub(super) fn settings(&self) -> Settings {
         let default = Settings::default();
         let time = |given: Option<TimeSpan>, default| given.map_or(default, |time| time.0);
+        let quota = |records: Option<u64>, bytes: Option<u64>, default: Quota| Quota {
+            records: records.unwrap_or(default.records),
+            bytes: bytes.unwrap_or(default.bytes),
+        };
         Settings {
             max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
@@ -224,6 +264,14 @@ impl Options {
             server_name: self.server_name.clone().unwrap_or(default.server_name),
             data: self.data.as_ref().filter(|data| *data != NONE).map(PathBuf::from),
             memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
+            memory_records: self.memory_records.unwrap_or(default.memory_records),
+            account_quota: quota(self.account_daily_records, self.account_daily_bytes, default.account_quota),
+            guest_quota: quota(self.guest_daily_records, self.guest_daily_bytes, default.guest_quota),
+            all_guests_quota: quota(
+                self.all_guests_daily_records,
+                self.all_guests_daily_bytes,
+                default.all_guests_quota,
+            ),
             guests_create_rooms: self.guests_create_rooms.unwrap_or(default.guests_create_rooms),
             log_messages: self.log_messages.unwrap_or(default.log_messages),
         }

@@ -62,6 +62,16 @@ fn secrets_over_plain_tcp_need_the_operators_setting() {
 }
 
 #[test]
+fn each_quota_has_its_own_keys() {
+    let file = "account-daily-records = 1\naccount-daily-bytes = 2\nguest-daily-records = 3\nguest-daily-bytes = 4\n\
+        all-guests-daily-records = 5\nall-guests-daily-bytes = 6\nmemory-records = 7\n";
+    let settings = config(Some(file), &[]).expect("the configuration is valid").settings;
+    let quotas = [settings.account_quota, settings.guest_quota, settings.all_guests_quota];
+    assert_eq!(quotas.map(|quota| (quota.records, quota.bytes)), [(1, 2), (3, 4), (5, 6)]);
+    assert_eq!(settings.memory_records, 7);
+}
+
+#[test]
 fn printed_configuration_names_sources_and_can_be_read_again() {
     let printed = config(Some("text-bytes = 500"), &["--print-config", "--listen", "[::1]:0", "--listen=none"])
         .expect("the configuration is valid")
@@ -197,6 +207,8 @@ fn file_error_names_line_key_and_allowed_values() {
             assert!(error.contains(part), "given {given:?}: {part:?} is not in {error:?}");
         }
     }
+    let error = config(None, &["--max-sessions", "18446744073709551615"]).expect_err("TOML has no such number");
+    assert!(error.to_string().contains("give a smaller number"), "{error}");
     let error = config(None, &["--turn-lines", "0"]).expect_err("the value is out of bounds").to_string();
     assert_eq!(error, "turn-lines is 0: give 1 to 1000000 (from flag)");
 }

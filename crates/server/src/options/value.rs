@@ -47,6 +47,10 @@ impl From<TimeSpan> for String {
 }
 
 pub(super) fn number<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    // TOML has no larger numbers.
+    if text.parse::<u64>().is_ok_and(|number| i64::try_from(number).is_err()) {
+        return Err("give a smaller number: the largest is 9223372036854775807");
+    }
     text.parse().map_err(|_| "give a whole number, 0 or more")
 }
 

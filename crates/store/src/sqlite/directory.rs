@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
@@ -23,10 +23,15 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Creates the directory if it does not exist, and locks it.
+    /// Creates the directory if it does not exist, and locks it. A directory that other users can enter is refused, and
+    /// not changed: it may be one of the system, named by mistake.
     pub(crate) fn lock(path: PathBuf) -> Result<Self, StoreError> {
-        let result = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&path);
-        result.map_err(|error| StoreError::from_io(&path, &error))?;
+        let created = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&path);
+        let metadata = created.and_then(|()| path.metadata()).map_err(|error| StoreError::from_io(&path, &error))?;
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & !DIRECTORY_MODE != 0 {
+            return Err(StoreError::Exposed { place: path, mode });
+        }
         let name = path.join("lock");
         let lock = open(&name).map_err(|error| StoreError::from_io(&name, &error))?;
         match lock.try_lock() {

@@ -1,5 +1,6 @@
 //! The directory and the file of the SQLite store.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -98,6 +99,18 @@ fn directory_and_files_are_private() {
     assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
         assert_eq!(mode(&name), 0o600, "{}", name.display());
+    }
+}
+
+#[test]
+fn a_directory_that_others_can_enter_is_refused_and_not_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    for mode in [0o755, 0o710, 0o770, 0o701] {
+        std::fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+        let error = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap_err();
+        assert_eq!(error, StoreError::Exposed { place: directory.path().to_owned(), mode });
+        assert!(error.to_string().contains(&format!("(mode {mode:04o})")), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
 
