@@ -1,6 +1,6 @@
 //! The directory of a store: created private, and locked against a second server.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,15 +23,9 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Creates the directory if it does not exist, and locks it. A directory that other users can enter is refused, and
-    /// not changed: it may be one of the system, named by mistake.
+    /// Creates the directory if it does not exist, and locks it.
     pub(crate) fn lock(path: PathBuf) -> Result<Self, StoreError> {
-        let created = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(&path);
-        let metadata = created.and_then(|()| path.metadata()).map_err(|error| StoreError::from_io(&path, &error))?;
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & !DIRECTORY_MODE != 0 {
-            return Err(StoreError::Exposed { place: path, mode });
-        }
+        make_private(&path)?;
         let name = path.join("lock");
         let lock = open(&name).map_err(|error| StoreError::from_io(&name, &error))?;
         match lock.try_lock() {
@@ -71,6 +65,26 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // The lock ends with the file at the latest.
         let _ = self.lock.unlock();
+    }
+}
+
+/// Creates the directory if it does not exist. If it is empty, its permissions are corrected. A directory with files that
+/// others can enter is refused, and not changed: it may be one of the system, named by mistake.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let exposed_mode = || {
+        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
+        let mode = path.metadata()?.permissions().mode() & 0o777;
+        if mode & !DIRECTORY_MODE == 0 {
+            return Ok(None);
+        }
+        if path.read_dir()?.next().is_some() {
+            return Ok(Some(mode));
+        }
+        std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)).map(|()| None)
+    };
+    match exposed_mode().map_err(|error| StoreError::from_io(path, &error))? {
+        Some(mode) => Err(StoreError::Exposed { place: path.to_owned(), mode }),
+        None => Ok(()),
     }
 }
 

@@ -57,7 +57,7 @@ fn other_programs_can_read_the_file() {
 
 #[test]
 fn file_of_the_first_version_is_migrated() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
     let connection = Connection::open(directory.path().join("switchboard.sqlite")).unwrap();
     connection.execute_batch(include_str!("../sqlite/schema.sql")).unwrap();
     connection.pragma_update(None, "application_id", 0x5357_4244).unwrap();
@@ -103,14 +103,19 @@ fn directory_and_files_are_private() {
 }
 
 #[test]
-fn a_directory_that_others_can_enter_is_refused_and_not_changed() {
+fn directory_that_others_can_enter_is_corrected_if_empty_and_else_refused() {
     let directory = tempfile::tempdir().unwrap();
-    for mode in [0o755, 0o710, 0o770, 0o701] {
-        std::fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
-        let error = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap_err();
-        assert_eq!(error, StoreError::Exposed { place: directory.path().to_owned(), mode });
-        assert!(error.to_string().contains(&format!("(mode {mode:04o})")), "{error}");
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    let set_mode = |mode| std::fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
+    let mode = || directory.path().metadata().unwrap().permissions().mode() & 0o777;
+    set_mode(0o755);
+    drop(try_open(directory.path()).unwrap());
+    assert_eq!(mode(), 0o700);
+    for exposed in [0o755, 0o710, 0o770, 0o701] {
+        set_mode(exposed);
+        let error = try_open(directory.path()).unwrap_err();
+        assert_eq!(error, StoreError::Exposed { place: directory.path().to_owned(), mode: exposed });
+        assert!(error.to_string().contains(&format!("(mode {exposed:04o})")), "{error}");
+        assert_eq!(mode(), exposed);
     }
 }
 
