@@ -122,7 +122,7 @@ codes! {
     /// Version 2: the server or the account has as many rooms as it may.
     TooManyRooms = "TOO_MANY_ROOMS", "There are too many rooms: LEAVE one first, or ask the operator.";
     /// Version 2: the room has as many members as it may.
-    RoomFull = "ROOM_FULL", "That room takes no more members: try again later.";
+    RoomFull = "ROOM_FULL", "That room is full, or its list of invited or banned people is: remove somebody first.";
     /// Version 2: the session has as many open conversations as it may.
     TooManyOpen = "TOO_MANY_OPEN", "You have too many conversations open: CLOSE one first.";
     /// Version 2: the server has as many watching sessions as it may.
@@ -130,7 +130,7 @@ codes! {
     /// Version 2: the account has blocked as many others as it may.
     TooManyBlocked = "TOO_MANY_BLOCKED", "You have blocked too many people: UNBLOCK one first.";
     /// Version 2: this server does not offer the request.
-    NotSupported = "NOT_SUPPORTED", "This server does not offer that: HELLO_OK lists what it offers.";
+    NotSupported = "NOT_SUPPORTED", "This server does not have that capability: HELLO_OK lists those that it has.";
 }
 
 impl ErrorCode {

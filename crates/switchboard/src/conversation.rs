@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::change::{
-    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, Member, RoomSettings, Standing,
-    StoredConversation,
+    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, RoomSettings, Standing, StoredConversation,
 };
+use crate::members::Members;
 use crate::reads::Ticket;
 use crate::session::SessionId;
 
@@ -22,11 +22,13 @@ pub(crate) struct Conversation {
     /// The number of the last record that the store has.
     pub(crate) durable: u64,
     /// The accounts with a place in the conversation.
-    pub(crate) members: BTreeMap<AccountId, Member>,
+    pub(crate) members: Members,
     /// For each device that has sent numbered records: the last of them.
     pub(crate) sent: HashMap<DeviceId, LastSent>,
     /// The sessions that have the conversation open.
     pub(crate) viewers: BTreeMap<SessionId, Viewer>,
+    /// The place among the vacant rooms, if this is one.
+    pub(crate) vacancy: Option<u64>,
 }
 
 /// A session that has a conversation open.
@@ -65,9 +67,10 @@ impl Conversation {
             first: 1,
             last: 0,
             durable: 0,
-            members: BTreeMap::new(),
+            members: Members::default(),
             sent: HashMap::new(),
             viewers: BTreeMap::new(),
+            vacancy: None,
         }
     }
 
@@ -83,6 +86,7 @@ impl Conversation {
             members: stored.members.into_iter().collect(),
             sent: stored.sent.into_iter().collect(),
             viewers: BTreeMap::new(),
+            vacancy: None,
         }
     }
 
@@ -119,6 +123,21 @@ impl Conversation {
         matches!(self.kind, ConversationKind::Room { .. })
     }
 
+    /// Whether it is a room without members.
+    pub(crate) fn is_memberless(&self) -> bool {
+        self.is_room() && self.members.member_count() == 0
+    }
+
+    /// Whether it is a room without members in which nobody reads.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.is_memberless() && self.viewers.is_empty()
+    }
+
+    /// Whether it is a room that nobody can join any more, because no member can invite anybody.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_memberless() && self.settings.is_invite_only
+    }
+
     /// The accounts that are members.
     pub(crate) fn member_ids(&self) -> impl Iterator<Item = AccountId> {
         self.members.iter().filter(|(_, member)| member.standing.is_member()).map(|(&id, _)| id)
@@ -126,9 +145,16 @@ impl Conversation {
 
     /// The other account of a direct conversation.
     pub(crate) fn other(&self, account: AccountId) -> Option<AccountId> {
-        match self.kind {
-            ConversationKind::Room { .. } => None,
-            ConversationKind::Direct([first, second]) => Some(if first == account { second } else { first }),
+        self.kind.other(account)
+    }
+}
+
+impl ConversationKind {
+    /// The other account of a direct conversation.
+    pub(crate) fn other(&self, account: AccountId) -> Option<AccountId> {
+        match *self {
+            Self::Room { .. } => None,
+            Self::Direct([first, second]) => Some(if first == account { second } else { first }),
         }
     }
 }

@@ -1,17 +1,21 @@
 //! What is stored, as far as the core knows it: accounts and conversations, without the records.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 
 use switchboard_protocol::version2::RoomName;
 
 use crate::accounts::Accounts;
 use crate::change::{
-    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, Member, RoomSettings, Snapshot,
+    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, LastSent, Member, RoomSettings, Snapshot,
+    Standing,
 };
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
 use crate::version2::Position;
+
+/// Of how many deleted conversations the names are kept. Replies that are on their way may name them.
+const DELETED_KEPT: usize = 1024;
 
 /// The accounts and conversations, and the changes to them.
 #[derive(Debug, Default)]
@@ -22,6 +26,17 @@ pub(crate) struct Ledger {
     rooms: BTreeMap<Box<str>, ConversationId>,
     directs: HashMap<[AccountId; 2], ConversationId>,
     memberships: HashMap<AccountId, BTreeSet<ConversationId>>,
+    /// The conversations in which a device has given numbers.
+    numbered: HashMap<DeviceId, BTreeSet<ConversationId>>,
+    /// For each account that owns rooms: how many.
+    owned: HashMap<AccountId, usize>,
+    /// Number of rooms without members.
+    memberless: usize,
+    /// The rooms without members in which nobody reads, the longest idle one first.
+    vacant: BTreeSet<(u64, ConversationId)>,
+    last_vacancy: u64,
+    /// The conversations that were deleted last.
+    deleted: VecDeque<(ConversationId, ConversationKind)>,
     next_conversation: u64,
     /// The place of the last change.
     position: Position,
@@ -54,10 +69,61 @@ impl Ledger {
                 self.directs.insert(*pair, id);
             }
         }
-        for &account in conversation.members.keys() {
+        for (&account, member) in &*conversation.members {
             self.memberships.entry(account).or_default().insert(id);
+            self.count_owned(account, None, Some(member.standing));
         }
+        for &device in conversation.sent.keys() {
+            self.numbered.entry(device).or_default().insert(id);
+        }
+        self.memberless += usize::from(conversation.is_memberless());
         self.conversations.insert(id, conversation);
+        self.update_vacancy(id);
+    }
+
+    /// Counts the rooms that an account owns. Both accounts of a direct conversation are members, so it has no owner.
+    fn count_owned(&mut self, account: AccountId, before: Option<Standing>, after: Option<Standing>) {
+        let is_owner = |standing| standing == Some(Standing::Owner);
+        if is_owner(before) == is_owner(after) {
+            return;
+        }
+        let owned = self.owned.entry(account).or_default();
+        if is_owner(after) {
+            *owned += 1;
+        } else {
+            *owned -= 1;
+            if *owned == 0 {
+                self.owned.remove(&account);
+            }
+        }
+    }
+
+    /// Something has happened in a room: if it is vacant, it is the one that is idle for the shortest time now.
+    pub(crate) fn update_vacancy(&mut self, id: ConversationId) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if let Some(vacancy) = conversation.vacancy.take() {
+            self.vacant.remove(&(vacancy, id));
+        }
+        if conversation.is_vacant() {
+            self.last_vacancy += 1;
+            conversation.vacancy = Some(self.last_vacancy);
+            self.vacant.insert((self.last_vacancy, id));
+        }
+    }
+
+    /// The vacant room in which nothing has happened for the longest time.
+    pub(crate) fn longest_vacant_room(&self) -> Option<ConversationId> {
+        self.vacant.first().map(|&(_, id)| id)
+    }
+
+    /// Number of rooms without members.
+    pub(crate) fn memberless_rooms(&self) -> usize {
+        self.memberless
+    }
+
+    /// Number of rooms that an account owns.
+    pub(crate) fn owned_rooms(&self, account: AccountId) -> usize {
+        self.owned.get(&account).copied().unwrap_or_default()
     }
 
     /// Adds a change at the end of the store.
@@ -82,11 +148,13 @@ impl Ledger {
 
     /// The name of a conversation for a member: that of the room, or of the other account.
     pub(crate) fn target_name(&self, id: ConversationId, account: Option<AccountId>) -> String {
-        let Some(conversation) = self.conversations.get(&id) else { return String::new() };
-        match &conversation.kind {
+        let deleted = || self.deleted.iter().find(|(deleted, _)| *deleted == id).map(|(_, kind)| kind);
+        let kind = self.conversations.get(&id).map(|conversation| &conversation.kind).or_else(deleted);
+        let Some(kind) = kind else { return String::new() };
+        match kind {
             ConversationKind::Room { name } => name.clone(),
             ConversationKind::Direct(_) => {
-                let other = account.and_then(|account| conversation.other(account));
+                let other = account.and_then(|account| kind.other(account));
                 let name = other.and_then(|other| self.accounts.get(other)).map(|account| account.name.to_string());
                 name.unwrap_or_else(|| format!("@{}", other.map_or(0, |other| other.0)))
             }
@@ -111,7 +179,18 @@ impl Ledger {
 
     /// The conversations in which an account has a place, in order of their ids.
     pub(crate) fn conversations_of(&self, account: AccountId) -> impl Iterator<Item = ConversationId> {
-        self.memberships.get(&account).into_iter().flatten().copied()
+        self.conversations_after(account, None)
+    }
+
+    /// The same, after one of them.
+    pub(crate) fn conversations_after(
+        &self,
+        account: AccountId,
+        after: Option<ConversationId>,
+    ) -> impl Iterator<Item = ConversationId> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let conversations = self.memberships.get(&account).into_iter();
+        conversations.flat_map(move |ids| ids.range((start, Bound::Unbounded))).copied()
     }
 
     /// Creates a conversation without records and members.
@@ -155,21 +234,43 @@ impl Ledger {
         member: Member,
         effects: &mut impl StoreEffects,
     ) {
-        if let Some(conversation) = self.conversations.get_mut(&id) {
-            conversation.members.insert(account, member);
-            self.memberships.entry(account).or_default().insert(id);
+        if self.set_place(id, account, Some(member)) {
             self.append(Change::MemberSet { conversation: id, account, member }, effects);
         }
     }
 
     /// Takes the place of an account in a conversation away.
     pub(crate) fn remove_member(&mut self, id: ConversationId, account: AccountId, effects: &mut impl StoreEffects) {
-        if let Some(conversation) = self.conversations.get_mut(&id)
-            && conversation.members.remove(&account).is_some()
-        {
-            self.memberships.entry(account).or_default().remove(&id);
+        if self.set_place(id, account, None) {
             self.append(Change::MemberRemoved { conversation: id, account }, effects);
         }
+    }
+
+    /// Gives or takes a place, and keeps the indexes right. Returns whether there was something to do.
+    fn set_place(&mut self, id: ConversationId, account: AccountId, member: Option<Member>) -> bool {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return false };
+        let before = conversation.standing(Some(account));
+        let was_memberless = conversation.is_memberless();
+        match member {
+            Some(member) => {
+                conversation.members.set(account, member);
+                self.memberships.entry(account).or_default().insert(id);
+            }
+            None if conversation.members.remove(account).is_none() => return false,
+            None => {
+                if let Some(memberships) = self.memberships.get_mut(&account) {
+                    memberships.remove(&id);
+                }
+            }
+        }
+        match (was_memberless, conversation.is_memberless()) {
+            (false, true) => self.memberless += 1,
+            (true, false) => self.memberless -= 1,
+            (false, false) | (true, true) => {}
+        }
+        self.count_owned(account, before, member.map(|member| member.standing));
+        self.update_vacancy(id);
+        true
     }
 
     /// Sets all settings of a room.
@@ -180,26 +281,81 @@ impl Ledger {
         }
     }
 
-    /// Forgets the numbers that removed devices of an account have given.
-    pub(crate) fn forget_devices(&mut self, devices: &[DeviceId], account: AccountId) {
-        for id in self.memberships.get(&account).into_iter().flatten() {
-            if let Some(conversation) = self.conversations.get_mut(id) {
-                conversation.sent.retain(|device, _| !devices.contains(device));
+    /// Keeps the highest number that a device has given in a conversation.
+    pub(crate) fn set_last_sent(&mut self, id: ConversationId, device: DeviceId, last: LastSent) {
+        if let Some(conversation) = self.conversations.get_mut(&id)
+            && conversation.sent.insert(device, last).is_none()
+        {
+            self.numbered.entry(device).or_default().insert(id);
+        }
+    }
+
+    /// Forgets the numbers that a removed device has given.
+    pub(crate) fn forget_device(&mut self, device: DeviceId) {
+        for id in self.numbered.remove(&device).unwrap_or_default() {
+            if let Some(conversation) = self.conversations.get_mut(&id) {
+                conversation.sent.remove(&device);
             }
         }
     }
 
-    /// Deletes an account: its devices and its places in conversations, too. Its records stay, and the other account of
-    /// a direct conversation can still read it.
-    pub(crate) fn delete_account(&mut self, account: AccountId, effects: &mut impl StoreEffects) {
-        let devices: Vec<_> = self.accounts.remove(account).into_iter().flat_map(|account| account.devices).collect();
-        self.forget_devices(&devices.into_iter().map(|(device, _)| device).collect::<Vec<_>>(), account);
-        for id in self.memberships.remove(&account).unwrap_or_default() {
-            if let Some(conversation) = self.conversations.get_mut(&id) {
-                conversation.members.remove(&account);
+    /// Deletes a conversation with its records, and returns it. A room that is made anew has nothing of it.
+    pub(crate) fn delete_conversation(
+        &mut self,
+        id: ConversationId,
+        effects: &mut impl StoreEffects,
+    ) -> Option<Conversation> {
+        let conversation = self.conversations.remove(&id)?;
+        if let Some(vacancy) = conversation.vacancy {
+            self.vacant.remove(&(vacancy, id));
+        }
+        self.memberless -= usize::from(conversation.is_memberless());
+        match &conversation.kind {
+            ConversationKind::Room { name } => {
+                if let Ok(name) = RoomName::new(name) {
+                    self.rooms.remove(name.folded());
+                }
+            }
+            ConversationKind::Direct(pair) => drop(self.directs.remove(pair)),
+        }
+        for (&account, member) in &*conversation.members {
+            if let Some(memberships) = self.memberships.get_mut(&account) {
+                memberships.remove(&id);
+            }
+            self.count_owned(account, Some(member.standing), None);
+        }
+        for device in conversation.sent.keys() {
+            if let Some(numbered) = self.numbered.get_mut(device) {
+                numbered.remove(&id);
             }
         }
+        self.remember_deleted(id, conversation.kind.clone());
+        self.append(Change::ConversationDeleted { conversation: id }, effects);
+        Some(conversation)
+    }
+
+    /// Keeps the name of a conversation that is gone.
+    pub(crate) fn remember_deleted(&mut self, id: ConversationId, kind: ConversationKind) {
+        self.deleted.push_back((id, kind));
+        if self.deleted.len() > DELETED_KEPT {
+            self.deleted.pop_front();
+        }
+    }
+
+    /// Deletes an account: its devices and its places in conversations, too. Its records stay, and the other account of
+    /// a direct conversation can still read it. If the other account is deleted as well, so is the conversation.
+    pub(crate) fn delete_account(&mut self, account: AccountId, effects: &mut impl StoreEffects) {
+        for (device, _) in self.accounts.remove(account).into_iter().flat_map(|account| account.devices) {
+            self.forget_device(device);
+        }
         self.append(Change::AccountDeleted { account }, effects);
+        for id in self.memberships.remove(&account).unwrap_or_default() {
+            self.set_place(id, account, None);
+            let is_left = |conversation: &Conversation| !conversation.is_room() && conversation.members.is_empty();
+            if self.conversations.get(&id).is_some_and(is_left) {
+                self.delete_conversation(id, effects);
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use switchboard_core::change::{Epoch, Snapshot};
-use switchboard_core::{CloseReason, Event, Quota, Session, SessionId, Switchboard, Version2Settings};
+use switchboard_core::{CloseReason, Event, Quota, RoomLimits, Session, SessionId, Switchboard, Version2Settings};
 use switchboard_protocol::version2::{self, InvalidRequest, RequestError};
 use switchboard_protocol::{Dialect, ErrorCode, LineDecoder, ParseError, ReceivedBytes, limits};
 
@@ -231,6 +231,16 @@ impl Stage for BareStage {
                 self.settings.account_quota = quota;
                 self.settings.guest_quota = quota;
                 self.settings.all_guests_quota = Quota { records: quota.records * 2, ..quota };
+                self.board.load(Snapshot::default(), self.settings.clone());
+            }
+            ["limits", "of", rooms, "rooms,", memberless, "memberless,", owned, "owned,", members, "members"] => {
+                let number = |word: &str| word.parse().expect("a number");
+                self.settings.room_limits = RoomLimits {
+                    rooms: number(rooms),
+                    memberless_rooms: number(memberless),
+                    owned_rooms: number(owned),
+                    members: number(members),
+                };
                 self.board.load(Snapshot::default(), self.settings.clone());
             }
             ["memory", "for", records, "records"] => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_protocol::version2::{self, DeviceName, Proof, Reply};
+use switchboard_protocol::version2::{self, DeviceName, Proof, Reply, fits_tag};
 use switchboard_protocol::{ErrorCode, Username};
 
 use super::commit_queue::QueuedOutput;
@@ -93,6 +93,7 @@ impl Switchboard {
         if self.account_of(from).is_some() {
             return Err(ErrorCode::AlreadyLoggedIn);
         }
+        // A guest may have a name that cannot be the value of a tag.
         if !fits_tag(name) {
             return Err(ErrorCode::InvalidName);
         }
@@ -404,7 +405,7 @@ impl Switchboard {
         let removed = account.devices.remove(&device);
         ledger.append(Change::DeviceRemoved { device }, effects);
         if let Some(Device { name, session, .. }) = removed {
-            self.version2.ledger.forget_devices(&[device], account_id);
+            self.version2.ledger.forget_device(device);
             self.reply_after_change(from, None, &Reply::RevokeOk { device: name.as_str().into() });
             if let Some(session) = session {
                 self.close(session, CloseReason::Revoked, effects);
@@ -515,9 +516,4 @@ impl Switchboard {
     fn own_device(&self, session: SessionId) -> Result<(AccountId, DeviceId), ErrorCode> {
         self.version2.sessions.get(&session).and_then(|state| state.device).ok_or(ErrorCode::NotLoggedIn)
     }
-}
-
-/// Whether a name can be the value of a tag. A guest may have a name that cannot.
-fn fits_tag(name: &str) -> bool {
-    !name.contains(';')
 }

@@ -90,8 +90,7 @@ impl Switchboard {
                 ListCursor::Rooms(Some(reached))
             }
             ListCursor::Conversations(sent) => {
-                let ids = account.into_iter().flat_map(|account| ledger.conversations_of(account));
-                let mut ids = ids.skip_while(|&id| sent.is_some_and(|sent| id <= sent));
+                let mut ids = account.into_iter().flat_map(|account| ledger.conversations_after(account, sent));
                 let reached = ids.find(|&id| {
                     count += u64::from(account.is_some_and(|account| self.push_conversation(account, id, out)));
                     out.len() >= LIST_PART_BYTES
@@ -104,7 +103,7 @@ impl Switchboard {
             }
             ListCursor::Members(id, sent) => {
                 let target = ledger.target_name(id, account);
-                let members = ledger.conversations.get(&id).map(|conversation| &conversation.members);
+                let members = ledger.conversations.get(&id).map(|conversation| &*conversation.members);
                 let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
                 let mut members = members.into_iter().flat_map(|members| members.range((start, Bound::Unbounded)));
                 let reached = members.find_map(|(&account, member)| {
@@ -135,7 +134,7 @@ impl Switchboard {
             None => conversation.may_read(account) || (account.is_some() && !conversation.settings.is_invite_only),
         };
         if is_known {
-            let members = conversation.member_ids().count() as u64;
+            let members = conversation.members.member_count() as u64;
             let topic = conversation.settings.topic.as_str().into();
             Reply::Room { target: name.into(), members, topic }.encode(out);
         }

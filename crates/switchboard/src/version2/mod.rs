@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{Command, DoneVerb, Reply, Request, RequestError, TaggedReply, Target, Words};
+use switchboard_protocol::version2::{Command, Reply, Request, RequestError, TaggedReply, Target, Words};
 
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Snapshot};
@@ -39,6 +39,7 @@ use crate::session::{Session, SessionId};
 pub use commit_queue::Position;
 use commit_queue::{CommitQueue, PendingReply, QueuedOutput};
 pub use retention::Quota;
+pub use rooms::RoomLimits;
 use state::{LaneItem, SessionState, Usage};
 use target::target_word;
 
@@ -82,6 +83,8 @@ pub struct Version2Settings {
     pub capabilities: String,
     /// Whether guests may create rooms.
     pub guests_create_rooms: bool,
+    /// How many rooms and members there may be.
+    pub room_limits: RoomLimits,
     /// Maximum records of a conversation, for a store in memory. Older ones expire.
     pub memory_records_max: Option<u64>,
     /// What an account may store.
@@ -99,6 +102,7 @@ impl Default for Version2Settings {
             server_name: "switchboard".to_owned(),
             capabilities: String::new(),
             guests_create_rooms: true,
+            room_limits: RoomLimits::default(),
             memory_records_max: None,
             // Far more than people write, and little enough that one of them does not fill a disk in a day.
             account_quota: Quota { records: 1_000_000, bytes: 1024 * MIB },
@@ -277,13 +281,13 @@ impl Switchboard {
             Command::Leave { target } => self.leave(from, &target, effects),
             Command::Topic { target, text } => self.topic(from, &target, &text, effects),
             Command::Invite { target, who } => self.invite(from, &target, &who, effects),
-            Command::Kick { target, who } => self.expel(from, &target, &who, DoneVerb::Kick, effects),
-            Command::Ban { target, who } => self.expel(from, &target, &who, DoneVerb::Ban, effects),
+            Command::Kick { target, who } => self.kick(from, &target, &who, effects),
+            Command::Ban { target, who } => self.ban(from, &target, &who, effects),
             Command::Unban { target, who } => self.unban(from, &target, &who, effects),
             Command::Redact { target, what } => self.redact(from, &target, &what, effects),
             Command::Room { target, setting, value } => self.set_room(from, &target, &setting, value.as_str(), effects),
             Command::Say { target, text } => {
-                let id = self.writable(from, &target, effects)?;
+                let id = self.writable(from, &target, &text, effects)?;
                 self.say(from, id, n, &text, PendingReply::Said(n), effects)
             }
             Command::Open { target, position } => self.open(from, &target, position.as_ref(), effects),
@@ -438,6 +442,7 @@ impl Switchboard {
             if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
                 conversation.viewers.remove(&session);
             }
+            self.version2.ledger.update_vacancy(id);
         }
         self.release_device(session, state.device)
     }

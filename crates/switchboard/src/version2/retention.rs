@@ -3,7 +3,7 @@
 use switchboard_protocol::ErrorCode;
 
 use super::state::Usage;
-use super::{Question, Version2Settings};
+use super::{Question, Version2};
 use crate::board::Switchboard;
 use crate::change::{Change, ConversationId};
 use crate::effects::StoreEffects;
@@ -121,33 +121,56 @@ impl Switchboard {
         bytes: usize,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
+        self.check_quota(from, 1, bytes, effects)?;
+        for (usage, _) in self.usages(from).into_iter().flatten() {
+            usage.add(bytes as u64);
+        }
+        Ok(())
+    }
+
+    /// Whether the session may store so many records with `bytes` of text now.
+    pub(super) fn check_quota(
+        &mut self,
+        from: SessionId,
+        records: u64,
+        bytes: usize,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
         self.can_store()?;
         let now = effects.wall_clock().0;
-        let bytes = bytes as u64;
-        let Version2Settings { account_quota, guest_quota, all_guests_quota, .. } = self.version2.settings;
-        let is_within = if let Some(account) = self.account_of(from) {
-            let usage = self.version2.ledger.accounts.get_mut(account).map(|account| &mut account.usage);
-            usage.is_some_and(|usage| usage.add(now, bytes, account_quota))
-        } else {
-            let usage = self.version2.sessions.get_mut(&from).map(|state| &mut state.usage);
-            usage.is_some_and(|usage| usage.add(now, bytes, guest_quota))
-                && self.version2.guests_usage.add(now, bytes, all_guests_quota)
-        };
+        let mut usages = self.usages(from).into_iter().flatten();
+        let is_within = usages.all(|(usage, quota)| usage.has_room(now, records, bytes as u64, quota));
         if is_within { Ok(()) } else { Err(ErrorCode::QuotaFull) }
+    }
+
+    /// What the account has stored and may store. For a guest: what it and all guests have.
+    fn usages(&mut self, from: SessionId) -> [Option<(&mut Usage, Quota)>; 2] {
+        let account = self.account_of(from);
+        let Version2 { ledger, sessions, guests_usage, settings, .. } = &mut self.version2;
+        if let Some(account) = account {
+            return [
+                ledger.accounts.get_mut(account).map(|account| (&mut account.usage, settings.account_quota)),
+                None,
+            ];
+        }
+        let guest = sessions.get_mut(&from).map(|state| (&mut state.usage, settings.guest_quota));
+        [guest, Some((guests_usage, settings.all_guests_quota))]
     }
 }
 
 impl Usage {
-    /// Counts a record, unless the quota is reached. The count begins anew 24 hours after its first record.
-    fn add(&mut self, now: u64, bytes: u64, quota: Quota) -> bool {
-        if now >= self.start + DAY_MILLIS {
+    /// Whether so many more records are within the quota. The count begins anew 24 hours after its first record.
+    fn has_room(&mut self, now: u64, records: u64, bytes: u64, quota: Quota) -> bool {
+        // A clock that was set back begins anew, too: otherwise, the count would end only after the old time.
+        if now < self.start || now - self.start >= DAY_MILLIS {
             *self = Self { start: now, records: 0, bytes: 0 };
         }
-        let is_within = self.records < quota.records && bytes <= quota.bytes.saturating_sub(self.bytes);
-        if is_within {
-            self.records += 1;
-            self.bytes += bytes;
-        }
-        is_within
+        records <= quota.records.saturating_sub(self.records) && bytes <= quota.bytes.saturating_sub(self.bytes)
+    }
+
+    /// Counts a record.
+    fn add(&mut self, bytes: u64) {
+        self.records += 1;
+        self.bytes += bytes;
     }
 }

@@ -10,14 +10,28 @@ use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
     Standing,
 };
+use crate::conversation::{Conversation, Progress};
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
-/// Maximum members of a room (protocol-2 promise 9).
-const MEMBERS_MAX: usize = 5_000;
+/// How many rooms and members there may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RoomLimits {
+    /// Maximum rooms of a server.
+    pub rooms: usize,
+    /// Maximum rooms without members. Guests can make no others, so they cannot use up all rooms.
+    pub memberless_rooms: usize,
+    /// Maximum rooms that an account owns.
+    pub owned_rooms: usize,
+    /// Maximum members of a room. It may have as many invited accounts besides, and as many banned ones.
+    pub members: usize,
+}
 
-/// Maximum rooms of a server.
-const ROOMS_MAX: usize = 65_536;
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self { rooms: 65_536, memberless_rooms: 4_096, owned_rooms: 1_024, members: 5_000 }
+    }
+}
 
 impl Switchboard {
     /// `JOIN`.
@@ -35,8 +49,9 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Makes the account a member, and the room if there is none. A guest may be in a room, but is no member. Returns
-    /// the room, and the record with which the account joined, unless this is the one that `reply` waits for.
+    /// Makes the account of the session a member of a room, and makes the room if there is none. A guest does not become
+    /// a member. Returns the room, and the record that answers the request. `None` instead of the record: `reply` waits
+    /// for the new record `JOINED`.
     pub(super) fn become_member(
         &mut self,
         from: SessionId,
@@ -47,19 +62,15 @@ impl Switchboard {
         self.own_name(from)?;
         let Target::Room(name) = target else { return Err(ErrorCode::InvalidRoom) };
         let name = RoomName::new(name).map_err(|_| ErrorCode::InvalidRoom)?;
-        let account = self.account_of(from);
         let id = match self.version2.ledger.room(&name) {
-            Some(id) => id,
-            None => self.create_room(from, &name, effects)?,
-        };
-        let Some(account) = account else {
-            let conversation = &self.version2.ledger.conversations[&id];
-            if !conversation.may_read(None) {
-                return Err(ErrorCode::NotLoggedIn);
-            }
-            return Ok((id, Some(conversation.last)));
+            Some(id) if !self.is_abandoned(id)? => id,
+            abandoned => self.create_room(from, &name, abandoned, effects)?,
         };
         let conversation = &self.version2.ledger.conversations[&id];
+        let Some(account) = self.account_of(from) else {
+            let may_read = conversation.may_read(None);
+            return may_read.then_some((id, Some(conversation.last))).ok_or(ErrorCode::NotLoggedIn);
+        };
         let member = match conversation.members.get(&account) {
             Some(member) if member.standing.is_member() && member.joined > 0 => {
                 return Ok((id, Some(member.joined)));
@@ -69,39 +80,85 @@ impl Switchboard {
             None if conversation.settings.is_invite_only => return Err(ErrorCode::NotAllowed),
             None => Member::default(),
         };
-        if conversation.member_ids().count() >= MEMBERS_MAX {
+        let limits = self.version2.settings.room_limits;
+        if conversation.members.member_count() >= limits.members {
             return Err(ErrorCode::RoomFull);
         }
-        let has_owner = conversation.members.values().any(|member| member.standing == Standing::Owner);
-        let joined = conversation.last + 1;
-        self.may_store(from, 0, effects)?;
         let standing = match member.standing {
             Standing::Moderator | Standing::Owner => member.standing,
-            _ if !has_owner => Standing::Owner,
+            _ if conversation.members.count(Standing::Owner) == 0 => Standing::Owner,
             Standing::Member | Standing::Invited | Standing::Banned => Standing::Member,
         };
+        if standing == Standing::Owner && self.version2.ledger.owned_rooms(account) >= limits.owned_rooms {
+            return Err(ErrorCode::TooManyRooms);
+        }
+        let joined = conversation.last + 1;
+        self.may_store(from, 0, effects)?;
         let member = Member { standing, joined, read: member.read };
         self.version2.ledger.set_member(id, account, member, effects);
         self.append_record(from, id, Draft::new(RecordKind::Joined, "", reply), effects);
         Ok((id, None))
     }
 
+    /// Makes a room. An abandoned room of this name is removed first, and at the limit the longest vacant one.
     fn create_room(
         &mut self,
         from: SessionId,
         name: &RoomName,
+        abandoned: Option<ConversationId>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
-        if self.account_of(from).is_none() && !self.version2.settings.guests_create_rooms {
+        let account = self.account_of(from);
+        if account.is_none() && !self.version2.settings.guests_create_rooms {
             return Err(ErrorCode::NotLoggedIn);
         }
-        if self.version2.ledger.room_count() >= ROOMS_MAX {
+        let (ledger, limits) = (&self.version2.ledger, self.version2.settings.room_limits);
+        if account.is_some_and(|account| ledger.owned_rooms(account) >= limits.owned_rooms) {
             return Err(ErrorCode::TooManyRooms);
         }
+        let is_full = ledger.room_count() >= limits.rooms
+            || account.is_none() && ledger.memberless_rooms() >= limits.memberless_rooms;
+        let removed = match abandoned {
+            None if is_full => Some(ledger.longest_vacant_room().ok_or(ErrorCode::TooManyRooms)?),
+            abandoned => abandoned,
+        };
+        // The room, and the record of an account that joins it.
+        self.check_quota(from, 1 + u64::from(account.is_some()), 0, effects)?;
         self.may_store(from, 0, effects)?;
+        if let Some(removed) = removed {
+            self.remove_room(removed, effects);
+        }
         let kind = ConversationKind::Room { name: name.as_str().to_owned() };
         let settings = RoomSettings { guests: GuestAccess::Write, ..RoomSettings::default() };
         Ok(self.version2.ledger.create(kind, settings, effects))
+    }
+
+    /// Whether nobody can join a room any more, so that its name is free.
+    fn is_abandoned(&self, id: ConversationId) -> Result<bool, ErrorCode> {
+        let conversation = &self.version2.ledger.conversations[&id];
+        // The last `LEFT` may still be on its way to the store and to the readers.
+        if conversation.is_abandoned() && conversation.durable < conversation.last {
+            return Err(ErrorCode::NotAllowed);
+        }
+        Ok(conversation.is_abandoned())
+    }
+
+    /// Removes a room that only invited accounts may join after its last member has left: nobody can invite anybody any
+    /// more, and whoever gets the name next must not read its records.
+    pub(super) fn remove_if_abandoned(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
+        let conversation = self.version2.ledger.conversations.get(&id);
+        // During an outage, nothing can be stored. The next `JOIN` removes the room.
+        if conversation.is_some_and(Conversation::is_abandoned) && self.can_store().is_ok() {
+            self.remove_room(id, effects);
+        }
+    }
+
+    /// Deletes a room with its records. Its readers hear that it is closed.
+    fn remove_room(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
+        let Some(removed) = self.version2.ledger.delete_conversation(id, effects) else { return };
+        for (session, viewer) in removed.viewers {
+            self.end_view(session, id, viewer.progress != Progress::Live, effects);
+        }
     }
 
     /// `LEAVE`.
@@ -115,7 +172,8 @@ impl Switchboard {
         let account = self.account_of(from);
         let conversation = &self.version2.ledger.conversations[&id];
         let is_member = conversation.standing(account).is_some_and(Standing::is_member);
-        let last = conversation.last;
+        // A stranger does not learn how many records a closed room has.
+        let last = if conversation.may_read(account) { conversation.last } else { 0 };
         if let Some(account) = account.filter(|_| is_member) {
             self.can_store()?;
             self.remove_from_room(from, id, account, Some(PendingReply::Done(DoneVerb::Leave)), effects);
@@ -204,53 +262,47 @@ impl Switchboard {
                 Ok(())
             }
             None => {
-                self.may_store(from, 0, effects)?;
-                let member = Member { standing: Standing::Invited, ..Member::default() };
-                self.version2.ledger.set_member(id, invited, member, effects);
-                self.record_about(from, id, RecordKind::Invited, invited, DoneVerb::Invite, effects);
-                Ok(())
+                self.check_place(id, Standing::Invited)?;
+                let (place, record) = (Some(Standing::Invited), (RecordKind::Invited, DoneVerb::Invite));
+                self.set_place(from, id, invited, place, record, effects)
             }
         }
     }
 
-    /// `KICK` or `BAN`: a moderator removes a member, who may come back or not.
-    pub(super) fn expel(
+    /// `KICK`: a moderator removes a member, or takes an invitation back. The account may come back if the room lets it.
+    pub(super) fn kick(
         &mut self,
         from: SessionId,
         target: &Target<'_>,
         who: &Target<'_>,
-        done: DoneVerb,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let (id, standing) = self.room_as(from, target, Standing::is_moderator)?;
-        let expelled = self.person(who)?;
-        let their_standing = self.version2.ledger.conversations[&id].standing(Some(expelled));
-        let outranks = standing == Standing::Owner || !their_standing.is_some_and(Standing::is_moderator);
-        if !outranks || their_standing == Some(Standing::Owner) {
-            return Err(ErrorCode::NotAllowed);
+        let (id, kicked, standing) = self.place_to_take(from, target, who)?;
+        if standing.is_none_or(|standing| standing == Standing::Banned) {
+            return Err(ErrorCode::UserNotFound);
         }
-        if done == DoneVerb::Ban {
-            if their_standing == Some(Standing::Banned) {
-                let last = self.version2.ledger.conversations[&id].last;
-                self.done_after_change(from, id, done, last);
-                return Ok(());
-            }
-            self.may_store(from, 0, effects)?;
-            let member = Member { standing: Standing::Banned, ..Member::default() };
-            self.version2.ledger.set_member(id, expelled, member, effects);
-            self.record_about(from, id, RecordKind::Banned, expelled, done, effects);
-        } else {
-            if !their_standing.is_some_and(Standing::is_member) {
-                return Err(ErrorCode::UserNotFound);
-            }
-            self.may_store(from, 0, effects)?;
-            self.version2.ledger.remove_member(id, expelled, effects);
-            self.record_about(from, id, RecordKind::Kicked, expelled, done, effects);
-        }
-        Ok(())
+        self.set_place(from, id, kicked, None, (RecordKind::Kicked, DoneVerb::Kick), effects)
     }
 
-    /// `UNBAN`.
+    /// `BAN`: a moderator removes an account, which may not come back.
+    pub(super) fn ban(
+        &mut self,
+        from: SessionId,
+        target: &Target<'_>,
+        who: &Target<'_>,
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
+        let (id, banned, standing) = self.place_to_take(from, target, who)?;
+        if standing == Some(Standing::Banned) {
+            let last = self.version2.ledger.conversations[&id].last;
+            self.done_after_change(from, id, DoneVerb::Ban, last);
+            return Ok(());
+        }
+        self.check_place(id, Standing::Banned)?;
+        self.set_place(from, id, banned, Some(Standing::Banned), (RecordKind::Banned, DoneVerb::Ban), effects)
+    }
+
+    /// `UNBAN`: the account may come back, but is no member yet.
     pub(super) fn unban(
         &mut self,
         from: SessionId,
@@ -258,14 +310,57 @@ impl Switchboard {
         who: &Target<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let (id, _) = self.room_as(from, target, Standing::is_moderator)?;
-        let banned = self.person(who)?;
-        if self.version2.ledger.conversations[&id].standing(Some(banned)) != Some(Standing::Banned) {
+        let (id, banned, standing) = self.place_to_take(from, target, who)?;
+        if standing != Some(Standing::Banned) {
             return Err(ErrorCode::UserNotFound);
         }
+        self.set_place(from, id, banned, None, (RecordKind::Unbanned, DoneVerb::Unban), effects)
+    }
+
+    /// The room and the account of a `KICK`, `BAN` or `UNBAN` that the session may carry out, and the standing of the
+    /// account.
+    fn place_to_take(
+        &self,
+        from: SessionId,
+        target: &Target<'_>,
+        who: &Target<'_>,
+    ) -> Result<(ConversationId, AccountId, Option<Standing>), ErrorCode> {
+        let (id, own) = self.room_as(from, target, Standing::is_moderator)?;
+        let account = self.person(who)?;
+        let standing = self.version2.ledger.conversations[&id].standing(Some(account));
+        let is_allowed = match standing {
+            Some(Standing::Owner) => false,
+            Some(Standing::Moderator) => own == Standing::Owner,
+            _ => true,
+        };
+        if is_allowed { Ok((id, account, standing)) } else { Err(ErrorCode::NotAllowed) }
+    }
+
+    /// Whether the room can have one more invited or banned account.
+    fn check_place(&self, id: ConversationId, standing: Standing) -> Result<(), ErrorCode> {
+        let count = self.version2.ledger.conversations[&id].members.count(standing);
+        if count < self.version2.settings.room_limits.members { Ok(()) } else { Err(ErrorCode::RoomFull) }
+    }
+
+    /// Gives another account a new standing, or takes its place away. The record has the name of the account.
+    fn set_place(
+        &mut self,
+        from: SessionId,
+        id: ConversationId,
+        account: AccountId,
+        standing: Option<Standing>,
+        (kind, done): (RecordKind, DoneVerb),
+        effects: &mut impl StoreEffects,
+    ) -> Result<(), ErrorCode> {
         self.may_store(from, 0, effects)?;
-        self.version2.ledger.remove_member(id, banned, effects);
-        self.record_about(from, id, RecordKind::Unbanned, banned, DoneVerb::Unban, effects);
+        let ledger = &mut self.version2.ledger;
+        let name = ledger.accounts.get(account).map(|account| account.name.to_string()).unwrap_or_default();
+        match standing {
+            Some(standing) => ledger.set_member(id, account, Member { standing, ..Member::default() }, effects),
+            None => ledger.remove_member(id, account, effects),
+        }
+        let draft = Draft { about: Some(account), ..Draft::new(kind, &name, Some(PendingReply::Done(done))) };
+        self.append_record(from, id, draft, effects);
         Ok(())
     }
 
@@ -279,47 +374,36 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, |standing| standing == Standing::Owner)?;
-        self.may_store(from, value.len(), effects)?;
-        let mut settings = self.version2.ledger.conversations[&id].settings.clone();
-        match setting {
-            "moderator" | "member" | "owner" => self.set_standing(from, id, setting, &Target::new(value), effects)?,
-            _ => {
-                apply_setting(&mut settings, setting, value)?;
-                self.version2.ledger.set_settings(id, settings, effects);
+        let standing = match setting {
+            "moderator" => Some(Standing::Moderator),
+            "member" => Some(Standing::Member),
+            "owner" => Some(Standing::Owner),
+            _ => None,
+        };
+        if let Some(standing) = standing {
+            let owner = self.own_account(from)?;
+            let account = self.person(&Target::new(value))?;
+            let members = &self.version2.ledger.conversations[&id].members;
+            let (before, member) = (members[&owner], members.get(&account).copied());
+            let member = member.filter(|member| member.standing.is_member()).ok_or(ErrorCode::UserNotFound)?;
+            if account == owner {
+                return Err(ErrorCode::SelfConnect);
             }
+            self.may_store(from, value.len(), effects)?;
+            if standing == Standing::Owner {
+                let before = Member { standing: Standing::Moderator, ..before };
+                self.version2.ledger.set_member(id, owner, before, effects);
+            }
+            self.version2.ledger.set_member(id, account, Member { standing, ..member }, effects);
+        } else {
+            let mut settings = self.version2.ledger.conversations[&id].settings.clone();
+            apply_setting(&mut settings, setting, value)?;
+            self.may_store(from, value.len(), effects)?;
+            self.version2.ledger.set_settings(id, settings, effects);
         }
         let text = format!("{setting} {value}");
         let reply = Some(PendingReply::Done(DoneVerb::Room));
         self.append_record(from, id, Draft::new(RecordKind::Set, &text, reply), effects);
-        Ok(())
-    }
-
-    fn set_standing(
-        &mut self,
-        from: SessionId,
-        id: ConversationId,
-        standing: &str,
-        who: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        let owner = self.own_account(from)?;
-        let account = self.person(who)?;
-        let member = self.version2.ledger.conversations[&id].members.get(&account).copied();
-        let member = member.filter(|member| member.standing.is_member()).ok_or(ErrorCode::UserNotFound)?;
-        if account == owner {
-            return Err(ErrorCode::SelfConnect);
-        }
-        let new = match standing {
-            "moderator" => Standing::Moderator,
-            "member" => Standing::Member,
-            _ => {
-                let before = self.version2.ledger.conversations[&id].members[&owner];
-                let before = Member { standing: Standing::Moderator, ..before };
-                self.version2.ledger.set_member(id, owner, before, effects);
-                Standing::Owner
-            }
-        };
-        self.version2.ledger.set_member(id, account, Member { standing: new, ..member }, effects);
         Ok(())
     }
 
@@ -362,21 +446,6 @@ impl Switchboard {
             Some(standing) if standing.is_member() => Err(ErrorCode::NotAllowed),
             _ => Err(ErrorCode::NotAMember),
         }
-    }
-
-    /// Appends a record about another account, whose name is its text.
-    fn record_about(
-        &mut self,
-        from: SessionId,
-        id: ConversationId,
-        kind: RecordKind,
-        about: AccountId,
-        done: DoneVerb,
-        effects: &mut impl StoreEffects,
-    ) {
-        let name = self.version2.ledger.accounts.get(about).map(|account| account.name.to_string()).unwrap_or_default();
-        let draft = Draft { about: Some(about), ..Draft::new(kind, &name, Some(PendingReply::Done(done))) };
-        self.append_record(from, id, draft, effects);
     }
 }
 

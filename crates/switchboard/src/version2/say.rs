@@ -39,15 +39,16 @@ impl<'a> Draft<'a> {
 }
 
 impl Switchboard {
-    /// The conversation of `target`, to which the session may add messages.
+    /// The conversation of `target`, to which the session may add this message.
     pub(super) fn writable(
         &mut self,
         from: SessionId,
         target: &Target<'_>,
+        text: &Text<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
         self.own_name(from)?;
-        let id = self.find_or_create(from, target, effects)?;
+        let id = self.find_or_create(from, target, Some(text.as_str().len()), effects)?;
         self.check_writable(from, id)?;
         Ok(id)
     }
@@ -115,8 +116,9 @@ impl Switchboard {
         conversation.last += 1;
         let seq = conversation.last;
         if let Some(Sent { device, n, .. }) = sent {
-            conversation.sent.insert(device, LastSent { n, seq });
+            self.version2.ledger.set_last_sent(id, device, LastSent { n, seq });
         }
+        self.version2.ledger.update_vacancy(id);
         let record = Arc::new(Record {
             conversation: id,
             seq,
@@ -191,6 +193,7 @@ impl Switchboard {
         match (record.kind, about) {
             (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(account)) => {
                 self.close_views_of(account, record, effects);
+                self.remove_if_abandoned(record.conversation, effects);
             }
             (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
             (RecordKind::Set, _) => self.close_forbidden_views(record.conversation, effects),
@@ -202,7 +205,11 @@ impl Switchboard {
     fn send_invitation(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
         let ledger = &self.version2.ledger;
         let viewers = ledger.conversations.get(&record.conversation).map(|conversation| &conversation.viewers);
-        let sessions = ledger.accounts.get(account).into_iter().flat_map(Account::sessions);
+        let invited = ledger.accounts.get(account).filter(|invited| {
+            // Nobody is bothered by the invitations of an account that it has blocked.
+            record.account.is_none_or(|author| !invited.blocked.contains(&author))
+        });
+        let sessions = invited.into_iter().flat_map(Account::sessions);
         let sessions: Vec<_> = sessions
             .filter(|session| effects.has_room(*session) && viewers.is_some_and(|open| !open.contains_key(session)))
             .collect();

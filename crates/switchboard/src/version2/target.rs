@@ -28,16 +28,19 @@ impl Switchboard {
         }
     }
 
-    /// Like [`Self::find_conversation`], but creates the direct conversation with an account.
+    /// Like [`Self::find_conversation`], but creates the direct conversation with an account. `message_bytes` is the
+    /// length of the message that follows: without a quota for it, nothing is created.
     pub(super) fn find_or_create(
         &mut self,
         from: SessionId,
         target: &Target<'_>,
+        message_bytes: Option<usize>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
         match self.find_conversation(from, target) {
             Err(ErrorCode::UserNotFound) => {
                 let (own, other) = (self.own_account(from)?, self.target_account(from, target)?);
+                self.check_quota(from, 1 + u64::from(message_bytes.is_some()), message_bytes.unwrap_or(0), effects)?;
                 self.may_store(from, 0, effects)?;
                 let id = self.version2.ledger.create_direct(own, other, effects);
                 Ok(id)
@@ -59,7 +62,7 @@ impl Switchboard {
         }
         self.own_name(from)?;
         let before = self.version2.ledger.position();
-        self.find_or_create(from, target, effects)?;
+        self.find_or_create(from, target, None, effects)?;
         Ok(self.version2.ledger.position() != before)
     }
 

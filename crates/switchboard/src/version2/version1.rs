@@ -22,7 +22,7 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         // A `MSG` or `DISCONNECT` that has waited had no partner: a later `CONNECT` may have named one since.
         let was_deferred = self.version2.reply_path != ReplyPath::CommitQueue;
-        let partner = self.version2.sessions[&from].partner.filter(|_| !was_deferred);
+        let partner = self.partner_of(from).filter(|_| !was_deferred);
         match (command, partner) {
             (Command::Connect { to }, _) => self.connect_version2(from, &to, effects),
             (Command::Msg { text }, Some(id)) => self.msg_to_partner(from, id, n, &text, effects),
@@ -81,7 +81,7 @@ impl Switchboard {
         if !matches!(target, Target::Room(_)) {
             self.target_account(from, &target)?;
         }
-        if self.version2.sessions[&from].partner.is_some() || self.sessions[from].chat.is_some() {
+        if self.partner_of(from).is_some() || self.sessions[from].chat.is_some() {
             return Err(ErrorCode::UserBusy);
         }
         if self.version2.sessions[&from].open.len() >= OPEN_MAX {
@@ -89,7 +89,7 @@ impl Switchboard {
         }
         let id = match target {
             Target::Room(_) => self.become_member(from, &target, None, effects)?.0,
-            Target::Name(_) | Target::Account(_) => self.find_or_create(from, &target, effects)?,
+            Target::Name(_) | Target::Account(_) => self.find_or_create(from, &target, None, effects)?,
         };
         if let Some(state) = self.version2.sessions.get_mut(&from) {
             state.partner = Some(id);
@@ -102,20 +102,21 @@ impl Switchboard {
     /// last, among those without a partner. `None` if all have one, or if `from` has one.
     #[cold]
     pub(crate) fn free_device(&self, from: SessionId, peer: SessionId) -> Option<SessionId> {
-        if self.has_partner(from) {
+        if self.partner_of(from).is_some() {
             return None;
         }
         let is_free = |session: &SessionId| {
-            self.sessions.get(*session).is_some_and(|state| state.chat.is_none()) && !self.has_partner(*session)
+            self.sessions.get(*session).is_some_and(|state| state.chat.is_none()) && self.partner_of(*session).is_none()
         };
         let Some(account) = self.account_of(peer) else { return Some(peer).filter(is_free) };
         let sessions = self.version2.ledger.accounts.get(account)?.sessions();
         sessions.filter(is_free).max_by_key(|session| self.version2.sessions[session].last_active)
     }
 
-    /// Whether `MSG` of the session goes to a conversation.
-    fn has_partner(&self, session: SessionId) -> bool {
-        self.version2.sessions.get(&session).is_some_and(|state| state.partner.is_some())
+    /// The conversation to which `MSG` of the session goes. It may be deleted since it became the partner.
+    fn partner_of(&self, session: SessionId) -> Option<ConversationId> {
+        let partner = self.version2.sessions.get(&session)?.partner?;
+        self.version2.ledger.conversations.contains_key(&partner).then_some(partner)
     }
 
     /// The other sessions of the account of `session`.

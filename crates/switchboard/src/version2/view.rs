@@ -8,7 +8,7 @@ use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 use super::say::encode;
 use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
-use crate::change::{ConversationId, ConversationKind, Standing};
+use crate::change::{ConversationId, Standing};
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -59,6 +59,7 @@ impl Switchboard {
         let is_lost = position.is_some_and(|position| !is_valid(&position));
         let progress = if next > last { Progress::Live } else { Progress::Behind };
         conversation.viewers.insert(from, Viewer { next, progress, is_opening: progress != Progress::Live });
+        self.version2.ledger.update_vacancy(id);
         self.reply(from, &Reply::OpenOk { target: (&*target).into(), epoch: epoch.into(), first, last }, effects);
         if is_lost {
             self.reply(
@@ -94,10 +95,28 @@ impl Switchboard {
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.viewers.remove(&session);
         }
+        self.version2.ledger.update_vacancy(id);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.open.remove(&id);
         }
         self.advance_lane(session, effects);
+    }
+
+    /// Ends the view of a conversation that is gone. The session hears whether it has missed records.
+    pub(super) fn end_view(
+        &mut self,
+        session: SessionId,
+        id: ConversationId,
+        is_behind: bool,
+        effects: &mut impl StoreEffects,
+    ) {
+        let target = self.target_name(id, session);
+        if is_behind {
+            let lost = Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost };
+            self.send_now(session, &lost, effects);
+        }
+        self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
+        self.remove_viewer(session, id, effects);
     }
 
     /// Goes on with all views of a session that wait for room in its outbox.
@@ -219,20 +238,13 @@ impl Switchboard {
         let outer = std::mem::replace(&mut self.version2.reply_path, ReplyPath::Direct);
         let mut sessions = BTreeSet::new();
         for (id, before) in old.conversations {
+            if !self.version2.ledger.conversations.contains_key(&id) {
+                self.version2.ledger.remember_deleted(id, before.kind);
+            }
             for (session, mut viewer) in before.viewers {
                 sessions.insert(session);
                 let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else {
-                    self.remove_viewer(session, id, effects);
-                    let target = match &before.kind {
-                        ConversationKind::Room { name } => name.clone(),
-                        ConversationKind::Direct([first, second]) => {
-                            let is_first = self.account_of(session) == Some(*first);
-                            format!("@{}", if is_first { second.0 } else { first.0 })
-                        }
-                    };
-                    let lost = Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost };
-                    self.send_now(session, &lost, effects);
-                    self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
+                    self.end_view(session, id, true, effects);
                     continue;
                 };
                 if conversation.epoch == before.epoch {
@@ -240,6 +252,7 @@ impl Switchboard {
                     viewer.progress =
                         if viewer.next > conversation.durable { Progress::Live } else { Progress::Behind };
                     conversation.viewers.insert(session, viewer);
+                    self.version2.ledger.update_vacancy(id);
                     self.resume_viewer(session, id, effects);
                 } else {
                     self.drop_record_dependencies(session, id);
