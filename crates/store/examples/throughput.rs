@@ -4,13 +4,15 @@
 //! cargo run --release -p switchboard-store --example throughput -- /path/on/the/disk/to/measure
 //! cargo run --release -p switchboard-store --example throughput -- /path many             # takes some minutes
 //! cargo run --release -p switchboard-store --example throughput -- /path many 1000000     # fewer records
+//! cargo run --release -p switchboard-store --example throughput -- /path bare             # takes some minutes
 //! ```
 //!
 //! The first form commits batches of 1, 64 and 1,024 messages of 200 bytes to an empty store. Beside each figure is the
 //! limit of the machine: the same bytes, appended to a file and synced with fdatasync, in the same batches.
 //!
-//! The other forms first store 5 million records, or another number, in 10,000 conversations. Then they measure commits
-//! to random conversations, the time to open and load the store, and reads.
+//! The other forms first store 5 million records, or another number, in 10,000 conversations. `many` then measures
+//! commits to random conversations, the time to open and load the store, and reads. `bare` compares the store with a
+//! loop of `INSERT` statements: both add batches of 1,024 records to the same file, in turns.
 
 use std::error::Error;
 use std::fs::File;
@@ -20,6 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, Statement, params};
 use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::change::{
     AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, Record, RecordKind, RoomSettings,
@@ -37,6 +40,14 @@ const DURATION: Duration = Duration::from_secs(3);
 const MANY_CONVERSATIONS: u64 = 10_000;
 const MANY_RECORDS: u64 = 5_000_000;
 
+/// The turns of the store and of bare SQLite, and the size of their batches.
+const BARE_TURNS: usize = 5;
+const BARE_DURATION: Duration = Duration::from_secs(8);
+const BARE_BATCH: usize = 1024;
+
+/// The settings of the stores that are measured.
+const OPTIONS: SqliteOptions = SqliteOptions { search: false };
+
 const LIMIT: ReadLimit = ReadLimit { records: 256, bytes: 1 << 20 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -46,11 +57,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir_in(parent)?;
     match arguments.next() {
         None => on_an_empty_store(directory.path()),
-        Some(form) if form == "many" => {
+        Some(form) if form == "many" || form == "bare" => {
             let records = arguments.next().map_or(Ok(MANY_RECORDS), |number| number.to_string_lossy().parse())?;
-            among_many_records(directory.path(), records)
+            let measure = if form == "many" { among_many_records } else { beside_bare_sqlite };
+            measure(directory.path(), records)
         }
-        Some(form) => Err(format!("{}: leave it out, or write \"many\"", form.display()).into()),
+        Some(form) => Err(format!("{}: leave it out, or write \"many\" or \"bare\"", form.display()).into()),
     }
 }
 
@@ -117,7 +129,7 @@ impl Messages {
 
 fn on_an_empty_store(directory: &Path) -> Result<(), Box<dyn Error>> {
     println!("an empty store, one conversation:");
-    let mut store = SqliteStore::open(directory.join("one"), SqliteOptions { search: false })?;
+    let mut store = SqliteStore::open(directory.join("one"), OPTIONS)?;
     let mut messages = Messages::new(&mut store, 1)?;
     for size in [1, 64, 1024] {
         commits(&mut store, &mut messages, size)?;
@@ -136,7 +148,7 @@ fn on_an_empty_store(directory: &Path) -> Result<(), Box<dyn Error>> {
     drop(store);
 
     println!("an empty store, 10,000 conversations:");
-    let mut store = SqliteStore::open(directory.join("many"), SqliteOptions { search: false })?;
+    let mut store = SqliteStore::open(directory.join("many"), OPTIONS)?;
     let mut messages = Messages::new(&mut store, MANY_CONVERSATIONS)?;
     for size in [64, 1024] {
         commits(&mut store, &mut messages, size)?;
@@ -146,17 +158,7 @@ fn on_an_empty_store(directory: &Path) -> Result<(), Box<dyn Error>> {
 
 fn among_many_records(directory: &Path, records: u64) -> Result<(), Box<dyn Error>> {
     let path = directory.join("many");
-    let options = SqliteOptions { search: false };
-    let mut store = SqliteStore::open(&path, options)?;
-    let mut messages = Messages::new(&mut store, MANY_CONVERSATIONS)?;
-    println!("filling the store with {records} records in {MANY_CONVERSATIONS} conversations:");
-    let meter = Meter::start();
-    let mut batch = Vec::new();
-    for _ in 0..records / 4096 {
-        messages.fill(&mut batch, 4096);
-        store.commit(&batch)?;
-    }
-    meter.print("batches of 4096", records, records / 4096);
+    let (mut store, mut messages) = filled_store(&path, records)?;
     for size in [1, 64, 1024] {
         commits(&mut store, &mut messages, size)?;
     }
@@ -184,32 +186,142 @@ fn among_many_records(directory: &Path, records: u64) -> Result<(), Box<dyn Erro
     drop(reader);
     drop(store);
     let began = now();
-    let mut store = SqliteStore::open(&path, options)?;
+    let mut store = SqliteStore::open(&path, OPTIONS)?;
     store.load()?;
     println!("  open and load: {:?}", began.elapsed());
     Ok(())
 }
 
+/// Makes a store with this number of records.
+fn filled_store(path: &Path, records: u64) -> Result<(SqliteStore, Messages), Box<dyn Error>> {
+    let mut store = SqliteStore::open(path, OPTIONS)?;
+    let mut messages = Messages::new(&mut store, MANY_CONVERSATIONS)?;
+    println!("filling the store with {records} records in {MANY_CONVERSATIONS} conversations:");
+    let meter = Meter::start();
+    let mut batch = Vec::new();
+    for _ in 0..records / 4096 {
+        messages.fill(&mut batch, 4096);
+        store.commit(&batch)?;
+    }
+    meter.print("batches of 4096", records, records / 4096);
+    Ok((store, messages))
+}
+
+/// Lets the store and bare SQLite add records to the same file in turns, and prints the ratio of their medians.
+fn beside_bare_sqlite(directory: &Path, records: u64) -> Result<(), Box<dyn Error>> {
+    let path = directory.join("many");
+    let (store, mut messages) = filled_store(&path, records)?;
+    let file = store.file().to_owned();
+    // Each turn begins with an empty log, because closing the file moves the log to the database.
+    drop(store);
+    let (mut rates, mut bare_rates) = (Vec::new(), Vec::new());
+    for _ in 0..BARE_TURNS {
+        let mut store = SqliteStore::open(&path, OPTIONS)?;
+        let commit = |batch: &[Change]| Ok(store.commit(batch).map(drop)?);
+        rates.push(rate(commit, &mut messages, "the store", BARE_BATCH, BARE_DURATION)?);
+        drop(store);
+
+        let bare = bare_connection(&file)?;
+        let mut id: i64 = bare.query_row("SELECT max(id) FROM records", [], |row| row.get(0))?;
+        let mut insert = bare.prepare(BARE_INSERT)?;
+        let commit = |batch: &[Change]| commit_bare(&bare, &mut insert, &mut id, batch);
+        bare_rates.push(rate(commit, &mut messages, "bare SQLite", BARE_BATCH, BARE_DURATION)?);
+        drop(insert);
+        // The store refuses a record that does not follow the last one.
+        bare.execute_batch(
+            "UPDATE heads SET last = (SELECT max(seq) FROM records WHERE records.conversation = heads.conversation)",
+        )?;
+    }
+    for rates in [&mut rates, &mut bare_rates] {
+        rates.sort_unstable_by(f64::total_cmp);
+    }
+    let middle = BARE_TURNS / 2;
+    println!(
+        "  medians of {BARE_TURNS} turns: {:.0} records/s in the store, {:.0} in bare SQLite, ratio {:.2}",
+        rates[middle],
+        bare_rates[middle],
+        rates[middle] / bare_rates[middle]
+    );
+    Ok(())
+}
+
+/// Opens the database as the store does.
+fn bare_connection(file: &Path) -> Result<Connection, Box<dyn Error>> {
+    let connection = Connection::open(file)?;
+    for (pragma, value) in [("cache_size", -16 * 1024), ("wal_autocheckpoint", 16_000)] {
+        connection.pragma_update(None, pragma, value)?;
+    }
+    for (pragma, value) in
+        [("journal_mode", "wal"), ("synchronous", "full"), ("foreign_keys", "on"), ("secure_delete", "on")]
+    {
+        connection.pragma_update(None, pragma, value)?;
+    }
+    Ok(connection)
+}
+
+const BARE_INSERT: &str = "INSERT INTO records (id, conversation, seq, at, account, author, kind, text, device, n,
+    previous_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+/// Inserts the records of a batch in one transaction, and nothing else.
+fn commit_bare(
+    connection: &Connection,
+    insert: &mut Statement<'_>,
+    id: &mut i64,
+    batch: &[Change],
+) -> Result<(), Box<dyn Error>> {
+    let transaction = connection.unchecked_transaction()?;
+    for change in batch {
+        let Change::RecordAppended(record) = change else { continue };
+        *id += 1;
+        let sent = record.sent.as_ref();
+        insert.execute(params![
+            *id,
+            record.conversation.0.cast_signed(),
+            record.seq.cast_signed(),
+            record.at.0.cast_signed(),
+            record.account.map(|account| account.0.cast_signed()),
+            &*record.author,
+            record.kind as u8,
+            &*record.text,
+            sent.map(|sent| sent.device.0.cast_signed()),
+            sent.map(|sent| sent.n.cast_signed()),
+            sent.map(|sent| sent.previous_seq.cast_signed()),
+        ])?;
+    }
+    Ok(transaction.commit()?)
+}
+
 /// Commits batches of this size for a while, and prints the figures.
 fn commits(store: &mut SqliteStore, messages: &mut Messages, size: usize) -> Result<(), Box<dyn Error>> {
-    let mut batch = Vec::new();
-    let (mut records, mut commits, mut longest) = (0, 0, Duration::ZERO);
+    let commit = |batch: &[Change]| Ok(store.commit(batch).map(drop)?);
+    rate(commit, messages, &format!("batches of {size}"), size, DURATION).map(drop)
+}
+
+/// Calls `commit` with batches of this size for a while, and prints the figures. Returns the records a second.
+fn rate(
+    mut commit: impl FnMut(&[Change]) -> Result<(), Box<dyn Error>>,
+    messages: &mut Messages,
+    what: &str,
+    size: usize,
+    duration: Duration,
+) -> Result<f64, Box<dyn Error>> {
+    let (mut batch, mut times) = (Vec::new(), Vec::new());
     let mut meter = Meter::start();
     let began = meter.began;
-    while began.elapsed() < DURATION {
+    while began.elapsed() < duration {
         let before = Meter::start();
         messages.fill(&mut batch, size);
         // Making the messages is not a part of the figure.
         meter.exclude(&before);
-        let commit = now();
-        store.commit(&batch)?;
-        longest = longest.max(commit.elapsed());
-        records += batch.len() as u64;
-        commits += 1;
+        let began = now();
+        commit(&batch)?;
+        times.push(began.elapsed());
     }
-    meter.print(&format!("batches of {size}"), records, commits);
-    println!("    the longest commit: {longest:?}");
-    Ok(())
+    let rate = meter.print(what, (times.len() * size) as u64, times.len() as u64);
+    times.sort_unstable();
+    let at = |permille: usize| times[(times.len() - 1) * permille / 1000];
+    println!("    a commit: p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, longest {:.1?}", at(500), at(990), at(999), at(1000));
+    Ok(rate)
 }
 
 /// Appends as many bytes as the records of a batch have, and syncs them.
@@ -247,13 +359,15 @@ impl Meter {
         self.excluded_cpu += cpu().saturating_sub(before.cpu);
     }
 
+    /// Prints the figures, and returns the records a second.
     #[expect(clippy::cast_precision_loss, reason = "figures are shown to a few digits")]
-    fn print(&self, what: &str, records: u64, commits: u64) {
+    fn print(&self, what: &str, records: u64, commits: u64) -> f64 {
         let elapsed = self.began.elapsed().saturating_sub(self.excluded).as_secs_f64();
         let cpu = cpu().saturating_sub(self.cpu + self.excluded_cpu).as_secs_f64() * 1e6;
         let rate = records as f64 / elapsed;
         let (each, commit) = (cpu / records as f64, elapsed * 1e6 / commits as f64);
         println!("  {what:28} {rate:>10.0} records/s  {each:>7.2} µs CPU each  {commit:>8.0} µs a commit");
+        rate
     }
 }
 
