@@ -67,6 +67,12 @@ pub enum StoreError {
         /// The change, and the reason.
         change: String,
     },
+    /// The thread that writes has panicked.
+    #[error(
+        "the thread that writes has panicked (its message is on standard error): this is a fault of the server, \
+        please report it"
+    )]
+    Panicked,
     /// The server was started without search.
     #[error("search is switched off: start the server with search")]
     SearchOff,

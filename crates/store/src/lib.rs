@@ -36,4 +36,4 @@ pub use memory::{MemoryLimits, MemoryStore};
 pub use read_pool::{QueueFull, ReadPool};
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{Found, Page, ReadLimit, Reader, Store, Trimmed};
-pub use writer::{Backlog, Generation, Outcome, Writer};
+pub use writer::{Generation, Outcome, Writer};

@@ -51,13 +51,14 @@ impl Store for MemoryStore {
 
     fn commit(&mut self, batch: &[Change]) -> Result<Vec<Trimmed>, StoreError> {
         let mut contents = lock(&self.contents);
+        // An error or a panic leaves it so.
+        contents.is_broken = true;
         for change in batch {
-            if let Err(error) = contents.apply(change) {
-                contents.is_broken = true;
-                return Err(error);
-            }
+            contents.apply(change)?;
         }
-        Ok(contents.trim())
+        let trimmed = contents.trim();
+        contents.is_broken = false;
+        Ok(trimmed)
     }
 
     fn reader(&self) -> Result<Box<dyn Reader>, StoreError> {

@@ -12,10 +12,13 @@
 //! Between a failure and the moment at which its owner hears of it, the owner may submit further changes. They follow from
 //! changes that were dropped, so they must be dropped, too. Each submission therefore names its generation, and the
 //! writer takes only those of the current one.
+//!
+//! A panic, also of the code that hears the outcomes, is a failure like any other: the thread goes on, and the true state
+//! is loaded.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -88,15 +91,6 @@ pub enum Outcome {
     },
 }
 
-/// Changes that wait or are being committed.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Backlog {
-    /// Their number.
-    pub changes: usize,
-    /// Their memory, in bytes.
-    pub bytes: usize,
-}
-
 /// Writes to a store from a thread of its own. When it is dropped, it first writes the changes that wait.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -132,10 +126,8 @@ impl Writer {
         queue.position += changes.len() as u64;
         let position = queue.position;
         if !changes.is_empty() {
-            self.shared.changes.fetch_add(changes.len(), Ordering::Relaxed);
-            self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
             let was_empty = queue.submissions.is_empty();
-            queue.submissions.push_back(Backlog { changes: changes.len(), bytes });
+            queue.submissions.push_back(Size { changes: changes.len(), bytes });
             queue.changes.append(changes);
             drop(queue);
             if was_empty {
@@ -143,15 +135,6 @@ impl Writer {
             }
         }
         Some(position)
-    }
-
-    /// The changes that wait or are being committed. While there are many, their senders should be read later.
-    #[must_use]
-    pub fn backlog(&self) -> Backlog {
-        Backlog {
-            changes: self.shared.changes.load(Ordering::Relaxed),
-            bytes: self.shared.bytes.load(Ordering::Relaxed),
-        }
     }
 
     /// Writes the changes that wait, reports them, and ends the thread. A failed store is not opened again. Later changes
@@ -164,7 +147,6 @@ impl Writer {
         if let Some(thread) = thread
             && thread.thread().id() != thread::current().id()
         {
-            // A panic of the thread has been reported on stderr.
             let _ = thread.join();
         }
     }
@@ -178,7 +160,7 @@ impl Drop for Writer {
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Writer").field("backlog", &self.backlog()).finish_non_exhaustive()
+        f.debug_struct("Writer").finish_non_exhaustive()
     }
 }
 
@@ -186,9 +168,6 @@ impl fmt::Debug for Writer {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// The backlog, readable without the lock.
-    changes: AtomicUsize,
-    bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -199,16 +178,25 @@ struct Queue {
     /// The changes that wait.
     changes: Vec<Change>,
     /// How the changes were submitted. The parts of a submission stay together in one commit.
-    submissions: VecDeque<Backlog>,
+    submissions: VecDeque<Size>,
     /// Whether the store cannot be written.
     is_failed: bool,
     is_closing: bool,
 }
 
+/// The size of some changes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    /// Their number.
+    changes: usize,
+    /// Their memory, in bytes.
+    bytes: usize,
+}
+
 impl Queue {
     /// Moves the next batch to `batch`, which is empty. Returns its size and the position of its last change.
-    fn take(&mut self, batch: &mut Vec<Change>) -> (Backlog, u64) {
-        let mut size = Backlog::default();
+    fn take(&mut self, batch: &mut Vec<Change>) -> (Size, u64) {
+        let mut size = Size::default();
         while let Some(next) = self.submissions.front() {
             let is_full = size.changes + next.changes > BATCH_CHANGES_MAX || size.bytes + next.bytes > BATCH_BYTES_MAX;
             if size.changes > 0 && is_full {
@@ -255,8 +243,6 @@ impl Shared {
         queue.is_failed = true;
         queue.submissions.clear();
         let dropped = std::mem::take(&mut queue.changes);
-        self.changes.store(0, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
         drop(queue);
         drop(dropped);
     }
@@ -282,7 +268,26 @@ struct WriterThread {
 }
 
 impl WriterThread {
+    /// Runs until the end of the writer.
     fn run(&mut self) {
+        let mut failure = None;
+        let mut pause = RETRY_MIN;
+        while catch_unwind(AssertUnwindSafe(|| self.work(failure.take()))).is_err() {
+            self.shared.fail();
+            // A panic that repeats must not keep a processor busy.
+            if self.shared.is_closing_within(pause) {
+                return;
+            }
+            pause = RETRY_MAX.min(pause * 2);
+            failure = Some(StoreError::Panicked);
+        }
+    }
+
+    /// Recovers from `failure`, and then commits batches until the end of the writer.
+    fn work(&mut self, failure: Option<StoreError>) {
+        if failure.is_some_and(|error| !self.recover(error)) {
+            return;
+        }
         let mut batch = Vec::new();
         // An earlier process may have left some work.
         let mut maintenance = Maintenance::AfterPause(MAINTENANCE_DELAY);
@@ -312,8 +317,6 @@ impl WriterThread {
             match self.store.commit(&batch) {
                 Ok(trimmed) => {
                     batch.clear();
-                    self.shared.changes.fetch_sub(size.changes, Ordering::Relaxed);
-                    self.shared.bytes.fetch_sub(size.bytes, Ordering::Relaxed);
                     (self.report)(Outcome::Durable { position, trimmed });
                 }
                 Err(error) => {
@@ -334,7 +337,12 @@ impl WriterThread {
 
     /// Does one step of maintenance.
     fn maintain(&mut self) -> Maintenance {
-        match self.store.maintain() {
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.store.maintain())).unwrap_or_else(|_| {
+            // The step may have ended anywhere. If the store cannot be opened anew, the next commit fails.
+            let _ = self.store.reopen();
+            Err(StoreError::Panicked)
+        });
+        match stepped {
             Ok(is_work_left) => {
                 self.maintenance_error = None;
                 if is_work_left { Maintenance::Now } else { Maintenance::Done }

@@ -103,9 +103,9 @@ fn write_until_killed(directory: &Path) {
     for stored in &snapshot.conversations {
         lasts[usize::try_from(stored.conversation.0).unwrap() - 1] = stored.last;
     }
-    // Each submission with its position.
-    let submitted = std::sync::Arc::new(Mutex::new(Vec::<(u64, u64, u64)>::new()));
-    let waiting = std::sync::Arc::clone(&submitted);
+    // Each submission with its position, until it is durable.
+    let unacknowledged = std::sync::Arc::new(Mutex::new(Vec::<(u64, u64, u64)>::new()));
+    let waiting = std::sync::Arc::clone(&unacknowledged);
     let writer = Writer::start(Box::new(store), move |outcome| {
         let Outcome::Durable { position, .. } = outcome else { panic!("{outcome:?}") };
         let mut waiting = waiting.lock().unwrap();
@@ -124,12 +124,13 @@ fn write_until_killed(directory: &Path) {
             *last += 1;
             changes.push(append(record(room, *last, &text(room, *last))));
         }
-        let mut submitted = submitted.lock().unwrap();
+        let mut submitted = unacknowledged.lock().unwrap();
         let position = writer.submit(Generation::default(), &mut changes).unwrap();
         submitted.push((position, room, *last));
-        drop(submitted);
-        while writer.backlog().changes > 500 {
+        while submitted.len() > 50 {
+            drop(submitted);
             std::thread::yield_now();
+            submitted = unacknowledged.lock().unwrap();
         }
     }
 }

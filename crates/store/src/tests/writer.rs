@@ -1,6 +1,7 @@
 //! The writer: groups, failures, recovery, and the end.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -140,9 +141,6 @@ fn changes_that_come_during_a_commit_are_one_batch() {
             assert!(changes.is_empty());
         }
         assert_eq!(writer.submit(generation, &mut Vec::new()), Some(4));
-        let backlog = writer.backlog();
-        assert_eq!(backlog.changes, 4);
-        assert!(backlog.bytes > 4 * size_of::<Change>());
         release.send(()).unwrap();
         assert_eq!(next(&outcomes), durable(1));
         assert_eq!(sizes.recv_timeout(PATIENCE), Ok(3));
@@ -150,7 +148,6 @@ fn changes_that_come_during_a_commit_are_one_batch() {
         assert_eq!(reader.records(ROOM, 1..=9, ALL).unwrap().records, []);
         release.send(()).unwrap();
         assert_eq!(next(&outcomes), durable(4));
-        assert_eq!(writer.backlog(), crate::Backlog::default());
         assert_eq!(seqs(&reader.records(ROOM, 1..=9, ALL).unwrap().records), [1, 2, 3]);
     }
 }
@@ -211,7 +208,7 @@ fn failed_commit_drops_the_queue_and_loads_the_true_state() {
             let last = 1 + u64::from(is_applied);
             assert_eq!(snapshot.conversations[0].last, last);
             let Outcome::Writable { generation, position } = next(&outcomes) else { panic!("changes are taken") };
-            assert_eq!((position, writer.backlog().changes), (3, 0));
+            assert_eq!(position, 3);
             assert_eq!(writer.submit(first, &mut vec![append(record(1, last + 1, "old"))]), None);
 
             assert_eq!(writer.submit(generation, &mut vec![append(record(1, last + 1, "new"))]), Some(4));
@@ -292,4 +289,73 @@ fn maintenance_runs_in_a_pause_and_its_failure_stops_nothing() {
     let limit = ReadLimit { records: 1, bytes: 1 };
     assert_eq!(reader.records(ROOM, 1..=1, limit).unwrap().records.len(), 1);
     assert_eq!(reader.search(&[ROOM], "word", 1).unwrap().records.len(), 1);
+}
+
+#[test]
+fn panic_is_a_failure_like_any_other() {
+    for operation in [Operation::Commit, Operation::CommitApplied, Operation::Reopen] {
+        for home in Home::each() {
+            let mut reader = home.reader();
+            let may_panic = Arc::new(AtomicBool::new(false));
+            let panics = Arc::clone(&may_panic);
+            let store = FaultyStore::new(BoxedStore(home), move |next| {
+                assert!(next != operation || !panics.swap(false, Ordering::Relaxed), "a panic for the test");
+                (operation == Operation::Reopen && next == Operation::Commit && panics.load(Ordering::Relaxed))
+                    .then(broken)
+            });
+            let (writer, outcomes) = start(store);
+            let first = Generation::default();
+            writer.submit(first, &mut vec![room(1), append(record(1, 1, "one"))]).unwrap();
+            assert_eq!(next(&outcomes), durable(2));
+
+            may_panic.store(true, Ordering::Relaxed);
+            writer.submit(first, &mut vec![append(record(1, 2, "two"))]).unwrap();
+            if operation == Operation::Reopen {
+                assert_eq!(next(&outcomes), Outcome::Failed { error: broken() });
+            }
+            assert_eq!(next(&outcomes), Outcome::Failed { error: StoreError::Panicked });
+            assert_eq!(writer.submit(first, &mut vec![append(record(1, 3, "late"))]), None);
+            let Outcome::Reloaded { snapshot } = next(&outcomes) else { panic!("the state is loaded") };
+            let last = snapshot.conversations[0].last;
+            assert_eq!(last, 1 + u64::from(operation == Operation::CommitApplied));
+            let Outcome::Writable { generation, position } = next(&outcomes) else { panic!("changes are taken") };
+            writer.submit(generation, &mut vec![append(record(1, last + 1, "new"))]).unwrap();
+            assert_eq!(next(&outcomes), durable(position + 1));
+            let records = reader.records(ROOM, 1..=9, ALL).unwrap().records;
+            assert_eq!((records.len() as u64, &*records.last().unwrap().text), (last + 1, "new"));
+        }
+    }
+}
+
+#[test]
+fn panic_of_the_owner_ends_nothing() {
+    let Home { store, .. } = Home::memory();
+    let (sender, outcomes) = mpsc::channel();
+    let mut panics = true;
+    let writer = Writer::start(store, move |outcome| {
+        let panics = matches!(outcome, Outcome::Durable { .. }) && std::mem::take(&mut panics);
+        drop(sender.send(outcome));
+        assert!(!panics, "a panic for the test");
+    })
+    .unwrap();
+    writer.submit(Generation::default(), &mut vec![room(1)]).unwrap();
+    assert_eq!(next(&outcomes), durable(1));
+    assert_eq!(next(&outcomes), Outcome::Failed { error: StoreError::Panicked });
+    let Outcome::Reloaded { snapshot } = next(&outcomes) else { panic!("the state is loaded") };
+    assert_eq!(snapshot.conversations.len(), 1);
+    assert!(matches!(next(&outcomes), Outcome::Writable { .. }));
+}
+
+#[test]
+fn panic_in_maintenance_is_reported_and_commits_go_on() {
+    let home = Home::sqlite();
+    let mut panics = true;
+    let store = FaultyStore::new(BoxedStore(home), move |operation| {
+        assert!(operation != Operation::Maintain || !std::mem::take(&mut panics), "a panic for the test");
+        None
+    });
+    let (writer, outcomes) = start(store);
+    assert_eq!(next(&outcomes), Outcome::MaintenanceFailed { error: StoreError::Panicked });
+    writer.submit(Generation::default(), &mut vec![room(1)]).unwrap();
+    assert_eq!(next(&outcomes), durable(1));
 }
