@@ -34,6 +34,8 @@ enum Mode {
     Open,
     Held,
     Failing(FailedBatch, StoreError),
+    /// The next commit panics.
+    Panicking,
 }
 
 impl StoreGate {
@@ -52,6 +54,11 @@ impl StoreGate {
     /// Lets all commits through. A store that has failed can be written again.
     pub fn open(&self) {
         self.shared.set(Mode::Open);
+    }
+
+    /// Lets the next commit panic, and those after it through.
+    pub fn panic_once(&self) {
+        self.shared.set(Mode::Panicking);
     }
 
     /// Lets the commits fail with `error`, also one that is held. The store cannot be written until [`Self::open`].
@@ -106,6 +113,10 @@ impl Store for GatedStore {
             Mode::Failing(FailedBatch::IsLost, error) => Err(error),
             Mode::Failing(FailedBatch::IsStored, error) => self.store.commit(batch).and(Err(error)),
             Mode::Open | Mode::Held => self.store.commit(batch),
+            Mode::Panicking => {
+                self.shared.set(Mode::Open);
+                panic!("the test lets this commit panic");
+            }
         }
     }
 
@@ -120,7 +131,7 @@ impl Store for GatedStore {
     fn check_writable(&mut self) -> Result<(), StoreError> {
         match self.shared.mode().clone() {
             Mode::Failing(_, error) => Err(error),
-            Mode::Open | Mode::Held => self.store.check_writable(),
+            Mode::Open | Mode::Held | Mode::Panicking => self.store.check_writable(),
         }
     }
 

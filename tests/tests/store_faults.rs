@@ -1,9 +1,10 @@
 //! A store that is slow, fails or is full, and the clients of its server, over TCP. Each test runs with records in memory
 //! and with records on disk.
 
+use switchboard_core::change::ConversationId;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
-use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
+use switchboard_store::{MemoryLimits, MemoryStore, ReadLimit, SqliteOptions, SqliteStore, Store, StoreError};
 use switchboard_tests::process::EmbeddedServer;
 use switchboard_tests::store_gate::{FailedBatch, StoreGate};
 use switchboard_tests::test_client::TestClient;
@@ -184,4 +185,42 @@ fn a_device_that_returns_before_its_message_is_stored_gets_the_same_number() {
         lab.expect_elias_hears(3, "one");
         Lab::expect_nothing(&mut lab.elias);
     }
+}
+
+#[test]
+fn a_panic_of_the_store_is_a_failed_commit() {
+    for mut lab in Lab::each() {
+        lab.gate.panic_once();
+        lab.noy.send("@n=1 SAY #lab one");
+        lab.noy.expect_reply("@n=1 ERROR UNAVAILABLE #lab");
+        lab.say_until_stored("@n=1", "one", "UNAVAILABLE", 3);
+        lab.expect_elias_hears(3, "one");
+    }
+}
+
+#[test]
+fn a_stopped_server_leaves_a_single_file_with_all_records() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let store = SqliteStore::open(directory.path(), SqliteOptions::default()).expect("an empty directory");
+    let file = store.file().to_owned();
+    let Lab { mut noy, server, .. } = Lab::new(Box::new(store), TempDir::new().expect("a temporary directory"));
+    noy.send("HISTORY #lab 100 1");
+    noy.expect_reply_prefix("@in=#lab;seq=2;");
+    noy.expect_reply("HISTORY_OK #lab 2 2");
+    noy.send("@n=1 SAY #lab one");
+    noy.expect_reply_prefix("@n=1;in=#lab;seq=3;");
+    noy.expect_reply("@n=1 SAID #lab 3");
+    server.stop();
+
+    let mut names: Vec<_> =
+        directory.path().read_dir().expect("the directory").map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["lock", "switchboard.sqlite"]);
+    let copy = TempDir::new().expect("a temporary directory");
+    std::fs::copy(&file, copy.path().join("switchboard.sqlite")).expect("room for a copy");
+    let store = SqliteStore::open(copy.path(), SqliteOptions::default()).expect("a copy of the store");
+    let all = ReadLimit { records: 100, bytes: 100_000 };
+    let page = store.reader().expect("a reader").records(ConversationId(1), 1..=100, all).expect("the records");
+    assert_eq!(page.records.len(), 3);
+    assert_eq!(&*page.records[2].text, "one");
 }

@@ -14,7 +14,7 @@ type Request = Box<dyn FnOnce(&mut dyn Reader) + Send>;
 /// Runs requests, each with one of a few readers, in the order in which they came.
 pub struct ReadPool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The pool has as many waiting requests as it may have.
@@ -43,10 +43,11 @@ impl ReadPool {
         let queue = Mutex::new(Queue { requests: VecDeque::new(), is_closing: false });
         let shared = Arc::new(Shared { queue, wake: Condvar::new(), waiting_max });
         // If a thread cannot be started, the drop of the pool ends those before it.
-        let mut pool = Self { shared, threads: Vec::new() };
+        let pool = Self { shared, threads: Mutex::default() };
         for reader in readers {
             let shared = Arc::clone(&pool.shared);
-            pool.threads.push(thread::Builder::new().name("store-read".to_owned()).spawn(move || shared.run(reader))?);
+            let thread = thread::Builder::new().name("store-read".to_owned()).spawn(move || shared.run(reader))?;
+            pool.lock_threads().push(thread);
         }
         Ok(pool)
     }
@@ -55,10 +56,10 @@ impl ReadPool {
     ///
     /// # Errors
     ///
-    /// [`QueueFull`] if too many requests wait. Then the request does not run.
+    /// [`QueueFull`] if too many requests wait, or after [`close`](Self::close). Then the request does not run.
     pub fn read(&self, request: impl FnOnce(&mut dyn Reader) + Send + 'static) -> Result<(), QueueFull> {
         let mut queue = self.shared.lock();
-        if queue.requests.len() >= self.shared.waiting_max {
+        if queue.requests.len() >= self.shared.waiting_max || queue.is_closing {
             return Err(QueueFull);
         }
         queue.requests.push_back(Box::new(request));
@@ -66,23 +67,32 @@ impl ReadPool {
         self.shared.wake.notify_one();
         Ok(())
     }
-}
 
-impl Drop for ReadPool {
-    /// Finishes the requests that run, and forgets those that wait.
-    fn drop(&mut self) {
+    /// Finishes the requests that run, forgets those that wait, and closes the readers.
+    pub fn close(&self) {
         let mut queue = self.shared.lock();
         queue.is_closing = true;
         let forgotten = std::mem::take(&mut queue.requests);
         drop(queue);
         drop(forgotten);
         self.shared.wake.notify_all();
-        for thread in self.threads.drain(..) {
+        let threads = std::mem::take(&mut *self.lock_threads());
+        for thread in threads {
             // A request may hold the last reference to the pool, and a thread cannot wait for itself.
             if thread.thread().id() != thread::current().id() {
                 let _ = thread.join();
             }
         }
+    }
+
+    fn lock_threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for ReadPool {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -105,7 +115,7 @@ impl Shared {
 
 impl fmt::Debug for ReadPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadPool").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("ReadPool").finish_non_exhaustive()
     }
 }
 

@@ -153,6 +153,17 @@ impl Open {
     }
 }
 
+impl Drop for SqliteStore {
+    /// Moves the log to the database, so that the file alone has all records, also if another program keeps it open. Then
+    /// closes the database before the directory is unlocked.
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            // If this fails, the next start reads the log.
+            let _ = maintenance::shorten_log(&open.connection, &self.place.0, 0);
+        }
+    }
+}
+
 impl Store for SqliteStore {
     fn is_durable(&self) -> bool {
         true

@@ -3,6 +3,7 @@
 //!
 //! The threads of the store hold the hub weakly, so that they do not keep it alive. They call it without any lock.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
@@ -53,10 +54,7 @@ impl StoreLink {
     pub(crate) fn ask(&self, ticket: Ticket, query: Query) -> bool {
         let hub = Weak::clone(&self.hub);
         let request = move |reader: &mut dyn Reader| {
-            let answer = answer(reader, query).unwrap_or_else(|error| {
-                telemetry::store_read_failed(&error);
-                Answer::Failed
-            });
+            let answer = answer_always(reader, query);
             if let Some(hub) = hub.upgrade() {
                 hub.answer(ticket, answer);
             }
@@ -64,8 +62,10 @@ impl StoreLink {
         self.readers.read(request).is_ok()
     }
 
-    /// Writes the changes that wait, and ends the threads.
+    /// Writes the changes that wait, and ends the threads. The readers end first, so that the writer closes the store last
+    /// and leaves a single file.
     pub(crate) fn close(&self) {
+        self.readers.close();
         self.writer.close();
     }
 }
@@ -204,6 +204,19 @@ fn report(hub: &Hub, outcome: Outcome) {
             hub.store_writable(generation, Position(position));
         }
         Outcome::MaintenanceFailed { error } => telemetry::store_maintenance_failed(&error),
+    }
+}
+
+/// Answers also if the read panics: the session waits for it.
+fn answer_always(reader: &mut dyn Reader, query: Query) -> Answer {
+    match catch_unwind(AssertUnwindSafe(|| answer(reader, query))) {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
+            telemetry::store_read_failed(&error);
+            Answer::Failed
+        }
+        // The panic is on standard error.
+        Err(_) => Answer::Failed,
     }
 }
 

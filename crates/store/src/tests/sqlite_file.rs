@@ -173,3 +173,21 @@ fn directory_that_cannot_be_made_is_named() {
     let StoreError::Unavailable { place, reason } = error else { panic!("{error}") };
     assert_eq!((place, reason.as_str()), (parent.path().join("data"), "Not a directory (os error 20)"));
 }
+
+#[test]
+fn closed_store_has_all_records_in_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(&directory);
+    let file = store.file().to_owned();
+    store.commit(&[room(1), append(record(1, 1, "one")), append(record(1, 2, "two"))]).unwrap();
+    // Another program keeps the files open, so the log stays, but it must be empty.
+    let other = Connection::open(&file).unwrap();
+    other.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
+    drop(store);
+    assert_eq!(directory.path().join("switchboard.sqlite-wal").metadata().unwrap().len(), 0);
+    let copy = tempfile::tempdir().unwrap();
+    let copied = copy.path().join("switchboard.sqlite");
+    std::fs::copy(&file, &copied).unwrap();
+    check_integrity(&copied);
+    assert_eq!(query(&copied, "SELECT count(*) FROM records"), "2");
+}
