@@ -1,6 +1,9 @@
 //! A store that is slow, fails or is full, and the clients of its server, over TCP. Each test runs with records in memory
 //! and with records on disk.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use switchboard_core::change::ConversationId;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
@@ -216,7 +219,8 @@ fn a_stopped_server_leaves_a_single_file_with_all_records() {
         directory.path().read_dir().expect("the directory").map(|entry| entry.expect("an entry").file_name()).collect();
     names.sort();
     assert_eq!(names, ["lock", "switchboard.sqlite"]);
-    let copy = TempDir::new().expect("a temporary directory");
+    let copy = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir();
+    let copy = copy.expect("a temporary directory");
     std::fs::copy(&file, copy.path().join("switchboard.sqlite")).expect("room for a copy");
     let store = SqliteStore::open(copy.path(), SqliteOptions::default()).expect("a copy of the store");
     let all = ReadLimit { records: 100, bytes: 100_000 };

@@ -44,7 +44,7 @@ pub(crate) fn store_read_failed(error: &StoreError) {
 }
 
 pub(crate) fn store_maintenance_failed(error: &StoreError) {
-    tracing::warn!(target: SERVER, %error, "the store could not index words for the search: it tries again");
+    tracing::warn!(target: SERVER, %error, "the store could not index words, or remove old text: it tries again");
 }
 
 /// Logs a connection that gets no session.

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 use switchboard_core::change::{Change, Snapshot};
 
 use self::batch::Batch;
-use self::directory::Directory;
+use self::directory::{Directory, FileId, file_id};
 use self::failure::Place;
 use self::reader::SqliteReader;
 use crate::error::StoreError;
@@ -71,6 +71,10 @@ pub struct SqliteStore {
     directory: Directory,
     place: Place,
     options: SqliteOptions,
+    /// The file that was opened first.
+    file_id: Option<FileId>,
+    /// Whether a file was removed or replaced. The readers still have the old one, so only a restart helps.
+    is_removed: bool,
     /// `None` after a failed [`reopen`](Store::reopen).
     open: Option<Open>,
 }
@@ -79,12 +83,15 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
+    log_id: Option<FileId>,
     /// The id of the next record.
     next_record: i64,
     /// The search knows the words of all records up to this id.
     indexed: i64,
     /// The number of changes since the log was last moved to the database in a pause.
     changes_in_log: usize,
+    /// Whether the log may have text that was redacted, expired or deleted.
+    has_deleted_text_in_log: bool,
     /// The number of changes since the last look at the length of the log.
     changes_since_look: usize,
 }
@@ -103,7 +110,8 @@ impl SqliteStore {
         let directory = Directory::lock(directory)?;
         let place = Place(directory.path().join(FILE));
         let open = Open::new(&directory, &place)?;
-        Ok(Self { directory, place, options, open: Some(open) })
+        let file_id = file_id(&place.0);
+        Ok(Self { directory, place, options, file_id, is_removed: false, open: Some(open) })
     }
 
     /// The path of the database.
@@ -117,6 +125,25 @@ impl SqliteStore {
             Some(open) => Ok((open, &self.place)),
             None => Err(self.place.unavailable("it could not be opened again after an error")),
         }
+    }
+
+    /// Checks that the directory still has the files to which commits go. Otherwise a restart would not find them.
+    fn check_files(&mut self) -> Result<(), StoreError> {
+        let log_id = || file_id(&maintenance::log_path(&self.place.0));
+        let is_log_kept = self.open.as_ref().is_none_or(|open| open.log_id == log_id());
+        if file_id(&self.place.0) != self.file_id || !is_log_kept {
+            self.is_removed = true;
+            if let Some(open) = &self.open {
+                // If only the log was removed, this saves its records.
+                let _ = maintenance::empty_log(&open.connection);
+            }
+        }
+        if self.is_removed {
+            return Err(self.place.unavailable(
+                "it, or its log, was removed or replaced while the server was running: put it back and restart the server",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -135,7 +162,16 @@ impl Open {
         }
         migrations::migrate(&mut connection, place)?;
         let (next_record, indexed) = maintenance::begin(&mut connection).map_err(|error| place.error(&error))?;
-        Ok(Self { connection, next_record, indexed, changes_in_log: 0, changes_since_look: 0 })
+        Ok(Self {
+            connection,
+            log_id: file_id(&maintenance::log_path(&place.0)),
+            next_record,
+            indexed,
+            changes_in_log: 0,
+            // An earlier process may have left it.
+            has_deleted_text_in_log: true,
+            changes_since_look: 0,
+        })
     }
 
     fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
@@ -159,7 +195,7 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         if let Some(open) = self.open.take() {
             // If this fails, the next start reads the log.
-            let _ = maintenance::shorten_log(&open.connection, &self.place.0, 0);
+            let _ = maintenance::empty_log(&open.connection);
         }
     }
 }
@@ -180,11 +216,15 @@ impl Store for SqliteStore {
         open.next_record = next_record;
         open.changes_in_log += batch.len();
         open.changes_since_look += batch.len();
+        open.has_deleted_text_in_log |= batch.iter().any(deletes_text);
         if open.changes_since_look >= LOG_LOOK_CHANGES {
             open.changes_since_look = 0;
-            // The batch is durable already. A fault of the disk shows in the next commit.
-            let _ = maintenance::shorten_log(&open.connection, &place.0, LOG_BYTES_MAX);
+            if maintenance::log_path(&place.0).metadata().is_ok_and(|log| log.len() > LOG_BYTES_MAX) {
+                // The batch is durable already. A fault of the disk shows in the next commit.
+                let _ = maintenance::empty_log(&open.connection);
+            }
         }
+        self.check_files()?;
         Ok(Vec::new())
     }
 
@@ -193,6 +233,7 @@ impl Store for SqliteStore {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
+        self.check_files()?;
         // Close the old connection first: it may hold a lock.
         self.open = None;
         self.open = Some(Open::new(&self.directory, &self.place)?);
@@ -200,10 +241,19 @@ impl Store for SqliteStore {
     }
 
     fn check_writable(&mut self) -> Result<(), StoreError> {
+        self.check_files()?;
         if let Some(open) = &self.open {
-            // The log may take most of the disk, and its records need far less room in the database. If this fails, the
-            // check below tells why.
-            let _ = maintenance::shorten_log(&open.connection, &self.place.0, 0);
+            // Steps of maintenance are not synced. If a sync has failed since, the disk may not have their part of the
+            // log, and a later commit behind it would be lost with it. The log may also take most of the disk, and its
+            // records need far less room in the database.
+            match maintenance::empty_log(&open.connection).map_err(|error| self.place.error(&error)) {
+                // The check of the room tells when it goes on.
+                Ok(true) | Err(StoreError::Full { .. }) => {}
+                Ok(false) => {
+                    return Err(self.place.unavailable("its log cannot be emptied while a long read needs it"));
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.directory.check_room()?;
         let (open, place) = self.opened()?;
@@ -214,11 +264,26 @@ impl Store for SqliteStore {
     fn maintain(&mut self) -> Result<bool, StoreError> {
         let search = self.options.search;
         let (open, place) = self.opened()?;
-        let stepped = maintenance::step(open, search).map_err(|error| place.error(&error));
+        let stepped = match maintenance::step(open, search) {
+            Ok(false) if open.has_deleted_text_in_log => {
+                Err(place.unavailable("a long read keeps deleted text in the log"))
+            }
+            stepped => stepped.map_err(|error| place.error(&error)),
+        };
         // A commit without a sync would be reported as durable. Without a connection, it fails, and the store is reopened.
         if stepped.is_err() && !maintenance::is_synced(&open.connection) {
             self.open = None;
         }
         stepped
     }
+}
+
+fn deletes_text(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Redacted { .. }
+            | Change::Expired { .. }
+            | Change::ConversationDeleted { .. }
+            | Change::AccountDeleted { .. }
+    )
 }

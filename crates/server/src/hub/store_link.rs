@@ -239,3 +239,45 @@ fn answer(reader: &mut dyn Reader, query: Query) -> Result<Answer, StoreError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use switchboard_core::change::{ConversationId, LastSent};
+    use switchboard_core::{Answer, Query};
+    use switchboard_store::{Found, Page, ReadLimit, Reader, StoreError};
+
+    use super::answer_always;
+
+    struct PanickingReader;
+
+    impl Reader for PanickingReader {
+        fn records(&mut self, _: ConversationId, _: RangeInclusive<u64>, _: ReadLimit) -> Result<Page, StoreError> {
+            panic!("a panic for the test");
+        }
+
+        fn records_before(&mut self, _: ConversationId, _: u64, _: ReadLimit) -> Result<Page, StoreError> {
+            Err(StoreError::SearchOff)
+        }
+
+        fn sent_seq(&mut self, _: ConversationId, _: LastSent, _: u64) -> Result<Option<u64>, StoreError> {
+            Ok(Some(1))
+        }
+
+        fn search(&mut self, _: &[ConversationId], _: &str, _: usize) -> Result<Found, StoreError> {
+            Ok(Found::default())
+        }
+    }
+
+    #[test]
+    fn question_is_answered_also_if_its_read_fails_or_panics() {
+        let conversation = ConversationId(1);
+        for query in [
+            Query::Range { conversation, from: 1, to: 2, max_records: 1, max_bytes: 1 },
+            Query::Before { conversation, before: 2, max_records: 1, max_bytes: 1 },
+        ] {
+            assert!(matches!(answer_always(&mut PanickingReader, query), Answer::Failed));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
@@ -72,7 +72,7 @@ impl Drop for Directory {
 /// others can enter is refused, and not changed: it may be one of the system, named by mistake.
 fn make_private(path: &Path) -> Result<(), StoreError> {
     let exposed_mode = || {
-        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
+        create(path)?;
         let mode = path.metadata()?.permissions().mode() & 0o777;
         if mode & !DIRECTORY_MODE == 0 {
             return Ok(None);
@@ -86,6 +86,29 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         Some(mode) => Err(StoreError::Exposed { place: path.to_owned(), mode }),
         None => Ok(()),
     }
+}
+
+/// Creates a directory and its missing parents, and makes their names durable.
+fn create(path: &Path) -> io::Result<()> {
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)?;
+    for directory in missing {
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A directory that may not be read cannot be synced.
+        if let Ok(parent) = File::open(parent) {
+            parent.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// The device and the number of a file. They change if the file is replaced.
+pub(crate) type FileId = (u64, u64);
+
+/// The id of the file at this path, if there is one.
+pub(crate) fn file_id(path: &Path) -> Option<FileId> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Whether a file in the directory of `file` cannot grow.

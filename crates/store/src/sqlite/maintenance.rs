@@ -1,6 +1,6 @@
 //! The work beside the commits: deleting expired rows, finishing redactions, indexing words, and moving the log.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
@@ -41,7 +41,11 @@ pub(crate) fn step(open: &mut Open, is_search_on: bool) -> Result<bool> {
     if step_without_sync(open, is_search_on)? {
         return Ok(true);
     }
-    if open.changes_in_log >= CHECKPOINT_CHANGES {
+    if open.has_deleted_text_in_log {
+        // The log has the text as it was before, and the database has it until the log is moved.
+        open.has_deleted_text_in_log = !empty_log(&open.connection)?;
+        open.changes_in_log = 0;
+    } else if open.changes_in_log >= CHECKPOINT_CHANGES {
         open.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         open.changes_in_log = 0;
     }
@@ -134,14 +138,15 @@ fn index(transaction: &Transaction<'_>, indexed: &mut i64) -> Result<bool> {
     Ok(*indexed > before)
 }
 
-/// If the log is longer than `max` bytes, moves all of it to the database and empties it, if the reads end soon. Returns
-/// whether it did.
-pub(crate) fn shorten_log(connection: &Connection, file: &Path, max: u64) -> Result<bool> {
+/// The path of the log.
+pub(crate) fn log_path(file: &Path) -> PathBuf {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
-    if std::fs::metadata(log).map_or(0, |log| log.len()) <= max {
-        return Ok(false);
-    }
+    log.into()
+}
+
+/// Moves all of the log to the database and empties it, if the reads end soon. Returns whether it did.
+pub(crate) fn empty_log(connection: &Connection) -> Result<bool> {
     connection.busy_timeout(READS_WAIT)?;
     let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
     connection.busy_timeout(LOCK_WAIT)?;
@@ -150,31 +155,29 @@ pub(crate) fn shorten_log(connection: &Connection, file: &Path, max: u64) -> Res
 
 #[cfg(test)]
 mod tests {
-    use super::{is_synced, shorten_log};
+    use super::{empty_log, is_synced};
     use crate::sqlite::{SqliteOptions, SqliteStore};
     use crate::store::Store;
     use crate::tests::home::{append, record, room};
 
     #[test]
-    fn long_log_is_emptied_when_no_read_needs_it() {
+    fn log_is_emptied_when_no_read_needs_it() {
         let directory = tempfile::tempdir().unwrap();
         let mut store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
         store.commit(&[room(1)]).unwrap();
-        let file = store.file().to_owned();
         let log = directory.path().join("switchboard.sqlite-wal");
         let length = || log.metadata().unwrap().len();
-        let reader = rusqlite::Connection::open(&file).unwrap();
+        let reader = rusqlite::Connection::open(store.file()).unwrap();
         let read = reader.unchecked_transaction().unwrap();
         read.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
 
         store.commit(&[append(record(1, 1, "text"))]).unwrap();
         let before = length();
         let connection = &store.open.as_ref().unwrap().connection;
-        assert!(!shorten_log(connection, &file, before).unwrap());
-        assert!(!shorten_log(connection, &file, 0).unwrap());
+        assert!(!empty_log(connection).unwrap());
         assert_eq!(length(), before);
         drop(read);
-        assert!(shorten_log(connection, &file, 0).unwrap());
+        assert!(empty_log(connection).unwrap());
         assert_eq!(length(), 0);
         store.commit(&[append(record(1, 2, "text"))]).unwrap();
         assert!(length() > 0);

@@ -123,19 +123,44 @@ fn redacted_and_expired_words_leave_the_file() {
     home.commit(&[Change::Expired { conversation: ROOM, first: 4 }]);
     home.maintain();
     assert_eq!(seqs(&home.reader().search(&[ROOM], "keptword", 64).unwrap().records), [4]);
-    // The end of the process moves the log to the database and removes it.
     let Home { store, directory: Some(directory), .. } = home else { panic!("SQLite has a directory") };
-    drop(store);
-    for entry in std::fs::read_dir(directory.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        let has = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
-        // FTS5 stores a word without the letters that it shares with the word before it.
-        for secret in ["firstsecret", "secondsecret", "thirdsecret", "fourthsecret", "econdsecret", "ourthsecret"] {
-            assert!(!has(secret), "{secret} is in {}", path.display());
+    let check = || {
+        for entry in std::fs::read_dir(directory.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let has = |word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            // FTS5 stores a word without the letters that it shares with the word before it.
+            for secret in ["firstsecret", "secondsecret", "thirdsecret", "fourthsecret", "econdsecret", "ourthsecret"] {
+                assert!(!has(secret), "{secret} is in {}", path.display());
+            }
+            assert_eq!(has("keptword"), path.extension().is_some_and(|extension| extension == "sqlite"));
         }
-        assert_eq!(has("keptword"), path.extension().is_some_and(|extension| extension == "sqlite"));
-    }
+    };
+    // Also the log of a store that stays open.
+    check();
+    drop(store);
+    check();
+}
+
+#[test]
+fn deleted_text_that_a_read_keeps_in_the_log_is_reported() {
+    let Home { mut store, directory: Some(directory), .. } = Home::sqlite() else { panic!("SQLite has a directory") };
+    store.commit(&[room(1), append(record(1, 1, "secret")), append(record(1, 2, ""))]).unwrap();
+    while store.maintain().unwrap() {}
+    let other = rusqlite::Connection::open(directory.path().join("switchboard.sqlite")).unwrap();
+    store.commit(&[Change::Redacted { conversation: ROOM, target: RedactTarget::Record(1), by: 2 }]).unwrap();
+    let read = other.unchecked_transaction().unwrap();
+    read.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
+    let error = loop {
+        match store.maintain() {
+            Ok(is_work_left) => assert!(is_work_left),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().ends_with("a long read keeps deleted text in the log"), "{error}");
+    drop(read);
+    while store.maintain().unwrap() {}
+    assert_eq!(directory.path().join("switchboard.sqlite-wal").metadata().unwrap().len(), 0);
 }
 
 #[test]

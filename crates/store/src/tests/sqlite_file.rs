@@ -191,3 +191,70 @@ fn closed_store_has_all_records_in_one_file() {
     check_integrity(&copied);
     assert_eq!(query(&copied, "SELECT count(*) FROM records"), "2");
 }
+
+#[test]
+fn removed_or_replaced_files_are_noticed_before_a_commit_is_acknowledged() {
+    let remove_directory = |directory: &Path| std::fs::remove_dir_all(directory).unwrap();
+    let remove_file = |directory: &Path| std::fs::remove_file(directory.join("switchboard.sqlite")).unwrap();
+    let remove_log = |directory: &Path| std::fs::remove_file(directory.join("switchboard.sqlite-wal")).unwrap();
+    let replace = |directory: &Path| {
+        let file = directory.join("switchboard.sqlite");
+        std::fs::copy(&file, directory.join("copy")).unwrap();
+        std::fs::rename(directory.join("copy"), file).unwrap();
+    };
+    let changes = [remove_directory as fn(&Path), remove_file, remove_log, replace];
+    for (change, is_log) in changes.into_iter().zip([false, false, true, false]) {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("data");
+        let mut store = try_open(&directory).unwrap();
+        let reader = store.reader().unwrap();
+        store.commit(&[room(1), append(record(1, 1, "one"))]).unwrap();
+        change(&directory);
+        let expected = "removed or replaced while the server was running: put it back and restart the server";
+        let error = store.commit(&[append(record(1, 2, "two"))]).unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+        // A new file must not take the place of the old one, whose records the readers have.
+        for _ in 0..2 {
+            let error = store.reopen().and_then(|()| store.check_writable()).unwrap_err();
+            assert!(error.to_string().ends_with(expected), "{error}");
+        }
+        drop((store, reader));
+        if is_log {
+            assert_eq!(query(&directory.join("switchboard.sqlite"), "SELECT count(*) FROM records"), "2");
+        }
+    }
+}
+
+#[test]
+fn creation_that_was_interrupted_is_finished() {
+    let directory = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap();
+    let file = directory.path().join("switchboard.sqlite");
+    let create = |file: &Path| drop(std::fs::File::create(file).unwrap());
+    let set_mode = |file: &Path| {
+        let connection = Connection::open(file).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+    };
+    for begin in [create as fn(&Path), set_mode] {
+        begin(&file);
+        let mut store = open(&directory);
+        store.commit(&[room(1), append(record(1, 1, "one"))]).unwrap();
+        drop(store);
+        check_integrity(&file);
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn store_is_writable_only_after_its_log_is_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(&directory);
+    store.commit(&[room(1), append(record(1, 1, "one"))]).unwrap();
+    let other = Connection::open(store.file()).unwrap();
+    let read = other.unchecked_transaction().unwrap();
+    read.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0)).unwrap();
+    store.reopen().unwrap();
+    let error = store.check_writable().unwrap_err();
+    assert!(error.to_string().ends_with("its log cannot be emptied while a long read needs it"), "{error}");
+    drop(read);
+    store.check_writable().unwrap();
+}
