@@ -1,10 +1,10 @@
-//! Processor time and memory of the server's process, from Linux's `/proc`.
+//! Processor time and memory of the server's process and its descendants, from Linux's `/proc`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock;
@@ -22,18 +22,61 @@ impl Process {
         process.thread_cpu_times().and_then(|_| process.resident_bytes()).map(|_| process)
     }
 
-    /// Processor time of each thread, in user mode and in the kernel.
+    /// Processor time of each thread, in user mode and in the kernel. Includes the descendants of the process.
     pub(crate) fn thread_cpu_times(self) -> Result<ThreadCpuTimes, Error> {
-        ThreadCpuTimes::read(Path::new(&format!("/proc/{}", self.pid))).map_err(|source| self.error(source))
+        let mut times = self.own_thread_cpu_times()?;
+        for descendant in self.descendants() {
+            // A process may end between the listing and the read. Its parent then counts its time.
+            if let Ok(more) = descendant.own_thread_cpu_times() {
+                times.add(more);
+            }
+        }
+        Ok(times)
     }
 
-    /// Anonymous resident memory, in bytes. It excludes file pages, which the kernel shares and reclaims.
+    fn own_thread_cpu_times(self) -> Result<ThreadCpuTimes, Error> {
+        ThreadCpuTimes::read(&self.proc()).map_err(|source| self.error(source))
+    }
+
+    /// Anonymous resident memory, in bytes. It excludes file pages, which the kernel shares and reclaims. Includes the
+    /// descendants of the process.
     pub(crate) fn resident_bytes(self) -> Result<u64, Error> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).map_err(|source| self.error(source))?;
+        let descendants = self.descendants().into_iter().filter_map(|process| process.own_resident_bytes().ok());
+        Ok(self.own_resident_bytes()? + descendants.sum::<u64>())
+    }
+
+    fn own_resident_bytes(self) -> Result<u64, Error> {
+        let status = fs::read_to_string(self.proc().join("status")).map_err(|source| self.error(source))?;
         let kib = status
             .lines()
             .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         Ok(1024 * kib.ok_or_else(|| self.error(io::Error::other("its status has no RssAnon")))?)
+    }
+
+    /// The children of this process, their children, and so on: some servers have a process for each session. Empty if
+    /// the kernel does not list children.
+    fn descendants(self) -> Vec<Self> {
+        let mut found = self.children();
+        let mut next = 0;
+        while next < found.len() {
+            let children = found[next].children();
+            found.extend(children);
+            next += 1;
+        }
+        found
+    }
+
+    fn children(self) -> Vec<Self> {
+        let tasks = fs::read_dir(self.proc().join("task")).into_iter().flatten().flatten();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        lists
+            .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+            .map(|pid| Self { pid })
+            .collect()
+    }
+
+    fn proc(self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.pid))
     }
 
     fn error(self, source: io::Error) -> Error {
@@ -41,17 +84,19 @@ impl Process {
     }
 }
 
-/// Processor time of all threads of a process, at one moment.
+/// Processor time of all threads of some processes, at one moment.
 ///
 /// The `schedstat` file of a thread counts in nanoseconds, but it may lack the last scheduler tick (at most 4 ms) of a
 /// running thread, and it exists only while the thread lives. The `stat` file of the process counts only in ticks of
-/// 10 ms, but it includes threads that have ended.
+/// 10 ms, but it includes threads and child processes that have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadCpuTimes {
     /// From `schedstat`, by thread id.
     threads: BTreeMap<OsString, CpuTime>,
     /// From `stat`.
     whole_process: Duration,
+    /// Number of processes.
+    processes: u32,
 }
 
 impl ThreadCpuTimes {
@@ -70,7 +115,14 @@ impl ThreadCpuTimes {
         }
         let whole_process = parse_stat(&fs::read_to_string(proc.join("stat"))?);
         let whole_process = whole_process.ok_or_else(|| io::Error::other("its stat has no times"))?;
-        Ok(Self { threads, whole_process })
+        Ok(Self { threads, whole_process, processes: 1 })
+    }
+
+    /// Adds the times of another process.
+    fn add(&mut self, other: Self) {
+        self.threads.extend(other.threads);
+        self.whole_process += other.whole_process;
+        self.processes += other.processes;
     }
 
     /// Processor time since `earlier`, including that of threads that have ended.
@@ -83,8 +135,8 @@ impl ThreadCpuTimes {
         }
         let process_used = self.whole_process.saturating_sub(earlier.whole_process);
         // If the process used much more time than its live threads, some threads have ended. A small difference may
-        // come from rounding to ticks.
-        if process_used > sum.used + 4 * TICK { CpuTime { used: process_used, ..sum } } else { sum }
+        // come from rounding to ticks, for each process.
+        if process_used > sum.used + 4 * TICK * self.processes { CpuTime { used: process_used, ..sum } } else { sum }
     }
 }
 
@@ -92,14 +144,17 @@ impl ThreadCpuTimes {
 /// scheduler tick.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The sum of `utime` and `stime` in a `stat` line (`proc_pid_stat(5)`). The process name before them may hold spaces
-/// and brackets.
+/// The sum of `utime`, `stime`, `cutime` and `cstime` in a `stat` line (`proc_pid_stat(5)`): the time of the process and
+/// of its children that have ended. The process name before them may hold spaces and brackets.
 fn parse_stat(stat: &str) -> Option<Duration> {
     let (_, after_name) = stat.rsplit_once(')')?;
-    // `utime` and `stime` are the 12th and the 13th field after the name.
-    let mut times = after_name.split_ascii_whitespace().skip(11).map(str::parse::<u32>);
-    let ticks = times.next()?.ok()?.checked_add(times.next()?.ok()?)?;
-    TICK.checked_mul(ticks)
+    // The four fields begin with the 12th after the name.
+    let times = after_name.split_ascii_whitespace().skip(11).take(4).map(|field| field.parse::<u32>().ok());
+    let ticks: Vec<_> = times.collect::<Option<_>>()?;
+    if ticks.len() < 4 {
+        return None;
+    }
+    TICK.checked_mul(ticks.into_iter().try_fold(0, u32::checked_add)?)
 }
 
 /// Processor time of one or more threads.
@@ -163,12 +218,33 @@ mod tests {
     }
 
     #[test]
+    fn cpu_time_of_descendants_is_counted() {
+        // A shell whose child is a busy shell.
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", "sh -c 'while :; do :; done' & child=$!; trap 'kill $child' TERM; wait"])
+            .spawn()
+            .expect("sh can be started");
+        let process = Process::new(shell.id()).expect("the shell exists");
+        let before = process.thread_cpu_times().expect("/proc can be read");
+        let deadline = clock::now() + Duration::from_secs(20);
+        let mut used = Duration::ZERO;
+        while used < Duration::from_millis(50) && clock::now() < deadline {
+            used = process.thread_cpu_times().expect("/proc can be read").since(&before).used;
+        }
+        let shell_pid = rustix::process::Pid::from_child(&shell);
+        rustix::process::kill_process(shell_pid, rustix::process::Signal::TERM).expect("the shell exists");
+        shell.wait().expect("the shell ends");
+        assert!(used >= Duration::from_millis(50), "{used:?}");
+    }
+
+    #[test]
     fn time_of_an_ended_thread_is_never_subtracted() {
         let ms = Duration::from_millis;
         // Each thread has an id and its processor time in milliseconds.
         let cpu_times = |threads: &[(&str, u64)], whole_process| ThreadCpuTimes {
             threads: threads.iter().map(|&(id, used)| (id.into(), CpuTime { used: ms(used), waited: ms(1) })).collect(),
             whole_process: ms(whole_process),
+            processes: 1,
         };
         let before = cpu_times(&[("1", 1003), ("2", 500)], 1500);
         let cases = [
@@ -194,7 +270,7 @@ mod tests {
     #[test]
     fn stat_times_follow_the_process_name() {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 12 30 7 7 20 0 3 0";
-        assert_eq!(parse_stat(stat), Some(Duration::from_millis(420)));
+        assert_eq!(parse_stat(stat), Some(Duration::from_millis(560)));
         assert_eq!(parse_stat("42 (a) S 1 42"), None);
     }
 }

@@ -25,6 +25,12 @@ pub trait Protocol {
     /// acknowledgement is then a fault.
     fn acknowledges(&self) -> bool;
 
+    /// Whether the server returns each message to its sender instead of delivering it to the receiver. The workload
+    /// `pairs` then checks each message where it comes back.
+    fn returns_to_sender(&self) -> bool {
+        false
+    }
+
     /// Appends the first bytes of a new session. Returns the number of answers ([`ServerFrame::Answer`]) to wait for
     /// before the session is open.
     fn open(&self, client: &ClientProfile, out: &mut Vec<u8>) -> u32;

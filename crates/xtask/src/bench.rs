@@ -11,7 +11,7 @@ pub(crate) enum Benchmark {
     ///
     /// Each server runs alone on one core, and the load generator on another. Prints the work of each server per second
     /// of its processor time. Writes the results to report/bench.json, and plots beside that file. Compares with
-    /// nats-server, redis-server, ngircd and mosquitto, and installs them as `cargo xtask test` does.
+    /// nats-server, redis-server, ngircd, mosquitto and postgresql, and installs them as `cargo xtask test` does.
     Server(server::Args),
     /// The wire lab: build the frames of a million rows, decode them and analyze them.
     ///

@@ -34,6 +34,9 @@ pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
     RequiredProgram { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
     RequiredProgram { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
+    RequiredProgram { probe: ("sh", &["-c", "ls /usr/lib/postgresql/*/bin/initdb"], "initdb"), package: "postgresql" },
+    // The NATS server with JetStream comes from PyPI: that of Debian 12 does not sync each message.
+    VENV,
 ];
 
 /// The programs that `cargo xtask bench wire` needs: it compares the wire lab with some of them.

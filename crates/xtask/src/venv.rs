@@ -10,7 +10,8 @@ pub(crate) struct Venv {
 }
 
 impl Venv {
-    /// Installs `requirements` in `folder`, unless they are already there. Each line names a package and its version.
+    /// Installs `requirements` in `folder`, unless they are already there. Each line names a package and its version. If
+    /// a line has a hash, pip requires one in each line, and checks them.
     pub(crate) fn ensure(folder: &str, requirements: &str) -> Result<Self, String> {
         let folder = Path::new(folder);
         // `installed.txt` is written last, so it exists only after a complete installation.
@@ -22,9 +23,17 @@ impl Venv {
         run_silently(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-        run_silently(pip.args(requirements.lines()))?;
-        fs::write(&installed, requirements).map_err(|error| format!("{}: {error}", installed.display()))?;
+        let list = folder.join("requirements.txt");
+        let write = |file: &Path| fs::write(file, requirements).map_err(|error| format!("{}: {error}", file.display()));
+        write(&list)?;
+        run_silently(pip.arg("--requirement").arg(&list))?;
+        write(&installed)?;
         Ok(Self { python })
+    }
+
+    /// Path of an installed program.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.python.with_file_name(name)
     }
 
     /// Path of the environment's interpreter.

@@ -45,6 +45,7 @@ impl Pairs {
         run.open_pairs(self.load.pairs, self.load.both_ways)?;
         let sizes = self.load.sizes();
         for (from, to) in (0..self.load.pairs).flat_map(|pair| self.load.streams_of(pair)) {
+            let to = if protocol.returns_to_sender() { from } else { to };
             run.traffic.add_stream(from, to, &sizes, Pace::ClosedLoop { window: self.window });
         }
         run.run_for(Phase::WarmUp, self.timing.warm_up)?;

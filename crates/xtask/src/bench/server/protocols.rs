@@ -1,15 +1,21 @@
 //! The protocols of the compared servers, as far as a message between two sessions needs them.
 
 mod irc;
+mod jetstream;
 mod mqtt;
 mod nats;
+mod postgres;
 mod redis;
+mod redis_streams;
 mod relay;
 
 pub(super) use irc::Irc;
+pub(super) use jetstream::JetStream;
 pub(super) use mqtt::Mqtt;
 pub(super) use nats::Nats;
+pub(super) use postgres::Postgres;
 pub(super) use redis::Redis;
+pub(super) use redis_streams::RedisStreams;
 pub(super) use relay::RelayProtocol;
 
 use memchr::memchr;
@@ -119,9 +125,60 @@ mod tests {
             ],
         );
         check(
+            &RedisStreams,
+            &[
+                (b"$3\r\n7-0\r\n$", Some(ServerFrame::Acknowledgement), b"$"),
+                (b"$3\r\n7-0\r", None, b"$3\r\n7-0\r"),
+                (b"*2\r\n$3\r\n7-0\r\n*2\r\n$1\r\nm\r\n$3\r\nabc\r\n*", Some(ServerFrame::Message(b"abc")), b"*"),
+                (
+                    b"*2\r\n$3\r\n7-0\r\n*2\r\n$1\r\nm\r\n$3\r\nab",
+                    None,
+                    b"*2\r\n$3\r\n7-0\r\n*2\r\n$1\r\nm\r\n$3\r\nab",
+                ),
+                (b"+PONG\r\n", Some(ServerFrame::Answer), b""),
+                (b"-ERR no\r\n", Some(ServerFrame::Refusal(b"-ERR no")), b""),
+            ],
+        );
+        check(
+            &JetStream,
+            &[
+                (b"MSG store.b 1 $JS.ACK.b 3\r\nabc\r\n+", Some(ServerFrame::Message(b"abc")), b"+"),
+                (b"MSG reply.a 2 22\r\n{\"stream\":\"b\",\"seq\":1}\r\n", Some(ServerFrame::Acknowledgement), b""),
+                (b"MSG reply.a 2 12\r\n{\"type\":\"t\"}\r\n", Some(ServerFrame::Answer), b""),
+                (b"MSG reply.a 2 12\r\n{\"error\":{}}\r\n", Some(ServerFrame::Refusal(b"{\"error\":{}}")), b""),
+                (b"MSG reply.a 2 12\r\n{\"type\"", None, b"MSG reply.a 2 12\r\n{\"type\""),
+                (b"PONG\r\n", Some(ServerFrame::Answer), b""),
+            ],
+        );
+        check(
+            &Postgres,
+            &[
+                (b"D\0\0\0\x0d\0\x01\0\0\0\x03abcC", Some(ServerFrame::Message(b"abc")), b"C"),
+                (b"D\0\0\0\x0d\0\x01\0\0\0\x03ab", None, b"D\0\0\0\x0d\0\x01\0\0\0\x03ab"),
+                (b"C\0\0\0\x0fINSERT 0 1\0", Some(ServerFrame::Acknowledgement), b""),
+                (b"Z\0\0\0\x05I", Some(ServerFrame::Answer), b""),
+                (b"2\0\0\0\x04", Some(ServerFrame::Ignored), b""),
+                (b"E\0\0\0\x07no\0", Some(ServerFrame::Refusal(b"no\0")), b""),
+            ],
+        );
+        check(
             &RelayProtocol,
             &[(b"ok\nabc\n", Some(ServerFrame::Answer), b"abc\n"), (b"abc\n", Some(ServerFrame::Message(b"abc")), b"")],
         );
+    }
+
+    #[test]
+    fn redis_reader_asks_for_the_entries_after_the_last() {
+        let entry = |id: &str| format!("*2\r\n$3\r\n{id}\r\n*2\r\n$1\r\nm\r\n$3\r\nabc\r\n");
+        let reply = format!("*1\r\n*2\r\n$1\r\nb\r\n*2\r\n{}{}", entry("7-0"), entry("7-1"));
+        let (incomplete, mut answers) = (&reply.as_bytes()[..reply.len() - 1], Vec::new());
+        assert_eq!(RedisStreams.decode(&mut &*incomplete, &mut answers), None);
+        assert_eq!(answers, b"");
+        let mut unread = reply.as_bytes();
+        let frames = [(); 3].map(|()| RedisStreams.decode(&mut unread, &mut answers));
+        let message = Some(ServerFrame::Message(b"abc"));
+        assert_eq!((frames, unread), ([Some(ServerFrame::Ignored), message, message], &b""[..]));
+        assert!(answers.ends_with(b"STREAMS\r\n$1\r\nb\r\n$3\r\n7-1\r\n"), "{}", answers.escape_ascii());
     }
 
     #[test]

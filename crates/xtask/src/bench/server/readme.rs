@@ -37,6 +37,7 @@ fn table(json: &str) -> Option<String> {
         let missed = if holds { "" } else { ", which it misses" };
         let figure = match (claim["value"].as_f64(), claim["against"].as_str()) {
             (None, _) => "not measured".to_owned(),
+            (Some(value), None) if workload != "isolation" => format!("{value:.0} {}", claim["unit"].as_str()?),
             (Some(value), None) => format!("p99 latency of the other pairs changed by {value:.0} µs"),
             (Some(value), Some(against)) if workload == "idle" => format!("{value:.2} times the memory of {against}"),
             (Some(value), Some(against)) => format!("{value:.2} times {against}"),

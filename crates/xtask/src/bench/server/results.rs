@@ -22,10 +22,10 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    /// The compared figure: messages or sessions per second of the server's processor time, bytes per idle session,
-    /// or the change of the 99th percentile in microseconds.
-    pub(super) fn figure(&self) -> Option<f64> {
+    fn figure(&self, figure: Figure) -> Option<f64> {
         match &self.report.metrics {
+            Metrics::Messages { measured } if figure == Figure::PerSecond => Some(measured.delivered_per_second),
+            Metrics::Messages { measured } if figure == Figure::Latency => Some(measured.latency?.p50_us),
             Metrics::Messages { measured } => measured.delivered_per_server_cpu_second,
             Metrics::Idle { idle } => idle.bytes_per_session,
             Metrics::Churn { churn } => churn.sessions_per_server_cpu_second,
@@ -33,6 +33,29 @@ impl Measurement {
         }
     }
 }
+
+/// A figure of a measurement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Figure {
+    /// The figure that is compared: messages or sessions per second of the server's processor time, bytes per idle
+    /// session, or the change of the 99th percentile in microseconds.
+    Main,
+    /// Messages per second.
+    PerSecond,
+    /// The median latency, in microseconds.
+    Latency,
+}
+
+/// Rows of the table with a further figure of a workload.
+const FURTHER_ROWS: &[(&str, &str, Figure)] = &[
+    ("durable, 50 pairs, window 64: messages a second", DURABLE, Figure::PerSecond),
+    ("durable, 1 pair, window 1: median latency in µs", DURABLE_PING, Figure::Latency),
+];
+
+/// The name of a workload.
+const DURABLE: &str = "durable, 50 pairs, window 64";
+/// The name of a workload.
+const DURABLE_PING: &str = "durable, 1 pair, window 1";
 
 /// A claim about our server, which a run confirms or refutes.
 struct Claim {
@@ -48,8 +71,10 @@ enum Baseline {
     /// The best of the peers that acknowledge each message to its sender, as our server does.
     BestAcknowledgingPeer,
     Relay,
-    /// No divisor: the figure itself is compared with the bound.
-    None,
+    /// The median latency of our server without a store. Our figure is the median latency beyond one commit of SQLite.
+    RoundTrip,
+    /// No divisor: the figure itself is compared with the bound. It has this unit.
+    None(&'static str),
 }
 
 /// The values for which a claim holds.
@@ -75,7 +100,10 @@ const CLAIMS: &[Claim] = &[
     claim("2000 pairs, window 4", Baseline::Relay, Bound::AtLeast(0.45)),
     claim("idle", Baseline::BestPeer, Bound::Below(1.0)),
     claim("churn", Baseline::BestPeer, Bound::AtLeast(1.0)),
-    claim("isolation", Baseline::None, Bound::Below(1000.0)),
+    claim("isolation", Baseline::None("µs"), Bound::Below(1000.0)),
+    claim(DURABLE, Baseline::BestPeer, Bound::AtLeast(2.0)),
+    claim(DURABLE, Baseline::None("messages for each second of processor time"), Bound::AtLeast(100_000.0)),
+    claim(DURABLE_PING, Baseline::RoundTrip, Bound::Below(1.5)),
 ];
 
 /// All measurements of a run.
@@ -120,9 +148,13 @@ impl Results {
 
     /// The median of `peer`'s rounds at `workload`.
     pub(super) fn median(&self, workload: &str, peer: Peer) -> Option<f64> {
+        self.median_of(workload, peer, Figure::Main)
+    }
+
+    fn median_of(&self, workload: &str, peer: Peer, figure: Figure) -> Option<f64> {
         let measurements =
             self.measurements.iter().filter(|measurement| measurement.workload == workload && measurement.peer == peer);
-        median_of(measurements.filter_map(Measurement::figure).collect())
+        median_of(measurements.filter_map(|measurement| measurement.figure(figure)).collect())
     }
 
     /// Names of the measured workloads, in order.
@@ -138,14 +170,14 @@ impl Results {
 
     /// The medians, and the claims checked against them.
     pub(super) fn summary(&self) -> Summary {
-        let table = self
-            .workloads()
-            .into_iter()
-            .map(|workload| {
-                let figures =
-                    Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), self.median(workload, peer)?)));
-                TableRow { workload, medians: figures.collect() }
+        let rows = self.workloads().into_iter().map(|workload| (workload, workload, Figure::Main));
+        let table = rows
+            .chain(FURTHER_ROWS.iter().copied())
+            .map(|(name, workload, figure)| {
+                let median = |peer: Peer| Some((peer.name(), self.median_of(workload, peer, figure)?));
+                TableRow { workload: name, medians: Peer::ALL.into_iter().filter_map(median).collect() }
             })
+            .filter(|row| !row.medians.is_empty())
             .collect();
         let mut faults = Faults::default();
         for measurement in &self.measurements {
@@ -170,15 +202,17 @@ impl Results {
             Baseline::BestPeer => peer.is_rival(),
             Baseline::BestAcknowledgingPeer => peer.is_rival() && peer.acknowledges(),
             Baseline::Relay => peer == Peer::Relay,
-            Baseline::None => false,
+            Baseline::RoundTrip | Baseline::None(_) => false,
         };
         let baseline_peers: Vec<_> = Peer::ALL.into_iter().filter(|&peer| is_baseline(peer)).collect();
         let is_lower_better = matches!(claim.bound, Bound::Below(_));
-        let ours = self.median(claim.workload, Peer::Switchboard);
+        let is_durable = [DURABLE, DURABLE_PING].contains(&claim.workload);
+        let ours = self.median(claim.workload, if is_durable { Peer::SwitchboardStored } else { Peer::Switchboard });
         let figures = baseline_peers.iter().filter_map(|&peer| self.median(claim.workload, peer));
         let best = if is_lower_better { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
         let value = match claim.baseline {
-            Baseline::None => ours,
+            Baseline::None(_) => ours,
+            Baseline::RoundTrip => self.round_trips_beyond_commit(claim.workload),
             _ => ours.zip(best).map(|(ours, best)| ours / best),
         };
         let (bound, holds) = match claim.bound {
@@ -189,10 +223,19 @@ impl Results {
             Baseline::BestPeer => Some("the best peer"),
             Baseline::BestAcknowledgingPeer => Some("the best peer that acknowledges"),
             Baseline::Relay => Some("the relay"),
-            Baseline::None => None,
+            Baseline::RoundTrip => Some("a round trip of MSG, beyond one commit of SQLite"),
+            Baseline::None(_) => None,
         };
+        let unit = if let Baseline::None(unit) = claim.baseline { Some(unit) } else { None };
         let rule = if is_lower_better { "below" } else { "at least" };
-        ClaimResult { workload: claim.workload, against, value, rule, bound, holds }
+        ClaimResult { workload: claim.workload, against, unit, value, rule, bound, holds }
+    }
+
+    /// The median latency of a stored message beyond that of a bare commit, in round trips of a message that is not
+    /// stored.
+    fn round_trips_beyond_commit(&self, workload: &str) -> Option<f64> {
+        let latency = |peer| self.median_of(workload, peer, Figure::Latency);
+        Some((latency(Peer::SwitchboardStored)? - latency(Peer::SqliteCommits)?) / latency(Peer::Switchboard)?)
     }
 
     /// The text of report/bench.json.
@@ -260,6 +303,8 @@ struct ClaimResult {
     workload: &'static str,
     /// Name of the baseline. `None` for a claim about our figure itself.
     against: Option<&'static str>,
+    /// Unit of a claim without a baseline.
+    unit: Option<&'static str>,
     /// Our median. If the claim has a baseline: our median divided by that of the baseline. `None` if a median is
     /// missing.
     value: Option<f64>,
@@ -286,10 +331,13 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f)?;
-        for ClaimResult { workload, against, value, rule, bound, holds } in &self.claims {
+        for ClaimResult { workload, against, unit, value, rule, bound, holds } in &self.claims {
             let verdict = if *holds { "holds" } else { "DOES NOT HOLD" };
             let value = value.map_or_else(|| "none".to_owned(), |value| format!("{value:.2}"));
-            let against = against.map_or_else(|| "µs".to_owned(), |against| format!("times {against}"));
+            let against = match against {
+                Some(against) => format!("times {against}"),
+                None => unit.unwrap_or_default().to_owned(),
+            };
             writeln!(f, "{workload:<32} {value:>8} {against} ({rule} {bound}): {verdict}")?;
         }
         let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = self.faults;

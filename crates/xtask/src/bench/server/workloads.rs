@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use switchboard_bench::protocol::CommandsDialect;
+use switchboard_bench::protocol::{CommandsDialect, Conversations};
 use switchboard_bench::{Churn, Error, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
 
+use super::commits;
 use super::peers::{Peer, RunningServer};
-use super::protocols::{Irc, Mqtt, Nats, Redis, RelayProtocol};
+use super::protocols::{Irc, JetStream, Mqtt, Nats, Postgres, Redis, RedisStreams, RelayProtocol};
 
 /// Longest wait without progress before a measurement fails.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Payload size of the messages that are stored, in bytes.
+const DURABLE_BYTES: usize = 200;
 
 /// Number of idle sessions. There are thousands, because a process takes memory in large blocks.
 const IDLE_SESSIONS: usize = 9000;
@@ -26,6 +30,9 @@ pub(super) struct Workload {
 pub(super) enum Load {
     /// A closed loop between pairs, against all servers.
     Pairs { pairs: usize, window: u64, size: usize, timing: Timing },
+    /// A closed loop against the servers that sync each message, bare commits of as many messages as are in flight, and
+    /// our server without a store.
+    Durable { pairs: usize, window: u64, timing: Timing },
     /// A closed loop against our server and the relay only. Shows the cost per message as the number of pairs grows.
     Curve { pairs: usize, timing: Timing },
     /// Idle sessions, against all servers.
@@ -53,6 +60,14 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
         pairs("500 pairs, window 16", 500, 16, 64),
         pairs("2000 pairs, window 4", 2000, 4, 64),
         pairs("50 pairs, window 64, 1024 bytes", 50, 64, 1024),
+        Workload {
+            name: "durable, 50 pairs, window 64",
+            load: Load::Durable { pairs: 50, window: 64, timing: timing(4000) },
+        },
+        Workload {
+            name: "durable, 1 pair, window 1",
+            load: Load::Durable { pairs: 1, window: 1, timing: timing(2000) },
+        },
         Workload { name: "idle", load: Load::Idle { sessions: IDLE_SESSIONS } },
         Workload { name: "churn", load: Load::Churn { timing: timing(1500) } },
         Workload { name: "isolation", load: Load::Isolation { timing: timing(3000) } },
@@ -71,6 +86,8 @@ impl Workload {
     /// Whether `peer` takes part in this workload.
     pub(super) fn applies_to(&self, peer: Peer) -> bool {
         match self.load {
+            Load::Durable { .. } => peer.is_durable() || peer == Peer::Switchboard,
+            _ if peer.is_durable() => false,
             Load::Pairs { size, .. } => size <= peer.size_max(),
             Load::Idle { .. } | Load::Churn { .. } => peer != Peer::NatsVerbose,
             Load::Curve { .. } => matches!(peer, Peer::Switchboard | Peer::Relay),
@@ -81,7 +98,7 @@ impl Workload {
     /// The maximum sessions open at a time, with a reserve.
     pub(super) fn sessions(&self) -> usize {
         match self.load {
-            Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } => 2 * pairs + 10,
+            Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } | Load::Durable { pairs, .. } => 2 * pairs + 10,
             Load::Idle { sessions } => sessions + 1000,
             Load::Churn { .. } | Load::Isolation { .. } => 1000,
         }
@@ -98,6 +115,22 @@ impl Workload {
             Peer::Redis => self.run_over(&Redis, &target),
             Peer::Ngircd => self.run_over(&Irc, &target),
             Peer::Mosquitto => self.run_over(&Mqtt, &target),
+            Peer::SwitchboardStored => self.run_over(&Conversations, &target),
+            Peer::RedisStreams => self.run_over(&RedisStreams, &target),
+            Peer::JetStream => self.run_over(&JetStream, &target),
+            Peer::Postgres => self.run_over(&Postgres, &target),
+            Peer::SqliteCommits | Peer::Appends => Err(Error::Usage(format!("{} is no server", peer.name()))),
+        }
+    }
+
+    /// Runs bare commits in batches of all messages that the workload has in flight.
+    pub(super) fn run_commits(&self, engine: commits::Engine) -> Result<Report, String> {
+        match self.load {
+            Load::Durable { pairs, window, timing } => {
+                let batch = usize::try_from(window).map_err(|error| error.to_string())? * pairs;
+                commits::measure(engine, batch, DURABLE_BYTES, timing)
+            }
+            _ => Err("the workload stores nothing".to_owned()),
         }
     }
 
@@ -107,6 +140,9 @@ impl Workload {
         match self.load {
             Load::Pairs { pairs, window, size, timing } => {
                 Pairs { load: load(pairs, size), window, timing }.run(protocol, target, ignore_progress)
+            }
+            Load::Durable { pairs, window, timing } => {
+                Pairs { load: load(pairs, DURABLE_BYTES), window, timing }.run(protocol, target, ignore_progress)
             }
             Load::Curve { pairs, timing } => {
                 Pairs { load: load(pairs, 64), window: 4, timing }.run(protocol, target, ignore_progress)

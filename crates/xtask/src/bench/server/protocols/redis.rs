@@ -9,7 +9,7 @@ use super::{parse_number, put, put_number, take_block, take_line};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Redis;
 
-const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+pub(super) const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
 impl Protocol for Redis {
     fn name(&self) -> &'static str {
@@ -73,14 +73,14 @@ impl Protocol for Redis {
 }
 
 /// Appends a bulk string.
-fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn put_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'$');
     put_number(out, bytes.len());
     put(out, &[b"\r\n", bytes, b"\r\n"]);
 }
 
 /// Removes a bulk string from the front of `unread`, and returns its bytes. `None` if it is incomplete.
-fn take_bulk<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn take_bulk<'a>(unread: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = parse_number(take_line(unread)?.strip_prefix(b"$")?)?;
     take_block(unread, len)
 }
