@@ -308,9 +308,18 @@ impl Hub {
 
     /// Runs `work` under the lock, and its deferred writes and wake-ups after the lock is released.
     fn with_effects<R>(&self, work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R) -> R {
+        self.with_effects_and(DIRECT_WRITES_MAX, work)
+    }
+
+    /// Like [`Hub::with_effects`], but writes to at most `direct_writes_max` sessions directly.
+    fn with_effects_and<R>(
+        &self,
+        direct_writes_max: usize,
+        work: impl FnOnce(&mut Switchboard, &mut TurnEffects<'_>) -> R,
+    ) -> R {
         // The order of declaration matters. On return, `effects` adds its open outboxes to `deferred`, then `guard`
         // releases the lock, and then `deferred` writes and wakes.
-        let mut deferred = DeferredGuard::new(self.watermarks);
+        let mut deferred = DeferredGuard::new(self.watermarks, direct_writes_max);
         let mut guard = self.lock();
         let State { board, outboxes, changes, is_stopping, counts } = &mut *guard;
         let mut effects = TurnEffects::new(outboxes, changes, counts, is_stopping, self, &mut deferred.deferred);
@@ -323,6 +332,11 @@ impl Hub {
         {
             // Under the lock, so that the changes reach the store in the order of their places.
             store.submit(effects.changes.generation, &mut effects.changes.queued);
+        }
+        if board.has_work()
+            && let Some(store) = self.store.get()
+        {
+            store.start_work();
         }
         result
     }
@@ -352,9 +366,9 @@ thread_local! {
 }
 
 impl Deferred {
-    fn run(&mut self, watermarks: Watermarks) {
+    fn run(&mut self, watermarks: Watermarks, direct_writes_max: usize) {
         for (number, outbox) in self.unwritten.drain(..).enumerate() {
-            if number < DIRECT_WRITES_MAX {
+            if number < direct_writes_max {
                 outbox.write_directly(watermarks);
             } else {
                 outbox.wake_task(&mut self.wakers);
@@ -368,18 +382,19 @@ impl Deferred {
 struct DeferredGuard {
     deferred: Deferred,
     watermarks: Watermarks,
+    direct_writes_max: usize,
 }
 
 impl DeferredGuard {
     /// Takes the thread's `Deferred`, or creates one if the thread is ending and has destroyed it.
-    fn new(watermarks: Watermarks) -> Self {
-        Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks }
+    fn new(watermarks: Watermarks, direct_writes_max: usize) -> Self {
+        Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks, direct_writes_max }
     }
 }
 
 impl Drop for DeferredGuard {
     fn drop(&mut self) {
-        self.deferred.run(self.watermarks);
+        self.deferred.run(self.watermarks, self.direct_writes_max);
         let deferred = std::mem::take(&mut self.deferred);
         let _ = DEFERRED.try_with(|cell| cell.set(deferred));
     }

@@ -138,11 +138,6 @@ impl Conversation {
         self.is_memberless() && self.settings.is_invite_only
     }
 
-    /// The accounts that are members.
-    pub(crate) fn member_ids(&self) -> impl Iterator<Item = AccountId> {
-        self.members.iter().filter(|(_, member)| member.standing.is_member()).map(|(&id, _)| id)
-    }
-
     /// The other account of a direct conversation.
     pub(crate) fn other(&self, account: AccountId) -> Option<AccountId> {
         self.kind.other(account)

@@ -59,6 +59,8 @@ enum Op {
     Answer(usize),
     /// The store cannot answer a question.
     AnswerFailed(usize),
+    /// The core does a part of the work that other events have left.
+    Work,
     /// A second passes.
     Tick,
     /// The store fails. Whether the waiting changes are stored all the same.
@@ -92,6 +94,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (0_usize..6).prop_map(Op::Commit),
         8 => (0_usize..4).prop_map(Op::Answer),
         1 => (0_usize..4).prop_map(Op::AnswerFailed),
+        8 => Just(Op::Work),
         1 => Just(Op::Tick),
         1 => any::<bool>().prop_map(Op::Fail),
         3 => Just(Op::Recover),
@@ -213,6 +216,8 @@ struct World {
     texts: u64,
     /// Whether the store is out of order.
     has_failed: bool,
+    /// The sessions that were paused.
+    paused: HashSet<SessionId>,
     /// What each number of each conversation means, once anybody has heard it.
     heard: HashMap<(usize, u64), String>,
 }
@@ -225,6 +230,7 @@ impl World {
             clients: Default::default(),
             texts: 0,
             has_failed: false,
+            paused: HashSet::new(),
             heard: HashMap::new(),
         };
         world.load();
@@ -245,7 +251,9 @@ impl World {
     /// Starts the core from what is stored.
     fn load(&mut self) {
         self.board = Switchboard::new(Duration::from_mins(1));
-        self.board.load(self.shell.home.snapshot(), Version2Settings::default());
+        // Most records have several viewers, so they go into fan-out.
+        let settings = Version2Settings { direct_viewers_max: 1, ..Version2Settings::default() };
+        self.board.load(self.shell.home.snapshot(), settings);
         // The places of changes begin anew.
         let position = self.shell.home.position();
         self.board.store_writable(position, &mut self.shell);
@@ -269,8 +277,9 @@ impl World {
     fn run(&mut self, device: usize, line: &str) {
         self.send_line(device, line);
         self.commit_events(usize::MAX);
-        while !self.shell.questions.is_empty() {
+        while !self.shell.questions.is_empty() || self.board.has_work() {
             self.answer(0, true);
+            self.work();
         }
     }
 
@@ -302,7 +311,14 @@ impl World {
         let count = self.shell.events.drain(..max.min(self.shell.events.len())).sum();
         if count > 0 {
             let position = self.shell.home.commit_first(count);
-            while self.board.durable(position, &mut self.shell) {}
+            self.board.durable(position, &mut self.shell);
+            self.end_event();
+        }
+    }
+
+    fn work(&mut self) {
+        if self.board.has_work() {
+            self.board.work(&mut self.shell);
             self.end_event();
         }
     }
@@ -349,6 +365,7 @@ impl World {
         lines.clear();
         closed.clear();
         not_reading.clear();
+        self.paused.clear();
         self.load();
         for device in 0..DEVICES.len() {
             self.clients[device].forget_session();
@@ -446,6 +463,7 @@ impl World {
             Op::Commit(events) => self.commit_events(events),
             Op::Answer(index) => self.answer(index, true),
             Op::AnswerFailed(index) => self.answer(index, false),
+            Op::Work => self.work(),
             Op::Tick => {
                 self.board.tick(&mut self.shell);
                 self.end_event();
@@ -489,7 +507,13 @@ impl World {
     }
 
     fn is_ready(&mut self, device: usize) -> bool {
-        self.clients[device].session.is_some_and(|session| !self.board.is_paused(session))
+        let Some(session) = self.clients[device].session else { return false };
+        let is_paused = self.board.is_paused(session);
+        if is_paused {
+            self.paused.insert(session);
+            self.shell.resumed.retain(|&resumed| resumed != session);
+        }
+        !is_paused
     }
 
     /// Lets the clients read all lines.
@@ -676,14 +700,19 @@ impl World {
                     self.log_in(device);
                 }
             }
-            while !self.shell.events.is_empty() || !self.shell.questions.is_empty() {
+            while !self.shell.events.is_empty() || !self.shell.questions.is_empty() || self.board.has_work() {
                 self.commit_events(usize::MAX);
                 self.answer(0, true);
+                self.work();
             }
             self.board.tick(&mut self.shell);
             self.end_event();
         }
         self.hear();
+        for session in self.clients.iter().filter_map(|client| client.session) {
+            let is_resumed = self.shell.resumed.contains(&session);
+            assert!(is_resumed || !self.paused.contains(&session), "{session} stays paused");
+        }
         for (device, client) in self.clients.iter().enumerate() {
             assert_eq!(client.requests, [], "{:?} has no reply", DEVICES[device]);
             for conversation in 0..CONVERSATIONS {

@@ -122,9 +122,11 @@ impl BareStage {
     /// Stores the changes of the last event, and answers its questions, until there is nothing more to do.
     fn store(&mut self) {
         loop {
-            if !self.effects.holds && self.effects.home.waiting() > 0 {
+            if self.board.has_work() {
+                self.board.work(&mut self.effects);
+            } else if !self.effects.holds && self.effects.home.waiting() > 0 {
                 let position = self.effects.home.commit();
-                while self.board.durable(position, &mut self.effects) {}
+                self.board.durable(position, &mut self.effects);
             } else if let Some((ticket, query)) = self.effects.questions.pop_front() {
                 let answer = self.effects.home.answer(&query);
                 self.board.answer(ticket, answer, &mut self.effects);

@@ -4,7 +4,8 @@
 //! The threads of the store hold the hub weakly, so that they do not keep it alive. They call it without any lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
+use std::thread;
 use std::time::SystemTime;
 
 use switchboard_core::change::{Change, Snapshot, UnixMillis};
@@ -19,14 +20,17 @@ use crate::telemetry;
 /// Number of threads that read from the store. With two, one long search does not delay the replay of a conversation.
 const READERS: usize = 2;
 
-/// Maximum questions that wait for a reader: one for each session that a server has by default.
-const QUESTIONS_MAX: usize = 10_000;
+/// Maximum questions that wait for a reader: two for each session that a server has by default. A session asks no more
+/// at a time.
+const QUESTIONS_MAX: usize = 20_000;
 
 /// The store of a running server.
 #[derive(Debug)]
 pub(crate) struct StoreLink {
     writer: Writer,
     readers: ReadPool,
+    /// Wakes the thread that does the work which the switchboard has left.
+    work_signal: mpsc::SyncSender<()>,
     hub: Weak<Hub>,
 }
 
@@ -41,13 +45,23 @@ impl StoreLink {
             }
         };
         let writer = Writer::start(store, report)?;
-        Ok(Self { writer, readers: ReadPool::start(readers, QUESTIONS_MAX)?, hub: Arc::downgrade(hub) })
+        let readers = ReadPool::start(readers, QUESTIONS_MAX)?;
+        let (work_signal, signals) = mpsc::sync_channel(1);
+        let worker_hub = Arc::downgrade(hub);
+        thread::Builder::new().name("fan-out".to_owned()).spawn(move || work(&worker_hub, &signals))?;
+        Ok(Self { writer, readers, work_signal, hub: Arc::downgrade(hub) })
     }
 
     /// Queues changes. If the store has failed since `generation`, they are dropped: the switchboard hears of the failure
     /// next, and withdraws them.
     pub(crate) fn submit(&self, generation: Generation, changes: &mut Vec<Change>) {
         self.writer.submit(generation, changes);
+    }
+
+    /// Lets the thread for work begin, unless it is at it.
+    pub(crate) fn start_work(&self) {
+        // A signal that is not taken yet is enough.
+        let _ = self.work_signal.try_send(());
     }
 
     /// Asks a reader. Returns false if too many questions wait.
@@ -91,17 +105,21 @@ impl Hub {
     }
 
     pub(crate) fn store_durable(&self, position: Position, trimmed: &[Trimmed]) {
-        let mut has_more = self.with_effects(|board, effects| {
+        self.with_effects(|board, effects| {
             for trimmed in trimmed {
                 board.trimmed(trimmed.conversation, trimmed.first);
             }
-            board.durable(position, effects)
+            board.durable(position, effects);
         });
-        while has_more {
-            // The lock is not fair: without the pause, this thread would often take it again before those that wait.
-            std::thread::yield_now();
-            has_more = self.with_effects(|board, effects| board.durable(position, effects));
-        }
+    }
+
+    /// Does a part of the work that the switchboard has left, and writes to all sessions of this part directly. Returns
+    /// whether more is left.
+    fn work(&self) -> bool {
+        self.with_effects_and(usize::MAX, |board, effects| {
+            board.work(effects);
+            board.has_work()
+        })
     }
 
     pub(crate) fn store_failed(&self, code: ErrorCode) {
@@ -187,6 +205,20 @@ pub enum StoreStartError {
     /// The system starts no further thread.
     #[error("cannot start a thread for the store: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// Does the work that the switchboard has left, in parts, until the store is closed. A thread of its own does it, because
+/// the writer's thread must go on with the next commit, and because thousands of direct writes would delay the other
+/// tasks of a thread of the runtime.
+fn work(hub: &Weak<Hub>, signals: &mpsc::Receiver<()>) {
+    while signals.recv().is_ok() {
+        let Some(hub) = hub.upgrade() else { return };
+        // A panic, which is reported on stderr, must not end the fan-out of all later records.
+        while catch_unwind(AssertUnwindSafe(|| hub.work())).unwrap_or(false) {
+            // The lock is not fair: without the pause, this thread would often take it again before those that wait.
+            thread::yield_now();
+        }
+    }
 }
 
 /// Passes an outcome of the writer on to the switchboard.

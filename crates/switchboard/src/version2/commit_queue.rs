@@ -3,12 +3,13 @@
 //! The core numbers a record at once, but nobody hears of the number before the record is durable: a record that was
 //! heard must not disappear. All waiting output is in one queue, in the order in which the core decided it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use switchboard_protocol::version2::{Command, DoneVerb, Reply, Target};
 
 use super::ReplyPath;
+use super::news::ReadMarker;
 use super::state::{LaneItem, LaneRead};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Record};
@@ -22,35 +23,60 @@ pub struct Position(pub u64);
 /// Output in the order of the changes on which it depends.
 #[derive(Debug)]
 pub(crate) struct CommitQueue<T> {
-    waiting: VecDeque<(Position, T)>,
+    outputs: VecDeque<(Position, T)>,
+    /// Number of outputs at the front whose changes were withdrawn.
+    withdrawn: usize,
+    /// Number of outputs at the front that depend on no change any more.
+    ready: usize,
+}
+
+/// What has become of the changes on which an output depends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    Durable,
+    Withdrawn,
 }
 
 impl<T> Default for CommitQueue<T> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new() }
+        Self { outputs: VecDeque::new(), withdrawn: 0, ready: 0 }
     }
 }
 
 impl<T> CommitQueue<T> {
     /// Adds output that depends on the change at `position`, which is not before that of the output added last.
     pub(crate) fn push(&mut self, position: Position, output: T) {
-        debug_assert!(self.waiting.back().is_none_or(|&(last, _)| last <= position));
-        self.waiting.push_back((position, output));
+        debug_assert!(
+            self.ready == self.outputs.len() || self.outputs.back().is_none_or(|&(last, _)| last <= position)
+        );
+        self.outputs.push_back((position, output));
     }
 
-    /// Removes and returns the first output, if the store has all changes up to `durable` and the output needs no more.
-    pub(crate) fn pop_durable(&mut self, durable: Position) -> Option<T> {
-        self.waiting.pop_front_if(|(position, _)| *position <= durable).map(|(_, output)| output)
+    /// The first output, if its fate is known, where the store has all changes up to `durable`.
+    pub(crate) fn first(&self, durable: Position) -> Option<&T> {
+        let (position, output) = self.outputs.front()?;
+        (self.ready > 0 || *position <= durable).then_some(output)
     }
 
-    /// Whether the store has all changes on which the first output depends.
-    pub(crate) fn has_durable(&self, durable: Position) -> bool {
-        self.waiting.front().is_some_and(|(position, _)| *position <= durable)
+    /// Removes and returns the first output, if its fate is known.
+    pub(crate) fn pop(&mut self, durable: Position) -> Option<(T, Fate)> {
+        self.first(durable)?;
+        let (_, output) = self.outputs.pop_front()?;
+        let fate = if self.withdrawn > 0 { Fate::Withdrawn } else { Fate::Durable };
+        self.withdrawn = self.withdrawn.saturating_sub(1);
+        self.ready = self.ready.saturating_sub(1);
+        Some((output, fate))
     }
 
-    /// Removes and returns all output.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = T> {
-        std::mem::take(&mut self.waiting).into_iter().map(|(_, output)| output)
+    /// The store has lost the changes on which the queued output depends.
+    pub(crate) fn withdraw(&mut self) {
+        self.withdrawn = self.outputs.len();
+        self.ready = self.outputs.len();
+    }
+
+    /// The places of changes begin anew. The queued output depends on no later change.
+    pub(crate) fn restart(&mut self) {
+        self.ready = self.outputs.len();
     }
 }
 
@@ -63,11 +89,11 @@ pub(super) enum QueuedOutput {
     Line(SessionId, Vec<u8>),
     /// The reply to a change. If the change is not stored, an `ERROR` with this target takes its place.
     Result(SessionId, Option<String>, Vec<u8>),
+    /// The reply to a `READ` that has moved the read marker of an account. The other devices hear of the marker.
+    ReadMarker(SessionId, ReadMarker, Vec<u8>),
     /// The `CONNECT_OK` of a conversation, which is then opened if it is still the partner. If it is not stored, the
     /// session has no partner.
     Connected(SessionId, ConversationId, Target<'static>),
-    /// A line for a session whose request it does not answer.
-    Push(SessionId, Vec<u8>),
     /// A question for the lane of its session.
     Read(SessionId, LaneRead),
     /// A request that stores nothing.
@@ -98,9 +124,6 @@ pub(crate) enum PendingReply {
     Done(DoneVerb),
 }
 
-/// Maximum lines that one event releases, but for the last record: some hundred microseconds of work.
-pub(super) const EVENT_WORK_MAX: usize = 512;
-
 /// What a queued record costs besides its text.
 pub(super) const RECORD_OVERHEAD_BYTES: usize = 200;
 
@@ -130,80 +153,90 @@ impl Switchboard {
 
     /// Counts an output that has left the commit queue. Returns whether its session still exists.
     pub(super) fn count_released(&mut self, session: SessionId) -> bool {
-        self.version2.sessions.get_mut(&session).is_some_and(|state| {
-            state.queued_outputs -= 1;
-            true
-        })
+        let Some(state) = self.version2.sessions.get_mut(&session) else { return false };
+        state.queued_outputs -= 1;
+        self.check_pause(session);
+        true
     }
 
-    /// Releases durable output, within the bound on the work of one event.
-    pub(super) fn release(&mut self, effects: &mut impl StoreEffects) {
+    /// Releases outputs of the commit queue, until about `work_max` lines are sent.
+    pub(super) fn release(&mut self, work_max: usize, effects: &mut impl StoreEffects) {
         let mut work = 0;
-        // The conversations with new records, and the session of their author, if one session has written all of them.
-        let mut changed = BTreeMap::new();
-        while work < EVENT_WORK_MAX
-            && let Some(waiting) = self.version2.commit_queue.pop_durable(self.version2.durable)
+        while work < work_max
+            && self.has_output()
+            && let Some((output, fate)) = self.version2.commit_queue.pop(self.version2.durable)
         {
             work += 1;
-            match waiting {
-                QueuedOutput::Record(record, context) => {
-                    let author = Some(context.author);
-                    self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
-                    work += self
-                        .version2
-                        .ledger
-                        .conversations
-                        .get(&record.conversation)
-                        .map_or(0, |room| room.viewers.len());
-                    self.deliver(&record, effects);
-                    let only_author = changed.entry(record.conversation).or_insert(author);
-                    *only_author = only_author.filter(|_| *only_author == author);
-                    if let Some(reply) = context.reply {
-                        self.release_reply(context.author, reply, &record, effects);
-                    }
-                    self.follow_record(&record, context.about, effects);
-                }
-                QueuedOutput::Line(session, line) | QueuedOutput::Result(session, _, line) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Line(line), effects);
-                    }
-                }
-                QueuedOutput::Connected(session, id, target) => {
-                    if self.count_released(session) {
-                        let mut line = Vec::new();
-                        let name = self.target_name(id, session).into();
-                        Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
-                        self.send_in_lane(session, LaneItem::Line(line), effects);
-                        // A `DISCONNECT` may have come since.
-                        if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
-                            let open = Command::Open { target, position: None };
-                            self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
-                        }
-                    }
-                }
-                QueuedOutput::Push(session, line) => {
-                    if self.version2.sessions.contains_key(&session) {
-                        self.send_line(session, &line, effects);
-                    }
-                }
-                QueuedOutput::Read(session, read) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Read(read), effects);
-                    }
-                }
-                QueuedOutput::Request(session, n, command) => {
-                    if self.count_released(session) {
-                        self.carry_out_later(session, n, *command, ReplyPath::Lane, effects);
-                    }
-                }
-                QueuedOutput::Identity(session) => {
-                    if self.count_released(session) {
-                        self.complete_identity(session, effects);
-                    }
-                }
+            match fate {
+                Fate::Durable => work += self.release_output(output, effects),
+                Fate::Withdrawn => self.withdraw_output(output, effects),
             }
             self.close_overflowed(effects);
         }
-        self.send_news(&changed, effects);
+    }
+
+    /// Whether the first output of the commit queue may be released. A record is not while there are too many records
+    /// in fan-out: then its author is paused after some more messages.
+    pub(super) fn has_output(&self) -> bool {
+        match self.version2.commit_queue.first(self.version2.durable) {
+            Some(QueuedOutput::Record(..)) => !self.version2.fan_outs.is_full(),
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// Releases one durable output. Returns the number of viewers that it was sent to.
+    fn release_output(&mut self, output: QueuedOutput, effects: &mut impl StoreEffects) -> usize {
+        match output {
+            QueuedOutput::Record(record, RecordContext { author, reply, about }) => {
+                self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
+                self.version2.news.add(record.conversation, Some(author));
+                let viewers = self.deliver(&record, about, effects);
+                if let Some(reply) = reply {
+                    self.release_reply(author, reply, &record, effects);
+                }
+                return viewers;
+            }
+            QueuedOutput::Line(session, line) | QueuedOutput::Result(session, _, line) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::Line(line), effects);
+                }
+            }
+            QueuedOutput::ReadMarker(session, marker, line) => {
+                self.version2.markers.add(session, marker);
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::Line(line), effects);
+                }
+            }
+            QueuedOutput::Connected(session, id, target) => {
+                if self.count_released(session) {
+                    let mut line = Vec::new();
+                    let name = self.target_name(id, session).into();
+                    Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
+                    self.send_in_lane(session, LaneItem::Line(line), effects);
+                    // A `DISCONNECT` may have come since.
+                    if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
+                        let open = Command::Open { target, position: None };
+                        self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
+                    }
+                }
+            }
+            QueuedOutput::Read(session, read) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::Read(read), effects);
+                }
+            }
+            QueuedOutput::Request(session, n, command) => {
+                if self.count_released(session) {
+                    self.carry_out_later(session, n, *command, ReplyPath::Lane, effects);
+                }
+            }
+            QueuedOutput::Identity(session) => {
+                if self.count_released(session) {
+                    self.complete_identity(session, effects);
+                }
+            }
+        }
+        0
     }
 }

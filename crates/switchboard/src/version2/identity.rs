@@ -5,6 +5,7 @@ use std::sync::Arc;
 use switchboard_protocol::version2::{self, DeviceName, Proof, Reply, fits_tag};
 use switchboard_protocol::{ErrorCode, Username};
 
+use super::REQUEST_WORK_MAX;
 use super::commit_queue::QueuedOutput;
 use super::state::{Checked, IdentityChange, IdentityStep, LoginAttempt};
 use crate::accounts::Device;
@@ -33,7 +34,8 @@ impl Switchboard {
         {
             self.refuse(session, None, code, None, effects);
         }
-        self.settle(effects);
+        self.check_pause(session);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
     fn next_identity_step(

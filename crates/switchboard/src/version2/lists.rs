@@ -7,6 +7,7 @@ use switchboard_protocol::version2::{self, Reply, Target, Words};
 
 use super::WATCHERS_MAX;
 use super::commit_queue::QueuedOutput;
+use super::news::ReadMarker;
 use super::state::{LaneItem, List, ListCursor};
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, ConversationKind, Member, Standing};
@@ -189,21 +190,10 @@ impl Switchboard {
         }
         self.can_store()?;
         self.version2.ledger.set_member(id, account, Member { read, ..member }, effects);
-        self.reply_after_change(from, Some(&target), &reply);
         let mut line = Vec::new();
-        Reply::Read { target: target.into(), seq: read }.encode(&mut line);
-        let position = self.version2.ledger.position();
-        let sessions: Vec<_> = self
-            .version2
-            .ledger
-            .accounts
-            .get(account)
-            .into_iter()
-            .flat_map(super::super::accounts::Account::sessions)
-            .collect();
-        for session in sessions.into_iter().filter(|&session| session != from) {
-            self.version2.commit_queue.push(position, QueuedOutput::Push(session, line.clone()));
-        }
+        reply.encode(&mut line);
+        let marker = ReadMarker { account, conversation: id, seq: read };
+        self.enqueue(from, QueuedOutput::ReadMarker(from, marker, line));
         Ok(())
     }
 

@@ -11,9 +11,11 @@
 //! ```
 
 mod commit_queue;
+mod fan_out;
 mod identity;
 mod lane;
 mod lists;
+mod news;
 mod outage;
 mod pause;
 mod retention;
@@ -38,6 +40,8 @@ use crate::reads::{Answer, Ticket};
 use crate::session::{Session, SessionId};
 pub use commit_queue::Position;
 use commit_queue::{CommitQueue, PendingReply, QueuedOutput};
+use fan_out::FanOuts;
+use news::{Markers, News};
 pub use retention::Quota;
 pub use rooms::RoomLimits;
 use state::{LaneItem, SessionState, Usage};
@@ -51,15 +55,23 @@ pub(crate) struct Version2 {
     commit_queue: CommitQueue<QueuedOutput>,
     /// Bytes of the records in the queue.
     queued_bytes: usize,
+    /// Durable records that are on their way to many viewers.
+    fan_outs: FanOuts,
+    /// Conversations of whose new records not all members were told yet.
+    news: News,
+    /// Read markers of which not all devices were told yet.
+    markers: Markers,
     /// Why nothing can be stored now, if nothing can.
     outage: Option<ErrorCode>,
+    /// The answer to requests whose changes were withdrawn by the last failure.
+    withdrawal: Option<ErrorCode>,
     /// The place of the last durable change.
     durable: Position,
     /// The questions to the store that are not answered yet.
     questions: HashMap<Ticket, Question>,
     next_ticket: u64,
-    /// The sessions whose commands wait.
-    paused: BTreeSet<SessionId>,
+    /// Paused sessions that may go on.
+    pauses_to_check: Vec<SessionId>,
     watchers: BTreeSet<SessionId>,
     /// Number of commands so far.
     activity: u64,
@@ -68,8 +80,8 @@ pub(crate) struct Version2 {
     settings: Version2Settings,
     /// What all guests together have stored.
     guests_usage: Usage,
-    /// The open conversations whose records could not be read. [`Switchboard::tick`] tries again.
-    unread_views: BTreeSet<(SessionId, ConversationId)>,
+    /// The sessions with an open conversation that could not be read. [`Switchboard::tick`] tries again.
+    unread_sessions: BTreeSet<SessionId>,
     /// The first conversation at which [`Switchboard::tick`] looks next.
     expiry_cursor: ConversationId,
 }
@@ -87,6 +99,9 @@ pub struct Version2Settings {
     pub room_limits: RoomLimits,
     /// Maximum records of a conversation, for a store in memory. Older ones expire.
     pub memory_records_max: Option<u64>,
+    /// Maximum viewers of a conversation that get a new record in the event that makes it durable. If there are more, all
+    /// get it by [`Switchboard::work`].
+    pub direct_viewers_max: usize,
     /// What an account may store.
     pub account_quota: Quota,
     /// What a guest may store.
@@ -104,6 +119,7 @@ impl Default for Version2Settings {
             guests_create_rooms: true,
             room_limits: RoomLimits::default(),
             memory_records_max: None,
+            direct_viewers_max: 64,
             // Far more than people write, and little enough that one of them does not fill a disk in a day.
             account_quota: Quota { records: 1_000_000, bytes: 1024 * MIB },
             guest_quota: Quota { records: 10_000, bytes: 4 * MIB },
@@ -142,6 +158,13 @@ const OPEN_MAX: usize = 1024;
 /// Maximum sessions that hear who comes and goes.
 const WATCHERS_MAX: usize = 1024;
 
+/// Maximum lines of each kind that one event sends: some hundred microseconds of work. What is left is done by
+/// [`Switchboard::work`].
+const EVENT_WORK_MAX: usize = 512;
+
+/// The same for the event of a session, because a turn of a session has many.
+const REQUEST_WORK_MAX: usize = 4;
+
 impl Version2 {
     /// Whether any session speaks version 2. A server without such a session does no work for it.
     #[inline]
@@ -166,7 +189,7 @@ impl Switchboard {
         let Version2Settings { server_name, capabilities, .. } = self.version2.settings.clone();
         let (server, capabilities) = (server_name.into(), Words::from_space_separated(&capabilities));
         self.send_now(from, &Reply::HelloOk { version: 2, server, capabilities }, effects);
-        self.settle(effects);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
     /// Applies a request of a session of version 2.
@@ -180,27 +203,46 @@ impl Switchboard {
         if let Err(code) = self.carry_out(from, n, command, effects) {
             self.refuse(from, n, code, target.as_deref(), effects);
         }
-        self.settle(effects);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
     /// Reports a line that is no request. The report keeps its place among the replies.
     pub fn reject(&mut self, from: SessionId, error: &RequestError<'_>, effects: &mut impl StoreEffects) {
         self.refuse(from, error.n, error.reason.code(), error.target, effects);
-        self.settle(effects);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
-    /// The store has all changes up to `position`: releases the output that waits for them, or a part of it if it is
-    /// much, so that other sessions get their turns. Returns whether more is left: then call this again.
-    #[must_use]
-    pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) -> bool {
+    /// The store has all changes up to `position`. This releases the output that depends on them, as far as the bound on
+    /// the work of one event allows.
+    pub fn durable(&mut self, position: Position, effects: &mut impl StoreEffects) {
         self.version2.durable = self.version2.durable.max(position);
-        self.settle(effects);
-        self.version2.commit_queue.has_durable(self.version2.durable)
+        self.settle(EVENT_WORK_MAX, effects);
     }
 
-    /// Does what the last event has made possible: releases output, resumes sessions, and closes overflowed ones.
-    fn settle(&mut self, effects: &mut impl StoreEffects) {
-        self.release(effects);
+    /// Whether there is output that earlier events have made possible, but left because of the bound on their work. Then
+    /// the caller calls [`work`](Self::work), and lets other events pass between the calls.
+    #[must_use]
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        self.version2.is_spoken()
+            && (self.has_output()
+                || !self.version2.fan_outs.is_empty()
+                || !self.version2.news.is_empty()
+                || !self.version2.markers.is_empty())
+    }
+
+    /// Does a part of the work that earlier events have left.
+    pub fn work(&mut self, effects: &mut impl StoreEffects) {
+        self.fan_out(EVENT_WORK_MAX, effects);
+        self.settle(EVENT_WORK_MAX, effects);
+    }
+
+    /// Does what the last event has made possible: releases output, resumes sessions, and closes overflowed ones. Large
+    /// fan-outs are left to [`work`](Self::work).
+    fn settle(&mut self, work_max: usize, effects: &mut impl StoreEffects) {
+        self.release(work_max, effects);
+        self.send_news(work_max, effects);
+        self.send_markers(work_max, effects);
         self.close_overflowed(effects);
         self.resume_sessions(effects);
     }
@@ -216,19 +258,21 @@ impl Switchboard {
     pub fn answer(&mut self, ticket: Ticket, answer: Answer, effects: &mut impl StoreEffects) {
         match self.version2.questions.remove(&ticket) {
             Some(Question::Viewer(session, conversation, to)) => {
-                self.feed_viewer(session, conversation, ticket, to, answer, effects);
+                self.view_answered(session, conversation, ticket, to, answer, effects);
             }
             Some(Question::Lane(session)) => self.answer_lane(session, answer, effects),
             Some(Question::Old(conversation)) => self.expire_answered(conversation, &answer, effects),
             None => {}
         }
-        self.settle(effects);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
     /// The outbox of a session has room again.
     pub fn outbox_has_room(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
-        self.resume_viewers(session, effects);
-        self.settle(effects);
+        self.read_next_view(session, effects);
+        self.advance_lane(session, effects);
+        self.send_missed_lines(session, effects);
+        self.settle(REQUEST_WORK_MAX, effects);
     }
 
     fn carry_out(
@@ -436,7 +480,6 @@ impl Switchboard {
     /// Forgets a session that has ended. Returns another session of the same account.
     fn forget_session(&mut self, session: SessionId) -> Option<SessionId> {
         let state = self.version2.sessions.remove(&session)?;
-        self.version2.paused.remove(&session);
         self.version2.watchers.remove(&session);
         for id in state.open {
             if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {

@@ -2,10 +2,11 @@
 
 use switchboard_protocol::ErrorCode;
 
-use super::commit_queue::{QueuedOutput, RecordContext};
-use super::error_line;
+use super::commit_queue::{QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
+use super::fan_out::FanOuts;
 use super::state::{LaneItem, LaneRead};
 use super::target::target_word;
+use super::{EVENT_WORK_MAX, error_line};
 use crate::board::Switchboard;
 use crate::change::{ConversationId, Snapshot};
 use crate::conversation::Conversation;
@@ -18,55 +19,62 @@ impl Switchboard {
     /// Until [`store_writable`](Switchboard::store_writable), nothing can be stored, and requests get `code`.
     pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
         self.version2.outage = Some(code);
-        // Replies that need no change must not wait for a position that the store never reaches.
+        self.version2.withdrawal = Some(code);
+        self.version2.commit_queue.withdraw();
+        // Replies that need no change must not depend on a position that the store never reaches.
         self.version2.durable = self.version2.ledger.position();
-        let withdrawn: Vec<_> = self.version2.commit_queue.take_all().collect();
-        self.version2.queued_bytes = 0;
-        for waiting in withdrawn {
-            let (session, n, target) = match waiting {
-                QueuedOutput::Record(record, RecordContext { author, reply: Some(reply), .. }) => {
-                    let target = self.target_name(record.conversation, author);
-                    (author, reply.n(), reply.error_target(&target).map(str::to_owned))
-                }
-                QueuedOutput::Record(..) | QueuedOutput::Push(..) => continue,
-                QueuedOutput::Line(session, line) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Line(line), effects);
-                    }
-                    continue;
-                }
-                // The record with this number may have been withdrawn, so its absence would prove nothing.
-                QueuedOutput::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
-                    let target = self.target_name(conversation, session);
-                    (session, Some(n), reply.error_target(&target).map(str::to_owned))
-                }
-                QueuedOutput::Read(session, read) => {
-                    if self.count_released(session) {
-                        self.send_in_lane(session, LaneItem::Read(read), effects);
-                    }
-                    continue;
-                }
-                QueuedOutput::Result(session, target, _) => (session, None, target),
-                QueuedOutput::Connected(session, id, _) => {
-                    if let Some(state) = self.version2.sessions.get_mut(&session) {
-                        state.partner = state.partner.filter(|&partner| partner != id);
-                    }
-                    (session, None, None)
-                }
-                QueuedOutput::Request(session, n, command) => (session, n, target_word(&command)),
-                QueuedOutput::Identity(session) => {
-                    if let Some(state) = self.version2.sessions.get_mut(&session) {
-                        state.identity = None;
-                    }
-                    (session, None, None)
-                }
-            };
-            if self.count_released(session) {
-                let line = error_line(n, code, target.as_deref());
-                self.send_in_lane(session, LaneItem::Line(line), effects);
+        self.settle(EVENT_WORK_MAX, effects);
+    }
+
+    /// Answers the request of an output whose change was withdrawn.
+    pub(super) fn withdraw_output(&mut self, output: QueuedOutput, effects: &mut impl StoreEffects) {
+        let (session, n, target) = match output {
+            QueuedOutput::Record(record, RecordContext { author, reply, .. }) => {
+                self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
+                let Some(reply) = reply else { return };
+                let target = self.target_name(record.conversation, author);
+                (author, reply.n(), reply.error_target(&target).map(str::to_owned))
             }
+            QueuedOutput::Line(session, line) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::Line(line), effects);
+                }
+                return;
+            }
+            // The record with this number may have been withdrawn, so its absence would prove nothing.
+            QueuedOutput::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
+                let target = self.target_name(conversation, session);
+                (session, Some(n), reply.error_target(&target).map(str::to_owned))
+            }
+            QueuedOutput::Read(session, read) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::Read(read), effects);
+                }
+                return;
+            }
+            QueuedOutput::Result(session, target, _) => (session, None, target),
+            QueuedOutput::ReadMarker(session, marker, _) => {
+                (session, None, Some(self.target_name(marker.conversation, session)))
+            }
+            QueuedOutput::Connected(session, id, _) => {
+                if let Some(state) = self.version2.sessions.get_mut(&session) {
+                    state.partner = state.partner.filter(|&partner| partner != id);
+                }
+                (session, None, None)
+            }
+            QueuedOutput::Request(session, n, command) => (session, n, target_word(&command)),
+            QueuedOutput::Identity(session) => {
+                if let Some(state) = self.version2.sessions.get_mut(&session) {
+                    state.identity = None;
+                }
+                (session, None, None)
+            }
+        };
+        if self.count_released(session) {
+            let code = self.version2.withdrawal.unwrap_or(ErrorCode::Unavailable);
+            let line = error_line(n, code, target.as_deref());
+            self.send_in_lane(session, LaneItem::Line(line), effects);
         }
-        self.settle(effects);
     }
 
     /// The true state of the store after a failure. Changes of the failed commit may be in it.
@@ -83,16 +91,20 @@ impl Switchboard {
             let before = old.conversations.get(id);
             before.is_none_or(|before| conversation.epoch != before.epoch || conversation.durable > before.durable)
         };
-        let changed = conversations.iter().filter(is_new).map(|(&id, _)| (id, None)).collect();
+        for (&id, _) in conversations.iter().filter(is_new) {
+            self.version2.news.add(id, None);
+        }
+        // Their viewers read the records from the store.
+        self.version2.fan_outs = FanOuts::default();
         self.restore_viewers(old, effects);
-        self.send_news(&changed, effects);
-        self.settle(effects);
+        self.settle(EVENT_WORK_MAX, effects);
     }
 
     /// The store takes changes again. The next one has the place after `position`.
     pub fn store_writable(&mut self, position: Position, effects: &mut impl StoreEffects) {
         (self.version2.outage, self.version2.durable) = (None, position);
         self.version2.ledger.set_position(position);
-        self.settle(effects);
+        self.version2.commit_queue.restart();
+        self.settle(EVENT_WORK_MAX, effects);
     }
 }

@@ -1,9 +1,7 @@
 //! Paused sessions: those that have so many replies to come that their further commands are read later.
 
-use super::state::{IdentityStep, SessionState};
+use super::state::IdentityStep;
 use crate::board::Switchboard;
-use crate::change::ConversationId;
-use crate::conversation::Progress;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
@@ -22,8 +20,8 @@ impl Switchboard {
     /// Whether further commands of the session must wait. If so, [`StoreEffects::resume`] tells when they may go on.
     pub fn is_paused(&mut self, session: SessionId) -> bool {
         let is_paused = self.must_pause(session);
-        if is_paused {
-            self.version2.paused.insert(session);
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.is_paused = is_paused;
         }
         is_paused
     }
@@ -37,33 +35,34 @@ impl Switchboard {
         self.is_paused(session)
     }
 
-    pub(super) fn must_pause(&self, session: SessionId) -> bool {
+    fn must_pause(&self, session: SessionId) -> bool {
         self.version2.sessions.get(&session).is_some_and(|state| {
             state.identity.as_ref().is_some_and(IdentityStep::pauses)
                 || state.is_redacting
-                || (state.is_ending && self.owes_lines(session, state))
+                || (state.is_ending && state.is_owed_lines())
                 || state.queued_outputs >= QUEUED_OUTPUTS_MAX
                 || state.lane.len() >= LANE_MAX
                 || (state.queued_outputs > 0 && self.version2.queued_bytes > QUEUED_BYTES_MAX)
         })
     }
 
-    /// Whether a session has to receive further lines for its requests so far.
-    pub(super) fn owes_lines(&self, session: SessionId, state: &SessionState) -> bool {
-        let is_replaying = |id: &ConversationId| {
-            let conversation = self.version2.ledger.conversations.get(id);
-            let viewer = conversation.and_then(|conversation| conversation.viewers.get(&session));
-            viewer.is_some_and(|viewer| viewer.progress != Progress::Live)
-        };
-        state.queued_outputs > 0 || !state.lane.is_empty() || state.open.iter().any(is_replaying)
+    /// Lets [`Self::resume_sessions`] look at a session, whose reason for a pause may have gone. A session that is
+    /// paused because of the bytes of all records has output in the queue, so it is looked at when this is released.
+    pub(super) fn check_pause(&mut self, session: SessionId) {
+        if self.version2.sessions.get(&session).is_some_and(|state| state.is_paused) {
+            self.version2.pauses_to_check.push(session);
+        }
     }
 
-    /// Resumes the sessions that need not wait any more.
+    /// Resumes the sessions of [`Self::check_pause`] that need not wait any more.
     pub(super) fn resume_sessions(&mut self, effects: &mut impl StoreEffects) {
-        let ready: Vec<_> = self.version2.paused.iter().copied().filter(|&session| !self.must_pause(session)).collect();
-        for session in ready {
-            self.version2.paused.remove(&session);
-            effects.resume(session);
+        while let Some(session) = self.version2.pauses_to_check.pop() {
+            if !self.must_pause(session)
+                && let Some(state) = self.version2.sessions.get_mut(&session)
+                && std::mem::take(&mut state.is_paused)
+            {
+                effects.resume(session);
+            }
         }
     }
 }

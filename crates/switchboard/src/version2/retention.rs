@@ -3,7 +3,7 @@
 use switchboard_protocol::ErrorCode;
 
 use super::state::Usage;
-use super::{Question, Version2};
+use super::{EVENT_WORK_MAX, Question, Version2};
 use crate::board::Switchboard;
 use crate::change::{Change, ConversationId};
 use crate::effects::StoreEffects;
@@ -25,6 +25,9 @@ const STEP_DIVISOR: u64 = 8;
 /// Maximum conversations that one call of [`Switchboard::tick`] looks at.
 const LOOKED_AT_MAX: usize = 1024;
 
+/// Maximum sessions for which one call of [`Switchboard::tick`] repeats a read that has failed.
+const RETRIED_MAX: usize = 256;
+
 /// Maximum conversations whose oldest record one call of [`Switchboard::tick`] reads.
 const ASKED_MAX: usize = 16;
 
@@ -39,11 +42,12 @@ const DAY_MILLIS: u64 = 24 * 60 * 60 * 1000;
 impl Switchboard {
     /// Does what is due now and then: the caller calls it about once a second.
     pub fn tick(&mut self, effects: &mut impl StoreEffects) {
-        for (session, id) in std::mem::take(&mut self.version2.unread_views) {
-            self.resume_viewer(session, id, effects);
+        for _ in 0..RETRIED_MAX {
+            let Some(session) = self.version2.unread_sessions.pop_first() else { break };
+            self.read_next_view(session, effects);
         }
         self.expire_old(effects);
-        self.settle(effects);
+        self.settle(EVENT_WORK_MAX, effects);
     }
 
     /// Looks for records that are older than their room keeps them. Each call looks at some conversations, the next

@@ -10,7 +10,7 @@ use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
     Standing,
 };
-use crate::conversation::{Conversation, Progress};
+use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
@@ -157,7 +157,7 @@ impl Switchboard {
     fn remove_room(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
         let Some(removed) = self.version2.ledger.delete_conversation(id, effects) else { return };
         for (session, viewer) in removed.viewers {
-            self.end_view(session, id, viewer.progress != Progress::Live, effects);
+            self.end_view(session, id, viewer.next <= removed.durable, effects);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Records: how they are made, and how they reach their readers.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use switchboard_protocol::version2::{GapReason, RecordLine, RecordVerb, Reply, TaggedReply, Target};
@@ -142,50 +142,90 @@ impl Switchboard {
         self.expire_excess(id, effects);
     }
 
-    /// Sends a durable record to all sessions that have its conversation open and have room.
-    pub(super) fn deliver(&mut self, record: &Record, effects: &mut impl StoreEffects) {
-        let Some(conversation) = self.version2.ledger.conversations.get_mut(&record.conversation) else { return };
+    /// Sends a durable record to all sessions that have its conversation open and have room. If these are many, the
+    /// record goes into fan-out instead. Returns the number of sessions.
+    pub(super) fn deliver(
+        &mut self,
+        record: &Arc<Record>,
+        about: Option<AccountId>,
+        effects: &mut impl StoreEffects,
+    ) -> usize {
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&record.conversation) else { return 0 };
         conversation.durable = conversation.durable.max(record.seq);
+        let viewers = conversation.viewers.len();
+        if viewers > self.version2.settings.direct_viewers_max || self.version2.fan_outs.contains(record.conversation) {
+            self.version2.fan_outs.add(Arc::clone(record), about);
+            return 0;
+        }
+        self.send_records(record.conversation, std::slice::from_ref(record), None, viewers, effects);
+        self.follow_record(record, about, effects);
+        viewers
+    }
+
+    /// Sends records to the viewers of their conversation after one of them, and to at most `viewers_max` of them.
+    /// Returns the last viewer, or `None` at the end.
+    pub(super) fn send_records(
+        &mut self,
+        id: ConversationId,
+        records: &[Arc<Record>],
+        after: Option<SessionId>,
+        viewers_max: usize,
+        effects: &mut impl StoreEffects,
+    ) -> Option<SessionId> {
+        let conversation = self.version2.ledger.conversations.get_mut(&id)?;
         let mut viewers = std::mem::take(&mut conversation.viewers);
         let is_room = conversation.is_room();
-        let mut shared_line = Vec::new();
+        let mut shared_lines = vec![Vec::new(); records.len()];
         let mut advanced = Vec::new();
-        for (&session, viewer) in &mut viewers {
-            if viewer.progress != Progress::Live || viewer.next != record.seq {
-                continue;
-            }
-            if !effects.has_room(session) {
-                viewer.progress = Progress::Behind;
-                effects.notify_of_room(session);
-                continue;
-            }
+        let mut last = None;
+        let mut visited = 0;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        for (&session, viewer) in viewers.range_mut((start, Bound::Unbounded)).take(viewers_max) {
+            (last, visited) = (Some(session), visited + 1);
             let device = self.version2.sessions.get(&session).and_then(|state| state.device);
-            let is_own = record.sent.is_some_and(|sent| device.is_some_and(|(_, device)| device == sent.device));
-            let is_shared = is_room && !is_own && !is_hidden(&self.version2.ledger, device.map(|(id, _)| id), record);
-            let mut own_line = Vec::new();
-            let line = if is_shared && !shared_line.is_empty() {
-                &shared_line
-            } else {
-                encode(&self.version2.ledger, record, device, false, &mut own_line);
-                if is_shared {
-                    shared_line = std::mem::take(&mut own_line);
-                    &shared_line
-                } else {
-                    &own_line
+            for (record, shared_line) in records.iter().zip(&mut shared_lines) {
+                if viewer.progress != Progress::Live || viewer.next != record.seq {
+                    continue;
                 }
-            };
-            if effects.send_line(session, line).is_err() {
-                self.overflowed.push(session);
+                if !effects.has_room(session) {
+                    viewer.progress = Progress::Behind;
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.behind.push_back(id);
+                    }
+                    effects.notify_of_room(session);
+                    break;
+                }
+                let is_own = record.sent.is_some_and(|sent| device.is_some_and(|(_, device)| device == sent.device));
+                let is_shared =
+                    is_room && !is_own && !is_hidden(&self.version2.ledger, device.map(|(id, _)| id), record);
+                let mut own_line = Vec::new();
+                let line = if is_shared && !shared_line.is_empty() {
+                    &*shared_line
+                } else {
+                    encode(&self.version2.ledger, record, device, false, &mut own_line);
+                    if is_shared {
+                        *shared_line = std::mem::take(&mut own_line);
+                        &*shared_line
+                    } else {
+                        &own_line
+                    }
+                };
+                if effects.send_line(session, line).is_err() {
+                    self.overflowed.push(session);
+                }
+                viewer.next = record.seq + 1;
+                if advanced.last() != Some(&session) {
+                    advanced.push(session);
+                }
             }
-            viewer.next = record.seq + 1;
-            advanced.push(session);
         }
-        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&record.conversation) {
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.viewers = viewers;
         }
         for session in advanced {
             self.advance_lane(session, effects);
         }
+        last.filter(|_| visited == viewers_max)
     }
 
     /// Does what follows from a durable record: ends views, or tells an account that it is invited.
@@ -247,7 +287,7 @@ impl Switchboard {
 
     /// Ends the view of a session that may no longer read a conversation. If it has not heard the last record, because
     /// it is behind, `CLOSE_OK` tells it that there is no more.
-    fn close_view_of(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+    pub(super) fn close_view_of(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
         if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.partner = state.partner.filter(|&partner| partner != id);
         }
@@ -275,47 +315,6 @@ impl Switchboard {
         let target = self.target_name(record.conversation, author);
         let line = reply.encode(&target, record.seq);
         self.send_in_lane(author, LaneItem::AfterRecord(record.conversation, record.seq, line), effects);
-    }
-
-    /// Tells each connected device of a member, which does not have the conversation open, that there are new records.
-    /// A session that has written all of them knows that already.
-    pub(super) fn send_news(
-        &mut self,
-        changed: &BTreeMap<ConversationId, Option<SessionId>>,
-        effects: &mut impl StoreEffects,
-    ) {
-        for (&id, &author) in changed {
-            let Some(conversation) = self.version2.ledger.conversations.get(&id) else { continue };
-            let mut sessions = Vec::new();
-            for account in conversation.member_ids() {
-                let Some(member) = self.version2.ledger.accounts.get(account) else { continue };
-                if conversation.other(account).is_some_and(|other| member.blocked.contains(&other)) {
-                    continue;
-                }
-                let hears_otherwise =
-                    |session: &SessionId| conversation.viewers.contains_key(session) || author == Some(*session);
-                sessions.extend(member.sessions().filter(|s| !hears_otherwise(s)).map(|session| (session, account)));
-            }
-            for (session, account) in sessions {
-                self.send_conversation_line(session, account, id, effects);
-            }
-        }
-    }
-
-    pub(super) fn send_conversation_line(
-        &mut self,
-        session: SessionId,
-        account: AccountId,
-        id: ConversationId,
-        effects: &mut impl StoreEffects,
-    ) {
-        if effects.has_room(session) {
-            let line = self.conversation_line(account, id);
-            self.send_line(session, &line, effects);
-        } else if let Some(state) = self.version2.sessions.get_mut(&session) {
-            state.missed_news.insert(id);
-            effects.notify_of_room(session);
-        }
     }
 }
 

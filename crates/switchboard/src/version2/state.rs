@@ -1,11 +1,12 @@
 //! What the core keeps for a session of version 2.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use switchboard_protocol::version2::{Command, DeviceName};
 
 use super::commit_queue::PendingReply;
 use crate::change::{AccountId, ConversationId, Credential, DeviceId, LastSent, TokenHash};
+use crate::reads::Ticket;
 
 /// A session of version 2. Sessions of version 1 have none of this.
 #[derive(Debug, Default)]
@@ -18,6 +19,13 @@ pub(crate) struct SessionState {
     pub(crate) partner: Option<ConversationId>,
     /// Number of its outputs in the commit queue.
     pub(crate) queued_outputs: usize,
+    /// Whether its commands are read later. Then a change of its state must be followed by `check_pause`.
+    pub(crate) is_paused: bool,
+    /// The open conversations whose next records have to be read from the store, in the order of the reads.
+    pub(crate) behind: VecDeque<ConversationId>,
+    /// The read for one of them that is under way. A session has at most two questions at a time, this one and the first
+    /// of its lane, so that no session takes the readers of the store from the others.
+    pub(crate) view_read: Option<Ticket>,
     /// Replies that wait for an answer of the store, in order.
     pub(crate) lane: VecDeque<LaneItem>,
     /// An unfinished change of its identity. Meanwhile the session is paused.
@@ -29,10 +37,19 @@ pub(crate) struct SessionState {
     pub(crate) is_redacting: bool,
     /// The conversations of whose new records it was not told because its outbox had no room.
     pub(crate) missed_news: BTreeSet<ConversationId>,
+    /// The newest read markers of its account of which it was not told because its outbox had no room.
+    pub(crate) missed_markers: BTreeMap<ConversationId, u64>,
     /// Rises with each command of any session, to find the device that was used last.
     pub(crate) last_active: u64,
     /// What it has stored as a guest.
     pub(crate) usage: Usage,
+}
+
+impl SessionState {
+    /// Whether the session has to receive further lines for its requests so far.
+    pub(crate) fn is_owed_lines(&self) -> bool {
+        self.queued_outputs > 0 || !self.lane.is_empty() || !self.behind.is_empty() || self.view_read.is_some()
+    }
 }
 
 /// What somebody has stored in the last 24 hours.

@@ -8,7 +8,7 @@ use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 use super::say::encode;
 use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
-use crate::change::{ConversationId, Standing};
+use crate::change::ConversationId;
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -57,9 +57,9 @@ impl Switchboard {
         let start = open_view.map_or(last + 1, |viewer| viewer.next);
         let next = position.filter(is_valid).map_or(start, |position| position.after + 1);
         let is_lost = position.is_some_and(|position| !is_valid(&position));
-        let progress = if next > last { Progress::Live } else { Progress::Behind };
-        conversation.viewers.insert(from, Viewer { next, progress, is_opening: progress != Progress::Live });
-        self.version2.ledger.update_vacancy(id);
+        let is_live = next > last;
+        let progress = if is_live { Progress::Live } else { Progress::Behind };
+        self.set_viewer(from, id, Viewer { next, progress, is_opening: !is_live });
         self.reply(from, &Reply::OpenOk { target: (&*target).into(), epoch: epoch.into(), first, last }, effects);
         if is_lost {
             self.reply(
@@ -68,10 +68,10 @@ impl Switchboard {
                 effects,
             );
         }
-        if progress == Progress::Live {
+        if is_live {
             self.reply(from, &Reply::Live { target: target.into(), last }, effects);
         } else {
-            self.resume_viewer(from, id, effects);
+            self.read_next_view(from, effects);
         }
         Ok(())
     }
@@ -98,6 +98,7 @@ impl Switchboard {
         self.version2.ledger.update_vacancy(id);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.open.remove(&id);
+            state.behind.retain(|&behind| behind != id);
         }
         self.advance_lane(session, effects);
     }
@@ -119,55 +120,61 @@ impl Switchboard {
         self.remove_viewer(session, id, effects);
     }
 
-    /// Goes on with all views of a session that wait for room in its outbox.
-    pub(super) fn resume_viewers(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+    /// Reads records for the first conversation of a session that is behind, if the outbox has room and no such read is
+    /// under way.
+    pub(super) fn read_next_view(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         let Some(state) = self.version2.sessions.get_mut(&session) else { return };
-        let mut missed_news = std::mem::take(&mut state.missed_news);
-        for id in state.open.clone() {
-            self.resume_viewer(session, id, effects);
-        }
-        self.advance_lane(session, effects);
-        let Some(account) = self.account_of(session) else { return };
-        while let Some(id) = missed_news.pop_first() {
-            let conversation = self.version2.ledger.conversations.get(&id);
-            if conversation.is_some_and(|conversation| {
-                let is_member = conversation.standing(Some(account)).is_some_and(Standing::is_member);
-                is_member && !conversation.viewers.contains_key(&session)
-            }) {
-                self.send_conversation_line(session, account, id, effects);
-            }
-        }
-    }
-
-    pub(super) fn resume_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
-        let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
-        let durable = conversation.durable;
-        let Some(viewer) = conversation.viewers.get_mut(&session) else { return };
-        if viewer.progress != Progress::Behind {
+        if state.view_read.is_some() || state.behind.is_empty() {
             return;
         }
         if !effects.has_room(session) {
             effects.notify_of_room(session);
             return;
         }
-        let from = viewer.next;
-        let query = Query::Range {
-            conversation: id,
-            from,
-            to: durable,
-            max_records: READ_RECORDS_MAX,
-            max_bytes: READ_BYTES_MAX,
-        };
-        let ticket = self.ask(Question::Viewer(session, id, durable), query, effects);
-        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
-            && let Some(viewer) = conversation.viewers.get_mut(&session)
+        while let Some(state) = self.version2.sessions.get_mut(&session)
+            && let Some(id) = state.behind.pop_front()
         {
+            let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { continue };
+            let to = conversation.durable;
+            let Some(viewer) = conversation.viewers.get_mut(&session) else { continue };
+            self.version2.next_ticket += 1;
+            let ticket = Ticket(self.version2.next_ticket);
             viewer.progress = Progress::Reading(ticket);
+            state.view_read = Some(ticket);
+            self.version2.questions.insert(ticket, Question::Viewer(session, id, to));
+            let (max_records, max_bytes) = (READ_RECORDS_MAX, READ_BYTES_MAX);
+            let query = Query::Range { conversation: id, from: viewer.next, to, max_records, max_bytes };
+            effects.read(ticket, query);
+            return;
+        }
+    }
+
+    /// Takes the answer to a read for a viewer, and reads on.
+    pub(super) fn view_answered(
+        &mut self,
+        session: SessionId,
+        id: ConversationId,
+        ticket: Ticket,
+        to: u64,
+        answer: Answer,
+        effects: &mut impl StoreEffects,
+    ) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.view_read = state.view_read.filter(|&read| read != ticket);
+        }
+        let has_failed = answer == Answer::Failed;
+        self.feed_viewer(session, id, ticket, to, answer, effects);
+        self.check_pause(session);
+        if has_failed {
+            // It is tried again, so that nothing is missing in the end.
+            self.version2.unread_sessions.insert(session);
+        } else {
+            self.read_next_view(session, effects);
         }
     }
 
     /// Sends the records up to `to` that were read for a viewer, as far as there is room.
-    pub(super) fn feed_viewer(
+    fn feed_viewer(
         &mut self,
         session: SessionId,
         id: ConversationId,
@@ -186,10 +193,7 @@ impl Switchboard {
             return;
         }
         let Answer::Records { first, records } = answer else {
-            // It is tried again, so that nothing is missing in the end.
-            viewer.progress = Progress::Behind;
-            conversation.viewers.insert(session, viewer);
-            self.version2.unread_views.insert((session, id));
+            self.set_viewer(session, id, Viewer { progress: Progress::Behind, ..viewer });
             return;
         };
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
@@ -218,18 +222,25 @@ impl Switchboard {
             self.send_line(session, &line, effects);
         }
         let is_live = viewer.next > durable;
-        viewer.progress = if is_live { Progress::Live } else { Progress::Behind };
         let sends_live = is_live && std::mem::take(&mut viewer.is_opening);
-        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
-            conversation.viewers.insert(session, viewer);
-        }
+        viewer.progress = if is_live { Progress::Live } else { Progress::Behind };
+        self.set_viewer(session, id, viewer);
         if sends_live {
             self.send_now(session, &Reply::Live { target: target.into(), last: durable }, effects);
         }
         self.advance_lane(session, effects);
-        if !is_live {
-            self.resume_viewer(session, id, effects);
+    }
+
+    /// Sets the progress of a viewer, and queues its next read if it is behind.
+    fn set_viewer(&mut self, session: SessionId, id: ConversationId, viewer: Viewer) {
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
+            && let Some(state) = self.version2.sessions.get_mut(&session)
+        {
+            conversation.viewers.insert(session, viewer);
+            state.behind.retain(|&behind| behind != id);
+            state.behind.extend((viewer.progress == Progress::Behind).then_some(id));
         }
+        self.version2.ledger.update_vacancy(id);
     }
 
     /// After the store was loaded anew: the sessions keep their open conversations, unless a conversation is gone.
@@ -243,17 +254,21 @@ impl Switchboard {
             }
             for (session, mut viewer) in before.viewers {
                 sessions.insert(session);
+                let account = self.account_of(session);
                 let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else {
                     self.end_view(session, id, true, effects);
                     continue;
                 };
-                if conversation.epoch == before.epoch {
-                    // A read of the old store may still be under way. Its answer finds the viewer live or waiting.
-                    viewer.progress =
-                        if viewer.next > conversation.durable { Progress::Live } else { Progress::Behind };
-                    conversation.viewers.insert(session, viewer);
-                    self.version2.ledger.update_vacancy(id);
-                    self.resume_viewer(session, id, effects);
+                if !conversation.may_read(account) {
+                    // The record that ended the view was still in fan-out.
+                    conversation.viewers.insert(session, Viewer { progress: Progress::Behind, ..viewer });
+                    self.close_view_of(session, id, effects);
+                } else if conversation.epoch == before.epoch {
+                    // A read of the old store may still be under way. Its answer is ignored.
+                    let is_live = viewer.next > conversation.durable;
+                    viewer.progress = if is_live { Progress::Live } else { Progress::Behind };
+                    self.set_viewer(session, id, viewer);
+                    self.read_next_view(session, effects);
                 } else {
                     self.drop_record_dependencies(session, id);
                     let lost = Position { epoch: before.epoch.to_string().into(), after: 0 };

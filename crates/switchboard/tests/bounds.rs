@@ -1,0 +1,295 @@
+//! The bounds on the work of one event. The shell holds a lock during an event, so a long event delays all sessions.
+
+#[expect(dead_code, reason = "the stage of the transcripts uses the rest")]
+mod home;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use home::Home;
+use switchboard_core::change::{Change, UnixMillis};
+use switchboard_core::{
+    CloseReason, Effects, Event, Full, IdentityAnswer, IdentityRequest, Position, Query, SessionId, StoreEffects,
+    Switchboard, Ticket, Version2Settings,
+};
+use switchboard_protocol::version2::parse;
+use switchboard_protocol::{ErrorCode, Reply, limits};
+
+/// Maximum lines of one event: three kinds of work with 512 lines each, and the replies to one request.
+const EVENT_LINES_MAX: usize = 3 * 512 + 100;
+
+#[derive(Debug, Default)]
+struct Shell {
+    home: Home,
+    lines: HashMap<SessionId, Vec<String>>,
+    /// Number of lines that the present event has sent.
+    event_lines: usize,
+    not_reading: HashSet<SessionId>,
+    questions: VecDeque<(Ticket, Query)>,
+    identity_requests: VecDeque<(SessionId, IdentityRequest)>,
+    randoms: u64,
+}
+
+impl Effects for Shell {
+    fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
+        let mut line = Vec::new();
+        switchboard_protocol::commands::encode(reply, &mut line);
+        self.send_line(to, &line)
+    }
+
+    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
+        let lines = std::str::from_utf8(line).expect("a line is UTF-8").lines();
+        let own = self.lines.entry(to).or_default();
+        let before = own.len();
+        own.extend(lines.map(str::to_owned));
+        self.event_lines += own.len() - before;
+        Ok(())
+    }
+
+    fn close(&mut self, session: SessionId, reason: CloseReason) {
+        panic!("the core closes {session}: {reason}");
+    }
+}
+
+impl StoreEffects for Shell {
+    fn has_room(&self, session: SessionId) -> bool {
+        !self.not_reading.contains(&session)
+    }
+
+    fn notify_of_room(&mut self, _session: SessionId) {}
+
+    fn resume(&mut self, _session: SessionId) {}
+
+    fn append(&mut self, change: Change) -> Position {
+        self.home.append(change)
+    }
+
+    fn read(&mut self, ticket: Ticket, query: Query) {
+        self.questions.push_back((ticket, query));
+    }
+
+    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
+        self.identity_requests.push_back((session, request));
+    }
+
+    fn wall_clock(&self) -> UnixMillis {
+        UnixMillis(1_795_903_837_123)
+    }
+
+    fn random(&mut self) -> u64 {
+        self.randoms += 1;
+        self.randoms
+    }
+}
+
+#[derive(Debug)]
+struct World {
+    board: Switchboard,
+    shell: Shell,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut board = Switchboard::new(Duration::from_mins(1));
+        board.load(Home::default().snapshot(), Version2Settings::default());
+        Self { board, shell: Shell::default() }
+    }
+
+    /// One event, whose lines are counted.
+    fn event(&mut self, event: impl FnOnce(&mut Switchboard, &mut Shell)) {
+        self.shell.event_lines = 0;
+        event(&mut self.board, &mut self.shell);
+        let lines = self.shell.event_lines;
+        assert!(lines <= EVENT_LINES_MAX, "one event sends {lines} lines");
+    }
+
+    fn send(&mut self, session: SessionId, line: &str) {
+        let request = parse(line.as_bytes(), limits::TEXT_MAX_BYTES).expect("a valid request").expect("a request");
+        self.event(|board, shell| board.request(session, request, shell));
+        while let Some((session, request)) = self.shell.identity_requests.pop_front() {
+            let answer = match request {
+                IdentityRequest::HashPassword(_) => IdentityAnswer::PasswordHashed("hash".to_owned()),
+                _ => IdentityAnswer::Accepted,
+            };
+            self.event(|board, shell| board.identified(session, answer, shell));
+        }
+    }
+
+    /// Stores all changes, and lets the core do all its work. Returns the number of events that this takes.
+    fn commit(&mut self) -> usize {
+        let position = self.shell.home.commit();
+        self.event(|board, shell| board.durable(position, shell));
+        1 + self.work()
+    }
+
+    fn work(&mut self) -> usize {
+        let mut events = 0;
+        while self.board.has_work() {
+            self.event(Switchboard::work);
+            events += 1;
+        }
+        events
+    }
+
+    fn answer_all(&mut self) {
+        while let Some((ticket, query)) = self.shell.questions.pop_front() {
+            let answer = self.shell.home.answer(&query);
+            self.event(|board, shell| board.answer(ticket, answer, shell));
+        }
+    }
+
+    fn connect(&mut self, lines: &[&str]) -> SessionId {
+        #[expect(clippy::disallowed_methods, reason = "the core only compares the time of arrival")]
+        let session = self.board.admit(Instant::now());
+        self.board.handle(session, Event::Opened, &mut self.shell);
+        self.board.hello(session, &mut self.shell);
+        for line in lines {
+            self.send(session, line);
+            self.commit();
+        }
+        self.shell.lines.remove(&session);
+        session
+    }
+
+    /// The lines that a session has received since the last call.
+    fn hear(&mut self, session: SessionId) -> Vec<String> {
+        self.shell.lines.remove(&session).unwrap_or_default()
+    }
+}
+
+#[test]
+fn record_for_5000_viewers_is_sent_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "ROOM #lab guests write", "OPEN #lab"]);
+    let viewers: Vec<_> =
+        (0..5000).map(|number| world.connect(&[&format!("REGISTER reader{number}"), "OPEN #lab"])).collect();
+    // A frozen reader leaves the fan-out, and costs nothing until it reads on.
+    world.shell.not_reading.insert(viewers[7]);
+    for text in ["one", "two", "three"] {
+        world.send(noy, &format!("SAY #lab {text}"));
+    }
+    let events = world.commit();
+    assert!(events > 3 * 5000 / 1024, "{events} events");
+    let own = world.hear(noy);
+    assert_eq!(own.len(), 6, "three records and three SAID: {own:?}");
+    assert!(own.iter().position(|line| line.contains("SAID")) >= Some(1), "SAID follows its record");
+    for (number, &viewer) in viewers.iter().enumerate() {
+        let heard = world.hear(viewer);
+        let texts: Vec<_> = heard.iter().map(|line| line.rsplit(' ').next().unwrap_or_default()).collect();
+        let expected: &[&str] = if number == 7 { &[] } else { &["one", "two", "three"] };
+        assert_eq!(texts, expected, "reader {number}");
+    }
+    world.shell.not_reading.clear();
+    world.event(|board, shell| board.outbox_has_room(viewers[7], shell));
+    world.answer_all();
+    assert_eq!(world.hear(viewers[7]).len(), 3);
+}
+
+#[test]
+fn news_for_700_members_are_sent_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    let members: Vec<_> = (0..700)
+        .map(|number| world.connect(&[&format!("REGISTER member{number}"), "CLAIM password x", "JOIN #lab"]))
+        .collect();
+    world.shell.lines.clear();
+    world.send(noy, "SAY #lab one");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    assert!(world.board.has_work(), "most members are told later");
+    // A record that comes meanwhile does not begin the round again for those who are told of it anyway.
+    world.send(noy, "SAY #lab two");
+    world.commit();
+    for member in members {
+        let lines = world.hear(member);
+        let last = lines.last().map(String::as_str).unwrap_or_default();
+        assert!(last.ends_with(" 1 703 0"), "it hears of the last record: {lines:?}");
+        assert!(lines.len() <= 2, "at most once for each record: {lines:?}");
+    }
+}
+
+#[test]
+fn withdrawn_requests_are_answered_in_parts() {
+    let mut world = World::new();
+    let writers: Vec<_> =
+        (0..10).map(|number| world.connect(&[&format!("REGISTER writer{number}"), "JOIN #lab"])).collect();
+    for _ in 0..500 {
+        for &writer in &writers {
+            world.send(writer, "SAY #lab hi");
+        }
+    }
+    world.shell.home.lose();
+    world.event(|board, shell| board.store_failed(ErrorCode::StoreFull, shell));
+    assert!(world.board.has_work(), "5,000 requests are withdrawn");
+    let (snapshot, position) = (world.shell.home.snapshot(), world.shell.home.position());
+    world.event(|board, shell| board.store_reloaded(snapshot, shell));
+    world.event(|board, shell| board.store_writable(position, shell));
+    // What comes after the failure keeps its place behind the withdrawn requests.
+    world.send(writers[0], "SAY #lab again");
+    world.commit();
+    for (number, &writer) in writers.iter().enumerate() {
+        let lines = world.hear(writer);
+        let (refused, later) = lines.split_at(500);
+        assert!(refused.iter().all(|line| line == "ERROR STORE_FULL #lab"), "{refused:?}");
+        assert_eq!(later.len(), usize::from(number == 0), "{later:?}");
+    }
+}
+
+#[test]
+fn other_devices_hear_of_the_newest_read_marker_only() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    let phone = world.connect(&["LOGIN Noy phone password x"]);
+    let frozen = world.connect(&["LOGIN Noy tablet password x"]);
+    for _ in 0..300 {
+        world.send(noy, "SAY #lab hi");
+    }
+    world.commit();
+    world.shell.lines.clear();
+    world.shell.not_reading.insert(frozen);
+    for seq in 1..=300 {
+        world.send(noy, &format!("READ #lab {seq}"));
+    }
+    world.commit();
+    assert_eq!(world.hear(phone), ["READ #lab 300"]);
+    assert_eq!(world.hear(noy).len(), 300);
+    assert_eq!(world.hear(frozen), [""; 0], "its outbox has no room");
+    world.shell.not_reading.clear();
+    world.event(|board, shell| board.outbox_has_room(frozen, shell));
+    assert!(world.hear(frozen).contains(&"READ #lab 300".to_owned()));
+}
+
+#[test]
+fn session_has_two_questions_at_a_time() {
+    let mut world = World::new();
+    let rooms: Vec<_> = (0..100).map(|number| format!("#room{number}")).collect();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x"]);
+    for room in &rooms {
+        for verb in ["JOIN", "SAY"] {
+            world.send(noy, format!("{verb} {room} hi").trim_end_matches(if verb == "JOIN" { " hi" } else { "" }));
+            world.commit();
+        }
+    }
+    let epochs: Vec<_> = {
+        world.hear(noy);
+        world.send(noy, "CONVERSATIONS");
+        world.hear(noy).iter().filter_map(|line| line.split(' ').nth(2).map(str::to_owned)).collect()
+    };
+    for (room, epoch) in rooms.iter().zip(&epochs) {
+        world.send(noy, &format!("OPEN {room} {epoch} 0"));
+    }
+    for room in &rooms {
+        world.send(noy, &format!("HISTORY {room} 100 10"));
+    }
+    let mut most = world.shell.questions.len();
+    while let Some((ticket, query)) = world.shell.questions.pop_front() {
+        let answer = world.shell.home.answer(&query);
+        world.event(|board, shell| board.answer(ticket, answer, shell));
+        most = most.max(world.shell.questions.len());
+    }
+    assert_eq!(most, 2);
+    let lines = world.hear(noy);
+    for verb in ["LIVE", "HISTORY_OK"] {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(verb)).count(), 100, "{verb}");
+    }
+}
