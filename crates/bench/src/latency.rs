@@ -33,6 +33,12 @@ impl LatencyHistogram {
         self.0.len()
     }
 
+    /// The sum of all samples, in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
+    pub(crate) fn sum_seconds(&self) -> f64 {
+        self.0.mean() * self.0.len() as f64 / 1e9
+    }
+
     /// The longest latency, in nanoseconds.
     pub(crate) fn max(&self) -> u64 {
         self.0.max()

@@ -57,12 +57,13 @@ impl LatencyRecorder {
         }
     }
 
-    /// Counts a message of an open loop that was due at `due_at` and is sent now, `lateness` after that time.
-    pub(crate) fn record_sent_late(&mut self, due_at: Instant, lateness: Duration) {
+    /// Counts a message of an open loop that was due at `due_at` and is sent now, `lateness` after that time, to
+    /// `receivers` sessions.
+    pub(crate) fn record_sent_late(&mut self, due_at: Instant, lateness: Duration, receivers: u64) {
         if self.span.contains(&due_at) {
             self.lateness.record(lateness, 1);
         }
-        self.record_sent(due_at, 1);
+        self.record_sent(due_at, receivers);
     }
 
     /// Records that `count` messages that were due at `due_at` are no longer in flight. Of these, `lost` messages were

@@ -18,12 +18,14 @@ mod error;
 mod faults;
 mod latency;
 mod latency_recorder;
+mod line_client;
 mod open_files;
 mod payload;
 mod process;
 mod progress;
 pub mod protocol;
 mod report;
+mod room;
 mod run;
 mod schedule;
 mod session_pool;
@@ -38,7 +40,9 @@ pub use faults::Faults;
 pub use latency::Latency;
 pub use progress::{Phase, Progress};
 pub use protocol::Protocol;
-pub use report::{ChurnMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report};
+pub use report::{
+    ChurnMetrics, FanoutMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report, ResumeMetrics,
+};
 pub use target::Target;
 pub use usage::{CpuUsage, ServerUsage};
-pub use workload::{Churn, Idle, Isolation, MessageLoad, Pairs, Rate, Timing};
+pub use workload::{Churn, Fanout, Idle, Isolation, MessageLoad, Pairs, Rate, Resume, Timing};

@@ -28,6 +28,12 @@ pub(crate) const PAYLOAD_MAX_BYTES: usize = 65_536;
 /// messages are only counted.
 const MISSING_MAX: usize = 4096;
 
+/// The stream number in the header of `payload`, if there is one.
+pub(crate) fn stream_of(payload: &[u8]) -> Option<usize> {
+    let digits = payload.get(..STREAM_DIGITS)?;
+    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| 10 * number + usize::from(digit - b'0')))
+}
+
 /// The payloads of one stream, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadSequence {
@@ -77,7 +83,7 @@ impl PayloadSequence {
     }
 
     /// Moves to the payload with this number.
-    fn seek(&mut self, number: u64) {
+    pub(crate) fn seek(&mut self, number: u64) {
         self.number = number;
         self.bytes[NUMBER].copy_from_slice(format!("{number:012}").as_bytes());
         self.size_index = usize::try_from(number % self.sizes.len() as u64).unwrap_or(0);

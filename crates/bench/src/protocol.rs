@@ -10,10 +10,14 @@
 mod commands;
 mod conversations;
 mod line;
+mod rooms;
 
 pub use commands::CommandsDialect;
 pub use conversations::Conversations;
 pub use line::LineDialect;
+pub use rooms::Rooms;
+
+pub(crate) use conversations::{PUBLIC_KEY, record_text};
 
 /// The client side of a protocol. Implementations are stateless: all facts about a session are in its
 /// [`ClientProfile`].
@@ -67,14 +71,25 @@ pub trait Protocol {
 pub struct ClientProfile {
     /// Letters, digits and `-`. Unique in this run, and rarely used in another run.
     pub name: String,
-    /// The name of the other client of the pair; empty for a client without a pair.
+    /// The name of the other client of the pair, or of the room that the client writes to; empty for other clients.
     pub peer: String,
+    /// The room (channel, subject, topic) that the client reads or writes together with others. `None` for a client
+    /// of a pair, which receives under its own name.
+    pub room: Option<String>,
     /// Pair number, shared by the two clients of a pair.
     pub pair: usize,
     /// Whether the client sends messages.
     pub sends: bool,
     /// Whether the client receives messages.
     pub receives: bool,
+}
+
+impl ClientProfile {
+    /// The name under which the client receives messages: that of its room, or its own.
+    #[must_use]
+    pub fn inbox(&self) -> &str {
+        self.room.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// A decoded frame from the server.

@@ -1,5 +1,8 @@
 //! The figures of a run, and notes on their reliability.
 
+mod fanout;
+mod resume;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -7,6 +10,9 @@ use serde::Serialize;
 use crate::faults::Faults;
 use crate::latency::{Latency, format_us};
 use crate::usage::{CpuUsage, IntervalUsage, ServerUsage};
+
+pub use self::fanout::FanoutMetrics;
+pub use self::resume::ResumeMetrics;
 
 /// The result of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +56,16 @@ pub enum Metrics {
     Isolation {
         /// Figures before, during and after the freeze.
         isolation: Box<IsolationMetrics>,
+    },
+    /// `fanout`.
+    Fanout {
+        /// Figures of the room, and of the pairs beside it.
+        fanout: Box<FanoutMetrics>,
+    },
+    /// `resume`.
+    Resume {
+        /// Figures of the returning device.
+        resume: ResumeMetrics,
     },
 }
 
@@ -225,7 +241,8 @@ impl Report {
             Metrics::Isolation { isolation } => [&isolation.before, &isolation.during, &isolation.after]
                 .into_iter()
                 .any(MessageMetrics::generator_was_delayed),
-            Metrics::Idle { .. } | Metrics::Churn { .. } => false,
+            Metrics::Fanout { fanout } => fanout.generator_was_delayed(),
+            Metrics::Idle { .. } | Metrics::Churn { .. } | Metrics::Resume { .. } => false,
         }
     }
 }
@@ -297,6 +314,8 @@ impl fmt::Display for Report {
             Metrics::Idle { idle } => idle.fmt(f)?,
             Metrics::Churn { churn } => churn.fmt(f)?,
             Metrics::Isolation { isolation } => isolation.fmt(f)?,
+            Metrics::Fanout { fanout } => fanout.fmt(f)?,
+            Metrics::Resume { resume } => resume.fmt(f)?,
         }
         let Faults { lost, reordered, duplicated, corrupt, unacknowledged } = faults;
         writeln!(
@@ -315,6 +334,8 @@ impl Metrics {
             Self::Idle { idle } => idle.seconds,
             Self::Churn { churn } => churn.seconds,
             Self::Isolation { isolation } => isolation.during.seconds,
+            Self::Fanout { fanout } => fanout.seconds,
+            Self::Resume { resume } => resume.seconds,
         }
     }
 }

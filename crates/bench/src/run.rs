@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::progress::{Phase, Progress};
 use crate::protocol::{ClientProfile, Protocol};
 use crate::report::{MessageMetrics, Metrics, Report, per_server_cpu_second};
+use crate::room::RoomCounts;
 use crate::session_pool::SessionPool;
 use crate::target::Target;
 use crate::traffic::{MessageCounts, Traffic};
@@ -65,6 +66,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             name: names.name_of(number),
             // The numbers of the two sessions of a pair differ in the lowest bit.
             peer: names.name_of(number ^ 1),
+            room: None,
             pair: number / 2,
             sends: number % 2 == 0 || both_ways,
             receives: number % 2 == 1 || both_ways,
@@ -83,6 +85,27 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         pool.wait_for_answers("to be joined")
     }
 
+    /// Opens the sessions of one room: `writers`, then `readers`. `sessions` is the number of all sessions of the run,
+    /// for error messages.
+    pub(crate) fn open_room(&mut self, writers: usize, readers: usize, sessions: usize) -> Result<(), Error> {
+        let Self { pool, names, .. } = self;
+        let first = pool.len();
+        let room = names.name_of(first);
+        let client = |number: usize, sends: bool| ClientProfile {
+            name: names.name_of(number),
+            peer: if sends { room.clone() } else { String::new() },
+            room: Some(room.clone()),
+            pair: first / 2,
+            sends,
+            receives: !sends,
+        };
+        pool.begin_crowd()?;
+        // The writers come first, because one of them makes the room.
+        pool.open_all((first..first + writers).map(|number| client(number, true)), sessions)?;
+        let readers = first + writers..first + writers + readers;
+        pool.open_all(readers.map(|number| client(number, false)), sessions)
+    }
+
     /// Opens `count` more sessions without a pair. `sessions` is the number of all sessions of the run, for error
     /// messages.
     pub(crate) fn open_idle(&mut self, count: usize, sessions: usize) -> Result<(), Error> {
@@ -91,6 +114,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
         let clients = (open..open + count).map(|number| ClientProfile {
             name: names.name_of(number),
             peer: String::new(),
+            room: None,
             pair: number,
             sends: false,
             receives: false,
@@ -137,7 +161,7 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             let wait = PROGRESS_INTERVAL.min(end.saturating_duration_since(now));
             self.traffic.poll(&mut self.pool, wait)?;
             if self.last_progress.is_none_or(|last_progress| now >= last_progress + PROGRESS_INTERVAL) {
-                let count = self.traffic.counts().delivered;
+                let count = self.traffic.counts().delivered + self.traffic.room_counts().delivered;
                 self.report_progress(phase, begin, time, count);
             }
         }
@@ -166,28 +190,46 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
     }
 
     /// Keeps the traffic going until every message of the measured span has arrived or is given up, or until the
-    /// timeout passes. Returns the number of messages of the span that are still missing.
-    fn wait_for_span(&mut self) -> Result<u64, Error> {
+    /// timeout passes.
+    fn wait_for_span(&mut self) -> Result<(), Error> {
         let end = clock::now() + self.timeout;
         while self.traffic.unresolved() > 0 && clock::now() < end {
             self.traffic.poll(&mut self.pool, PROGRESS_INTERVAL.min(end.saturating_duration_since(clock::now())))?;
         }
-        Ok(self.traffic.unresolved())
+        Ok(())
+    }
+
+    /// Pauses the room, and keeps the traffic going until all messages of the room have arrived, or until the timeout
+    /// passes.
+    pub(crate) fn settle_room(&mut self) -> Result<(), Error> {
+        let Some(room) = &mut self.traffic.room else { return Ok(()) };
+        room.pause();
+        let end = clock::now() + self.timeout;
+        while self.traffic.in_flight_in_room() > 0 && clock::now() < end {
+            self.traffic.poll(&mut self.pool, PROGRESS_INTERVAL)?;
+        }
+        Ok(())
     }
 
     /// Measures the traffic for `time`. Then waits for the arrival of the messages that were due in that time, because
     /// the latencies are those of these messages.
-    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
     pub(crate) fn measure(&mut self, time: Duration) -> Result<MessageMetrics, Error> {
+        self.measure_with_room(time).map(|(streams, _)| streams)
+    }
+
+    /// The same, and counts the messages of the room. The measured time ends when all of them have arrived: so each
+    /// delivery has its share of the processor time, also if the server has fallen behind.
+    #[expect(clippy::cast_precision_loss, reason = "rates are shown to a few digits")]
+    pub(crate) fn measure_with_room(&mut self, time: Duration) -> Result<(MessageMetrics, RoomCounts), Error> {
         self.traffic.begin_span(time);
-        let before = self.traffic.counts();
-        let usage = self.measure_usage(|run| run.run_for(Phase::Measuring, time))?;
-        let after = self.traffic.counts();
-        let n_missing = self.wait_for_span()?;
+        let (before, room_before) = (self.traffic.counts(), self.traffic.room_counts());
+        let usage = self.measure_usage(|run| run.run_for(Phase::Measuring, time).and_then(|()| run.settle_room()))?;
+        let (after, room_after) = (self.traffic.counts(), self.traffic.room_counts());
+        self.wait_for_span()?;
         let increase = |count: fn(&MessageCounts) -> u64| count(&after) - count(&before);
         let delivered = increase(|counts| counts.delivered);
         let seconds = usage.time.as_secs_f64();
-        Ok(MessageMetrics {
+        let metrics = MessageMetrics {
             seconds,
             sent: increase(|counts| counts.sent),
             delivered,
@@ -195,11 +237,12 @@ impl<'a, 'p, P: Protocol> Run<'a, 'p, P> {
             delivered_per_second: delivered as f64 / seconds,
             delivered_per_server_cpu_second: per_server_cpu_second(delivered, usage.server.as_ref()),
             latency: Latency::from_histogram(self.traffic.latency().latencies()),
-            untimed: n_missing,
+            untimed: self.traffic.unresolved(),
             sent_late: Latency::from_histogram(self.traffic.latency().lateness()),
             server: usage.server,
             generator: usage.generator,
-        })
+        };
+        Ok((metrics, room_after.since(room_before)))
     }
 
     /// Waits for messages in flight, closes all sessions and returns the report.

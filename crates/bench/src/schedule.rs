@@ -24,6 +24,11 @@ impl Schedule {
         Self { begin: clock::now(), per_second, next: 0 }
     }
 
+    /// Goes on at `now`, after a pause: the next message is not due earlier.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.begin += now.saturating_duration_since(self.due_time(self.next));
+    }
+
     /// The due time of message `number`.
     pub(crate) fn due_time(&self, number: u64) -> Instant {
         let nanoseconds = u128::from(number) * 1_000_000_000 / u128::from(self.per_second);
@@ -77,6 +82,9 @@ mod tests {
         schedule.mark_sent(301);
         assert_eq!(schedule.unsent_before(after(1_000_000_001)), 0);
         assert!(schedule.due(schedule.begin + Duration::from_secs(1)).is_empty());
+        let mut restarted = schedule;
+        restarted.restart(after(9_000_000_000));
+        assert_eq!(restarted.due(after(9_000_000_001)), 301..302);
         let sleep = schedule.sleep_time(schedule.begin + Duration::from_secs(1));
         assert!(sleep > Duration::from_millis(2) && sleep < Duration::from_micros(3_333), "{sleep:?}");
     }

@@ -28,6 +28,10 @@ const _: () = assert!(READ_BYTES >= 2 * PAYLOAD_MAX_BYTES);
 /// Maximum readiness events of one poll. Further events wait for the next poll.
 const EVENTS_MAX: usize = 1024;
 
+/// Maximum readiness events of the crowd in one poll: about a tenth of a millisecond of work. The other sessions wait
+/// no longer than that.
+const CROWD_EVENTS_MAX: usize = 64;
+
 /// Maximum sessions that open at the same time. The listen queue of a server holds at least ten connections. A client
 /// repeats a SYN beyond that only after a second, or the server refuses it.
 const OPENING_MAX: usize = 8;
@@ -40,6 +44,7 @@ pub(crate) struct SessionPool<'p, P> {
     connector: Connector,
     poll: Poll,
     events: Events,
+    crowd: Option<Crowd>,
     sessions: Vec<Session>,
     /// Sessions that are no longer frozen. Their sockets may hold unread bytes that no further event reports.
     unread: Vec<usize>,
@@ -48,6 +53,16 @@ pub(crate) struct SessionPool<'p, P> {
     read_buffer: Box<[u8]>,
     out_buffer: Vec<u8>,
     now: Instant,
+}
+
+/// Sessions that become ready by the thousands at once. They have a poll of their own, because the kernel reports
+/// sessions in the order in which they became ready: the few other sessions would be reported after the crowd.
+#[derive(Debug)]
+struct Crowd {
+    /// The crowd consists of the sessions from this number on.
+    first: usize,
+    poll: Poll,
+    events: Events,
 }
 
 #[derive(Debug)]
@@ -97,6 +112,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
             connector: Connector::new(target.addr),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
+            crowd: None,
             sessions: Vec::with_capacity(sessions),
             unread: Vec::new(),
             ready: Vec::new(),
@@ -117,6 +133,14 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
 
     pub(crate) fn len(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Makes all sessions that open from now on a crowd: each poll handles few of their events, and the events of the
+    /// other sessions first. A pool with a crowd polls without a pause.
+    pub(crate) fn begin_crowd(&mut self) -> Result<(), Error> {
+        let events = Events::with_capacity(CROWD_EVENTS_MAX);
+        self.crowd = Some(Crowd { first: self.sessions.len(), poll: Poll::new()?, events });
+        Ok(())
     }
 
     /// Opens a new session and returns its number.
@@ -148,7 +172,9 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         let socket = self.connector.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
         let session = &mut self.sessions[number];
         let socket = session.socket.insert(socket);
-        self.poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
+        let crowd = self.crowd.as_ref().filter(|crowd| number >= crowd.first);
+        let poll = crowd.map_or(&self.poll, |crowd| &crowd.poll);
+        poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
         session.state = SessionState::Connecting;
         Ok(())
     }
@@ -159,13 +185,13 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         wait: Duration,
         mut on_event: impl FnMut(usize, SessionEvent<'_>),
     ) -> Result<(), Error> {
-        let wait = if self.unread.is_empty() && self.ready.is_empty() { wait } else { Duration::ZERO };
-        match self.poll.poll(&mut self.events, Some(wait)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            polled => polled?,
+        let may_wait = self.unread.is_empty() && self.ready.is_empty() && self.crowd.is_none();
+        poll_events(&mut self.poll, &mut self.events, if may_wait { wait } else { Duration::ZERO })?;
+        if let Some(Crowd { poll, events, .. }) = &mut self.crowd {
+            poll_events(poll, events, Duration::ZERO)?;
         }
         self.now = clock::now();
-        let Self { protocol, sessions, events, unread, ready, read_buffer, out_buffer, .. } = self;
+        let Self { protocol, sessions, events, crowd, unread, ready, read_buffer, out_buffer, .. } = self;
         for number in ready.drain(..) {
             on_event(number, SessionEvent::Ready);
         }
@@ -173,7 +199,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
             sessions[number]
                 .read(*protocol, read_buffer, out_buffer, true, |event: SessionEvent<'_>| on_event(number, event));
         }
-        for event in events.iter() {
+        for event in events.iter().chain(crowd.iter().flat_map(|crowd| crowd.events.iter())) {
             let number = event.token().0;
             let session = &mut sessions[number];
             let mut on_event = |event: SessionEvent<'_>| on_event(number, event);
@@ -468,6 +494,17 @@ impl Session {
             }
         }
         self.partial.extend_from_slice(unread);
+    }
+}
+
+/// Waits at most `wait` for events. A signal ends the wait without events.
+fn poll_events(poll: &mut Poll, events: &mut Events, wait: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(wait)) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            events.clear();
+            Ok(())
+        }
+        polled => polled,
     }
 }
 

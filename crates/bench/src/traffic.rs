@@ -10,6 +10,7 @@ use crate::faults::Faults;
 use crate::latency_recorder::LatencyRecorder;
 use crate::payload::{PayloadChecker, PayloadSequence};
 use crate::protocol::Protocol;
+use crate::room::{Room, RoomCounts};
 use crate::schedule::Schedule;
 use crate::session_pool::{SessionEvent, SessionPool, event_error};
 use crate::stall_timer::StallTimer;
@@ -43,6 +44,8 @@ pub(crate) struct Traffic {
     /// False when the run drains.
     is_sending: bool,
     latency: LatencyRecorder,
+    /// A room beside the streams.
+    pub(crate) room: Option<Room>,
     /// The first error of a session.
     error: Option<Error>,
 }
@@ -113,6 +116,7 @@ impl Traffic {
             is_flooding: false,
             is_sending: true,
             latency: LatencyRecorder::new(clock::now()),
+            room: None,
             error: None,
         }
     }
@@ -142,9 +146,26 @@ impl Traffic {
         });
     }
 
+    /// Number of streams so far.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Starts the schedule of all open-loop streams: `per_second` messages in total.
     pub(crate) fn start_schedule(&mut self, per_second: u64) {
         self.schedule = Some(Schedule::from_now(per_second));
+    }
+
+    /// Starts the schedule of the room: `per_second` messages in total.
+    pub(crate) fn start_room(&mut self, per_second: u64) {
+        if let Some(room) = &mut self.room {
+            room.start_schedule(per_second);
+        }
+    }
+
+    /// The totals of the room since the start of the run.
+    pub(crate) fn room_counts(&self) -> RoomCounts {
+        self.room.as_ref().map_or(RoomCounts::default(), Room::counts)
     }
 
     /// Starts or stops the flood.
@@ -180,12 +201,20 @@ impl Traffic {
     pub(crate) fn begin_span(&mut self, time: Duration) {
         let begin = clock::now();
         self.latency.begin(begin..begin + time);
+        if let Some(room) = &mut self.room {
+            room.begin_span(begin..begin + time);
+        }
     }
 
-    /// Number of messages of the timed span that are in flight, or due and not yet sent.
+    /// Number of messages of the timed span that are in flight, or due and not yet sent. Those of a room do not count.
     pub(crate) fn unresolved(&self) -> u64 {
         let unsent = self.schedule.map_or(0, |schedule| schedule.unsent_before(self.latency.span_end()));
         self.latency.in_flight() + unsent
+    }
+
+    /// Number of deliveries to come in the room.
+    pub(crate) fn in_flight_in_room(&self) -> u64 {
+        self.room.as_ref().map_or(0, Room::in_flight)
     }
 
     /// Polls once: waits at most `wait` for events, handles arrivals and sends the messages that are due.
@@ -194,11 +223,19 @@ impl Traffic {
         let wait = if self.progressed.is_empty() { wait } else { Duration::ZERO };
         let schedule = self.schedule.filter(|_| self.is_sending);
         let wait = schedule.map_or(wait, |schedule| schedule.sleep_time(pool.now()).min(wait));
+        let room = self.room.as_ref().filter(|_| self.is_sending);
+        let wait = room.map_or(wait, |room| room.sleep_time(pool.now()).min(wait));
         pool.poll(wait, |session, event| self.handle_event(session, event))?;
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         self.record_and_refill(pool);
+        if let Some(room) = &mut self.room {
+            room.record(pool.now());
+            if self.is_sending {
+                room.send_due(pool);
+            }
+        }
         if self.is_sending {
             self.send_due(pool);
             self.send_flood(pool);
@@ -209,6 +246,11 @@ impl Traffic {
     /// Handles an event of a session. An event that the run does not expect sets `error`, or cuts the flood stream.
     #[inline]
     fn handle_event(&mut self, session: usize, event: SessionEvent<'_>) {
+        if let Some(room) = self.room.as_mut().filter(|room| room.has_session(session)) {
+            let error = room.handle_event(session, event, self.received_by.len());
+            self.error = self.error.take().or(error);
+            return;
+        }
         let stream_of = |streams: &[Option<usize>]| streams.get(session).copied().flatten();
         match event {
             SessionEvent::Message(payload) => {
@@ -275,7 +317,7 @@ impl Traffic {
             let mut number = first;
             while number < due.start + count {
                 let due_at = schedule.due_time(number);
-                latency.record_sent_late(due_at, now.saturating_duration_since(due_at));
+                latency.record_sent_late(due_at, now.saturating_duration_since(due_at), 1);
                 messages += 1;
                 stream.batches.push_back(Batch { due_at, end: stream.payloads.number() + messages });
                 number += stream_count;
@@ -310,16 +352,22 @@ impl Traffic {
         let mut arrivals_before = 0;
         loop {
             let streams_in_flight = self.streams.iter().filter(is_in_flight).count();
+            let in_flight =
+                streams_in_flight + self.room.as_ref().map_or(0, |room| room.sessions_in_flight(acknowledges));
             let arrivals: u64 =
                 self.streams.iter().map(|stream| stream.checker.next_number() + stream.acknowledged).sum();
+            let arrivals = arrivals + self.room.as_ref().map_or(0, Room::arrivals);
             let has_progress = arrivals > arrivals_before;
-            if streams_in_flight == 0 || stall_timer.check(pool.now(), has_progress, streams_in_flight).is_err() {
+            if in_flight == 0 || stall_timer.check(pool.now(), has_progress, in_flight).is_err() {
                 break;
             }
             arrivals_before = arrivals;
             self.poll(pool, stall_timer.poll_timeout())?;
         }
         self.streams.iter_mut().for_each(|stream| stream.give_up(acknowledges));
+        if let Some(room) = &mut self.room {
+            room.give_up();
+        }
         Ok(())
     }
 
@@ -332,7 +380,8 @@ impl Traffic {
     ) -> Result<(usize, Faults), Error> {
         let acknowledges = pool.protocol().acknowledges();
         let open_sessions = pool.close_all(limit, |session, event| self.handle_event(session, event))?;
-        let faults = self.streams.iter().fold(Faults::default(), |mut sum, stream| {
+        let room_faults = self.room.as_ref().map_or(Faults::default(), |room| room.faults(acknowledges));
+        let faults = self.streams.iter().fold(room_faults, |mut sum, stream| {
             sum += stream.faults(acknowledges);
             sum
         });

@@ -7,16 +7,20 @@ use crate::error::Error;
 use crate::payload::{PAYLOAD_MAX_BYTES, PAYLOAD_MIN_BYTES};
 
 mod churn;
+mod fanout;
 mod idle;
 mod isolation;
 mod pairs;
 mod rate;
+mod resume;
 
 pub use churn::Churn;
+pub use fanout::Fanout;
 pub use idle::Idle;
 pub use isolation::Isolation;
 pub use pairs::Pairs;
 pub use rate::Rate;
+pub use resume::Resume;
 
 /// The pairs that exchange messages, and the sizes of their payloads.
 #[derive(Clone, Debug)]
@@ -32,20 +36,7 @@ pub struct MessageLoad {
 impl MessageLoad {
     fn check(&self) -> Result<(), Error> {
         require_at_least_one(self.pairs as u64, "pairs")?;
-        let shortest = self.sizes.iter().copied().min().unwrap_or(0);
-        if shortest < PAYLOAD_MIN_BYTES {
-            return Err(Error::Usage(format!(
-                "a message of {shortest} bytes has no room for its stream and its number: \
-                 give at least {PAYLOAD_MIN_BYTES}"
-            )));
-        }
-        if self.size_max() > PAYLOAD_MAX_BYTES {
-            return Err(Error::Usage(format!(
-                "a message of {} bytes: give at most {PAYLOAD_MAX_BYTES}",
-                self.size_max()
-            )));
-        }
-        Ok(())
+        check_sizes(&self.sizes)
     }
 
     /// The largest payload size.
@@ -71,6 +62,22 @@ pub struct Timing {
     pub warm_up: Duration,
     /// Length of the measurement.
     pub time: Duration,
+}
+
+/// Fails if a payload of one of these sizes is too short for its header, or too long for one read.
+fn check_sizes(sizes: &[usize]) -> Result<(), Error> {
+    let shortest = sizes.iter().copied().min().unwrap_or(0);
+    let longest = sizes.iter().copied().max().unwrap_or(0);
+    if shortest < PAYLOAD_MIN_BYTES {
+        return Err(Error::Usage(format!(
+            "a message of {shortest} bytes has no room for its stream and its number: \
+             give at least {PAYLOAD_MIN_BYTES}"
+        )));
+    }
+    if longest > PAYLOAD_MAX_BYTES {
+        return Err(Error::Usage(format!("a message of {longest} bytes: give at most {PAYLOAD_MAX_BYTES}")));
+    }
+    Ok(())
 }
 
 /// Fails if `value` is 0. `noun` names the value in the error.

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect};
+use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
-    Churn, Error, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Target, Timing,
+    Churn, Error, Fanout, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Resume, Target,
+    Timing,
 };
 use switchboard_protocol::Dialect;
 use switchboard_server::{Listener, Settings};
@@ -166,6 +167,40 @@ fn a_closed_frozen_reader_is_no_fault() {
 }
 
 #[test]
+fn fanout_delivers_each_message_to_each_reader() {
+    let server = Server::start(Settings::default());
+    let (load, per_second) = (load(1, false), 50);
+    let fanout = Fanout { readers: 30, frozen: 3, writers: 2, per_second, load, pairs_per_second: 500, timing: TIMING };
+    let report = fanout.run(&Rooms, &target(server.commands), &mut |_| ()).expect("the run succeeds");
+    check(&report);
+    let Metrics::Fanout { fanout } = &report.metrics else { panic!("{report}") };
+    assert_eq!((fanout.readers, fanout.frozen, fanout.cut, fanout.caught_up), (27, 3, 0, 3), "{report}");
+    assert!(fanout.said > 0 && fanout.latency.is_some() && fanout.untimed == 0, "{report}");
+    // The messages that are on their way at the two ends of the measured time make a difference.
+    assert!(fanout.delivered.abs_diff(27 * fanout.said) <= 10 * 27, "{report}");
+    assert!(fanout.pairs_alone.is_some() && fanout.pairs_beside.delivered > 0, "{report}");
+}
+
+#[test]
+fn a_returning_device_receives_all_that_it_missed() {
+    let server = Server::start(Settings::default());
+    let resume = Resume { conversations: 7, missed: 600, size: 64, rounds: 3, pages: 20 };
+    let report = resume.run(&target(server.commands), &mut |_| ()).expect("the run succeeds");
+    check(&report);
+    let Metrics::Resume { resume } = &report.metrics else { panic!("{report}") };
+    assert!(resume.time.is_some() && resume.page.is_some() && resume.server.is_some(), "{report}");
+}
+
+#[test]
+fn records_that_expired_before_the_return_are_faults() {
+    // The memory has room for the newest 4,096 records of a room.
+    let server = Server::start(Settings::default());
+    let resume = Resume { conversations: 1, missed: 5000, size: 22, rounds: 1, pages: 1 };
+    let report = resume.run(&target(server.commands), &mut |_| ()).expect("the run succeeds");
+    assert!((900..2000).contains(&report.faults.lost), "{report}");
+}
+
+#[test]
 fn idle_reports_memory_of_each_session() {
     let server = Server::start(Settings::default());
     let idle = Idle { sessions: 100, time: Duration::from_millis(50) };
@@ -245,6 +280,21 @@ fn invalid_workloads_are_refused() {
     assert!(usage_error(pairs(load(1, false), 0)).contains("in flight"));
     let isolation = Isolation { load: load(2, false), frozen: 2, per_second: 1, timing: TIMING };
     assert!(usage_error(isolation.run(&CommandsDialect, &unused, &mut |_| ())).contains("leave no pair to measure"));
+    let fanout = |readers, frozen, writers| {
+        let (load, per_second, pairs_per_second) = (load(1, false), 1, 1);
+        Fanout { readers, frozen, writers, per_second, load, pairs_per_second, timing: TIMING }.run(
+            &Rooms,
+            &unused,
+            &mut |_| (),
+        )
+    };
+    assert!(usage_error(fanout(5, 5, 1)).contains("leave no reader to measure"));
+    assert!(usage_error(fanout(5, 0, 0)).contains("0 writers"));
+    let resume = |conversations, missed, size| {
+        Resume { conversations, missed, size, rounds: 1, pages: 1 }.run(&unused, &mut |_| ())
+    };
+    assert!(usage_error(resume(0, 1, 64)).contains("0 conversations"));
+    assert!(usage_error(resume(1, 1, 10)).contains("give at least 22"));
     assert!(matches!(pairs(load(1, false), 1), Err(Error::Connect { open: 0, .. })));
     assert!(matches!(pairs(load(100_000, false), 1), Err(Error::Files { .. })));
 }

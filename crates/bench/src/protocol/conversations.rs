@@ -12,7 +12,7 @@ use super::{ClientProfile, Protocol, ServerFrame};
 pub struct Conversations;
 
 /// A public key whose private part does not exist any more, so that no account of a run can be used later.
-const PUBLIC_KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIHTfAw6Kx19f2UguGz4ZTnCvcfZq3L7TIBVl6nAUqUWb";
+pub(crate) const PUBLIC_KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIHTfAw6Kx19f2UguGz4ZTnCvcfZq3L7TIBVl6nAUqUWb";
 
 impl Protocol for Conversations {
     fn name(&self) -> &'static str {
@@ -49,28 +49,34 @@ impl Protocol for Conversations {
         *unread = rest;
         Some(match line {
             [b'S', b'A', b'I', b'D', b' ', ..] => ServerFrame::Acknowledgement,
-            [b'@', ..] => decode_record(line).unwrap_or(ServerFrame::Refusal(line)),
+            [b'@', ..] => record_text(line).map_or(ServerFrame::Ignored, ServerFrame::Message),
             _ => decode_reply(line),
         })
     }
 }
 
-/// Decodes the line of a record: tags, `FROM`, the author, a colon, and the payload.
-fn decode_record(line: &[u8]) -> Option<ServerFrame<'_>> {
-    let tags_end = memchr(b' ', line)?;
-    let record = &line[tags_end + 1..];
-    let Some(from) = record.strip_prefix(b"FROM ") else { return Some(ServerFrame::Ignored) };
-    let colon = memchr(b':', from)?;
-    from[colon..].strip_prefix(b": ").map(ServerFrame::Message)
+/// The text of a message in a record: it follows tags, `FROM`, the author and a colon. `None` for any other line.
+pub(crate) fn record_text(line: &[u8]) -> Option<&[u8]> {
+    let tags = line.strip_prefix(b"@")?;
+    let from = tags[memchr(b' ', tags)? + 1..].strip_prefix(b"FROM ")?;
+    from[memchr(b':', from)?..].strip_prefix(b": ")
 }
 
 /// Decodes a line that is neither a record nor an acknowledgement.
 fn decode_reply(line: &[u8]) -> ServerFrame<'_> {
     let reply = std::str::from_utf8(line).ok().and_then(|line| parse_reply(line).ok());
     match reply.map(|reply| reply.reply) {
-        Some(Reply::Version1(switchboard_protocol::Reply::Welcome)) => ServerFrame::Ignored,
+        // A gap shows itself: its records are missing. News of a conversation come to members that do not have it open.
         Some(
-            Reply::Version1(switchboard_protocol::Reply::RegisterOk { .. } | switchboard_protocol::Reply::Pong)
+            Reply::Version1(switchboard_protocol::Reply::Welcome) | Reply::Gap { .. } | Reply::Conversation { .. },
+        ) => ServerFrame::Ignored,
+        Some(
+            Reply::Version1(
+                switchboard_protocol::Reply::RegisterOk { .. }
+                | switchboard_protocol::Reply::ConnectOk { .. }
+                | switchboard_protocol::Reply::IncomingConnection { .. }
+                | switchboard_protocol::Reply::Pong,
+            )
             | Reply::HelloOk { .. }
             | Reply::ClaimOk { .. }
             | Reply::Done { .. }
@@ -99,6 +105,7 @@ mod tests {
             (b"HELLO_OK 2 switchboard durable\n", Some(ServerFrame::Answer)),
             (b"CLAIM_OK b1-2\n", Some(ServerFrame::Answer)),
             (b"JOIN_OK #b1-2 1\n", Some(ServerFrame::Answer)),
+            (b"GAP #b1-2 1 4 EXPIRED\n", Some(ServerFrame::Ignored)),
             (b"ERROR STORE_FULL #b1-2\n", Some(ServerFrame::Refusal(b"ERROR STORE_FULL #b1-2"))),
         ];
         for (given, expected) in cases {

@@ -91,7 +91,7 @@ impl ChurnSlots {
     fn next_client(&mut self, names: &ClientNames) -> ClientProfile {
         self.opened += 1;
         let name = names.name_of(self.opened);
-        ClientProfile { name, peer: String::new(), pair: self.opened, sends: false, receives: false }
+        ClientProfile { name, peer: String::new(), room: None, pair: self.opened, sends: false, receives: false }
     }
 
     /// Opens and closes sessions for `time`.

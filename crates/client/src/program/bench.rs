@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect};
+use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
-    Churn, Error, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol, Rate,
-    Report, Target, Timing,
+    Churn, Error, Fanout, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol,
+    Rate, Report, Resume, Target, Timing,
 };
 use switchboard_client::Error as ClientError;
 use switchboard_client::low_level::resolve;
@@ -71,6 +71,54 @@ pub(crate) enum LoadCommand {
         rate: u64,
         #[command(flatten)]
         timing: TimingArgs,
+    },
+    /// Say messages into a room with many readers, and measure their delivery and the pairs beside it (open loop).
+    Fanout {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// The number of readers, including those that freeze.
+        #[arg(long, default_value_t = 5000, value_name = "N")]
+        readers: usize,
+        /// The number of readers that freeze.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        frozen: usize,
+        /// The number of writers.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        writers: usize,
+        /// The messages per second in the room.
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        rate: u64,
+        /// The number of pairs beside the room.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        pairs: usize,
+        /// The messages per second from all pairs together.
+        #[arg(long, default_value_t = 500, value_name = "N")]
+        pair_rate: u64,
+        /// The message length in bytes. Several lengths, separated by commas, are used in turn.
+        #[arg(long, default_value = "64", value_delimiter = ',', value_name = "BYTES")]
+        size: Vec<usize>,
+        #[command(flatten)]
+        timing: TimingArgs,
+    },
+    /// Log a device in again and again that has missed messages, and measure the time until it has them.
+    Resume {
+        #[command(flatten)]
+        target: TargetArgs,
+        /// The number of rooms, at most 1,024.
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+        conversations: u16,
+        /// The messages that the device has missed, in all rooms together.
+        #[arg(long, default_value_t = 10_000, value_name = "N")]
+        missed: usize,
+        /// The message length in bytes.
+        #[arg(long, default_value_t = 64, value_name = "BYTES")]
+        size: usize,
+        /// The number of times that the device comes back.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        rounds: usize,
+        /// The number of pages of 50 messages that the device reads at the end.
+        #[arg(long, default_value_t = 1000, value_name = "N")]
+        pages: usize,
     },
     /// Open sessions that stay idle and measure the server's memory for each session.
     Idle {
@@ -140,6 +188,8 @@ impl LoadCommand {
             | Self::Durable { target: args, .. }
             | Self::Rate { target: args, .. }
             | Self::Isolation { target: args, .. }
+            | Self::Fanout { target: args, .. }
+            | Self::Resume { target: args, .. }
             | Self::Idle { target: args, .. }
             | Self::Churn { target: args, .. } => args,
         }
@@ -163,6 +213,17 @@ impl LoadCommand {
                 let frozen = (message_load.pairs * usize::from(*frozen) / 100).max(1);
                 Isolation { load: message_load.into(), frozen, per_second: *rate, timing: (*timing).into() }
                     .run(protocol, target, show)
+            }
+            Self::Fanout { readers, frozen, writers, rate, pairs, pair_rate, size, timing, .. } => {
+                let load = MessageLoad { pairs: *pairs, sizes: size.clone(), both_ways: false };
+                let (timing, pairs_per_second) = ((*timing).into(), *pair_rate);
+                let (readers, frozen, writers, per_second) = (*readers, *frozen, *writers, *rate);
+                Fanout { readers, frozen, writers, per_second, load, pairs_per_second, timing }
+                    .run(protocol, target, show)
+            }
+            Self::Resume { conversations, missed, size, rounds, pages, .. } => {
+                let (conversations, missed, size) = (usize::from(*conversations), *missed, *size);
+                Resume { conversations, missed, size, rounds: *rounds, pages: *pages }.run(target, show)
             }
             Self::Idle { sessions, time, .. } => Idle { sessions: *sessions, time: *time }.run(protocol, target, show),
             Self::Churn { sessions, timing, .. } => {
@@ -188,9 +249,17 @@ impl From<TimingArgs> for Timing {
 pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
     let target = Target { addr: first_address(addr).await?, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
-        Dialect::Commands if matches!(load, LoadCommand::Durable { .. }) => load.run(&Conversations, &target),
-        Dialect::Commands => load.run(&CommandsDialect, &target),
-        Dialect::Line => load.run(&LineDialect, &target),
+        Dialect::Commands => match load {
+            LoadCommand::Durable { .. } => load.run(&Conversations, &target),
+            LoadCommand::Fanout { .. } => load.run(&Rooms, &target),
+            _ => load.run(&CommandsDialect, &target),
+        },
+        Dialect::Line => match load {
+            LoadCommand::Durable { .. } | LoadCommand::Fanout { .. } | LoadCommand::Resume { .. } => {
+                Err(Error::Usage("rooms are not in the line dialect: leave --dialect line out".to_owned()))
+            }
+            _ => load.run(&LineDialect, &target),
+        },
     }?;
     report.notes.extend(rate_limit_note(load, &report));
     if options.json {

@@ -9,7 +9,7 @@ use crate::run::{command, finish, finished, run};
 
 #[tokio::test]
 async fn help_matches_its_files() {
-    let cases: [(&[&str], &str, &str); 15] = [
+    let cases: [(&[&str], &str, &str); 16] = [
         (&["--help"], "80", "main.txt"),
         (&["--help"], "60", "main-narrow.txt"),
         (&["-h"], "80", "main-short.txt"),
@@ -25,6 +25,7 @@ async fn help_matches_its_files() {
         (&["bench", "--help"], "80", "bench.txt"),
         (&["bench", "pairs", "--help"], "80", "bench-pairs.txt"),
         (&["bench", "isolation", "--help"], "80", "bench-isolation.txt"),
+        (&["bench", "fanout", "--help"], "80", "bench-fanout.txt"),
     ];
     for (args, columns, file) in cases {
         let output = finish(command(args).env("COLUMNS", columns).spawn().expect("the program starts")).await;
