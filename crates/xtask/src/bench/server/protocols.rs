@@ -95,6 +95,7 @@ mod tests {
                 (b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n", Some(ServerFrame::Answer), b""),
                 (b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", Some(ServerFrame::Answer), b""),
                 (b":1\r\n", Some(ServerFrame::Acknowledgement), b""),
+                (b":5000\r\n", Some(ServerFrame::Acknowledgement), b""),
                 (b":0\r\n", Some(ServerFrame::Refusal(b":0")), b""),
                 (b"+PONG\r\n", Some(ServerFrame::Answer), b""),
                 (b"-ERR no\r\n", Some(ServerFrame::Refusal(b"-ERR no")), b""),

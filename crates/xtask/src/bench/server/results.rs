@@ -30,6 +30,8 @@ impl Measurement {
             Metrics::Idle { idle } => idle.bytes_per_session,
             Metrics::Churn { churn } => churn.sessions_per_server_cpu_second,
             Metrics::Isolation { isolation } => isolation.p99_moved_us,
+            Metrics::Fanout { fanout } => fanout.delivered_per_server_cpu_second,
+            Metrics::Resume { resume } => resume.records_per_server_cpu_second,
         }
     }
 }
@@ -100,6 +102,8 @@ const CLAIMS: &[Claim] = &[
     claim("2000 pairs, window 4", Baseline::Relay, Bound::AtLeast(0.45)),
     claim("idle", Baseline::BestPeer, Bound::Below(1.0)),
     claim("churn", Baseline::BestPeer, Bound::AtLeast(1.0)),
+    claim("fanout, 20 a second", Baseline::BestPeer, Bound::AtLeast(1.0)),
+    claim("fanout, 60 a second", Baseline::BestPeer, Bound::AtLeast(1.0)),
     claim("isolation", Baseline::None("µs"), Bound::Below(1000.0)),
     claim(DURABLE, Baseline::BestPeer, Bound::AtLeast(2.0)),
     claim(DURABLE, Baseline::None("messages for each second of processor time"), Bound::AtLeast(100_000.0)),

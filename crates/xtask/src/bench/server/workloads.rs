@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use switchboard_bench::protocol::{CommandsDialect, Conversations};
-use switchboard_bench::{Churn, Error, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
+use switchboard_bench::protocol::{CommandsDialect, Conversations, Rooms};
+use switchboard_bench::{Churn, Error, Fanout, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
 
 use super::commits;
 use super::peers::{Peer, RunningServer};
@@ -17,6 +17,9 @@ const DURABLE_BYTES: usize = 200;
 
 /// Number of idle sessions. There are thousands, because a process takes memory in large blocks.
 const IDLE_SESSIONS: usize = 9000;
+
+/// Number of readers of a room, including ten that are frozen.
+const FANOUT_READERS: usize = 5000;
 
 /// A workload, which is measured against each server that it applies to.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub(super) enum Load {
     Curve { pairs: usize, timing: Timing },
     /// Idle sessions, against all servers.
     Idle { sessions: usize },
+    /// A room with many readers, against our server and those that publish to subscribers.
+    Fanout { per_second: u64, timing: Timing },
     /// Sessions that open and close, against all servers.
     Churn { timing: Timing },
     /// Frozen readers beside other pairs, against our server only.
@@ -71,6 +76,8 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
         Workload { name: "idle", load: Load::Idle { sessions: IDLE_SESSIONS } },
         Workload { name: "churn", load: Load::Churn { timing: timing(1500) } },
         Workload { name: "isolation", load: Load::Isolation { timing: timing(3000) } },
+        Workload { name: "fanout, 20 a second", load: Load::Fanout { per_second: 20, timing: timing(2000) } },
+        Workload { name: "fanout, 60 a second", load: Load::Fanout { per_second: 60, timing: timing(2000) } },
         curve("curve, 1", 1),
         curve("curve, 10", 10),
         curve("curve, 100", 100),
@@ -92,6 +99,7 @@ impl Workload {
             Load::Idle { .. } | Load::Churn { .. } => peer != Peer::NatsVerbose,
             Load::Curve { .. } => matches!(peer, Peer::Switchboard | Peer::Relay),
             Load::Isolation { .. } => peer == Peer::Switchboard,
+            Load::Fanout { .. } => matches!(peer, Peer::Switchboard | Peer::Nats | Peer::Redis),
         }
     }
 
@@ -101,6 +109,7 @@ impl Workload {
             Load::Pairs { pairs, .. } | Load::Curve { pairs, .. } | Load::Durable { pairs, .. } => 2 * pairs + 10,
             Load::Idle { sessions } => sessions + 1000,
             Load::Churn { .. } | Load::Isolation { .. } => 1000,
+            Load::Fanout { .. } => FANOUT_READERS + 10,
         }
     }
 
@@ -108,6 +117,7 @@ impl Workload {
     pub(super) fn run(&self, peer: Peer, server: &RunningServer) -> Result<Report, Error> {
         let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
         match peer {
+            Peer::Switchboard if matches!(self.load, Load::Fanout { .. }) => self.run_over(&Rooms, &target),
             Peer::Switchboard => self.run_over(&CommandsDialect, &target),
             Peer::Relay => self.run_over(&RelayProtocol, &target),
             Peer::Nats => self.run_over(&Nats { verbose: false }, &target),
@@ -149,6 +159,14 @@ impl Workload {
             }
             Load::Idle { sessions } => {
                 Idle { sessions, time: Duration::from_secs(1) }.run(protocol, target, ignore_progress)
+            }
+            Load::Fanout { per_second, timing } => {
+                let (readers, frozen, writers, pairs_per_second) = (FANOUT_READERS, 10, 1, 500);
+                Fanout { readers, frozen, writers, per_second, load: load(1, 64), pairs_per_second, timing }.run(
+                    protocol,
+                    target,
+                    ignore_progress,
+                )
             }
             Load::Churn { timing } => Churn { at_once: 8, timing }.run(protocol, target, ignore_progress),
             Load::Isolation { timing } => Isolation { load: load(100, 64), frozen: 10, per_second: 10_000, timing }

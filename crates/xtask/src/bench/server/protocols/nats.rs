@@ -5,7 +5,7 @@ use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::{parse_number, put, put_number, take_block, take_line};
 
-/// A session's name is its subject.
+/// A session's subject is that of its room, or its name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Nats {
     /// Whether the server answers each message with `+OK`. By default it does not.
@@ -25,7 +25,7 @@ impl Protocol for Nats {
         let connect = format!("CONNECT {{\"verbose\":{},\"pedantic\":false}}\r\n", self.verbose);
         put(out, &[connect.as_bytes()]);
         if !client.sends {
-            put(out, &[b"SUB ", client.name.as_bytes(), b" 1\r\n"]);
+            put(out, &[b"SUB ", client.inbox().as_bytes(), b" 1\r\n"]);
         }
         // The server answers in order, so the `PONG` proves that the subscription is active.
         put(out, &[b"PING\r\n"]);

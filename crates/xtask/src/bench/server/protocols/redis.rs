@@ -5,7 +5,7 @@ use switchboard_bench::protocol::{ClientProfile, ServerFrame};
 
 use super::{parse_number, put, put_number, take_block, take_line};
 
-/// A session's name is its channel. A subscribed session may not publish, so only one session of a pair sends.
+/// A session's channel is that of its room, or its name. A subscribed session may not publish, so only one session of a pair sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Redis;
 
@@ -25,7 +25,7 @@ impl Protocol for Redis {
             put(out, &[PING]);
         } else {
             put(out, &[b"*2\r\n$9\r\nSUBSCRIBE\r\n"]);
-            put_bulk(out, client.name.as_bytes());
+            put_bulk(out, client.inbox().as_bytes());
         }
         1
     }
@@ -45,8 +45,8 @@ impl Protocol for Redis {
         let mut rest = *unread;
         let line = take_line(&mut rest)?;
         let frame = match line {
-            // The number of subscribers that received the message. Each channel here has one.
-            b":1" => ServerFrame::Acknowledgement,
+            // The number of subscribers that received the message. Each channel here has at least one.
+            [b':', b'1'..=b'9', ..] => ServerFrame::Acknowledgement,
             // A message, or the answer to `SUBSCRIBE`.
             b"*3" => {
                 let kind = take_bulk(&mut rest)?;
