@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use switchboard_core::SENT_KEPT;
 use switchboard_core::change::{Change, ConversationId, LastSent, Record, Sent, Snapshot, UnixMillis};
+use switchboard_core::{Answer, Query, SENT_KEPT};
 
 use crate::error::StoreError;
 
@@ -74,6 +74,27 @@ pub trait Reader: Send {
     /// Words are compared without accents, vowel points and upper case. A word of a script without spaces is also found
     /// within others.
     fn search(&mut self, conversations: &[ConversationId], words: &str, max: usize) -> Result<Found, StoreError>;
+
+    /// Answers a question of the core.
+    fn answer(&mut self, query: &Query) -> Result<Answer, StoreError> {
+        Ok(match *query {
+            Query::Range { conversation, from, to, max_records, max_bytes } => {
+                let limit = ReadLimit { records: max_records, bytes: max_bytes };
+                let page = self.records(conversation, from..=to, limit)?;
+                Answer::Records { first: page.first, records: page.records }
+            }
+            Query::Before { conversation, before, max_records, max_bytes } => {
+                let limit = ReadLimit { records: max_records, bytes: max_bytes };
+                let page = self.records_before(conversation, before, limit)?;
+                Answer::Records { first: page.first, records: page.records }
+            }
+            Query::Sent { conversation, last, n } => Answer::Sent(self.sent_seq(conversation, last, n)?),
+            Query::Search { ref conversations, ref words, max_records } => {
+                let found = self.search(conversations, words, max_records)?;
+                Answer::Records { first: 0, records: found.records }
+            }
+        })
+    }
 
     /// Finds the number of the first record that the server took at `since` or later, or the number after the last
     /// record. This is the number for [`Change::Expired`] when records are kept for some time.

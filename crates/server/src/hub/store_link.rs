@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use switchboard_core::change::{Change, Snapshot, UnixMillis};
 use switchboard_core::{Answer, IdentityRequest, Position, Query, SessionId, StoreEffects, Ticket, Version2Settings};
 use switchboard_protocol::ErrorCode;
-use switchboard_store::{Generation, Outcome, ReadLimit, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
+use switchboard_store::{Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
 use super::{Hub, TurnEffects};
 use crate::identity::random::random_bytes;
@@ -68,7 +68,7 @@ impl StoreLink {
     pub(crate) fn ask(&self, ticket: Ticket, query: Query) -> bool {
         let hub = Weak::clone(&self.hub);
         let request = move |reader: &mut dyn Reader| {
-            let answer = answer_always(reader, query);
+            let answer = answer_always(reader, &query);
             if let Some(hub) = hub.upgrade() {
                 hub.answer(ticket, answer);
             }
@@ -240,8 +240,8 @@ fn report(hub: &Hub, outcome: Outcome) {
 }
 
 /// Answers also if the read panics: the session waits for it.
-fn answer_always(reader: &mut dyn Reader, query: Query) -> Answer {
-    match catch_unwind(AssertUnwindSafe(|| answer(reader, query))) {
+fn answer_always(reader: &mut dyn Reader, query: &Query) -> Answer {
+    match catch_unwind(AssertUnwindSafe(|| reader.answer(query))) {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             telemetry::store_read_failed(&error);
@@ -250,26 +250,6 @@ fn answer_always(reader: &mut dyn Reader, query: Query) -> Answer {
         // The panic is on standard error.
         Err(_) => Answer::Failed,
     }
-}
-
-fn answer(reader: &mut dyn Reader, query: Query) -> Result<Answer, StoreError> {
-    Ok(match query {
-        Query::Range { conversation, from, to, max_records, max_bytes } => {
-            let limit = ReadLimit { records: max_records, bytes: max_bytes };
-            let page = reader.records(conversation, from..=to, limit)?;
-            Answer::Records { first: page.first, records: page.records }
-        }
-        Query::Before { conversation, before, max_records, max_bytes } => {
-            let limit = ReadLimit { records: max_records, bytes: max_bytes };
-            let page = reader.records_before(conversation, before, limit)?;
-            Answer::Records { first: page.first, records: page.records }
-        }
-        Query::Sent { conversation, last, n } => Answer::Sent(reader.sent_seq(conversation, last, n)?),
-        Query::Search { conversations, words, max_records } => {
-            let found = reader.search(&conversations, &words, max_records)?;
-            Answer::Records { first: 0, records: found.records }
-        }
-    })
 }
 
 #[cfg(test)]
@@ -309,7 +289,7 @@ mod tests {
             Query::Range { conversation, from: 1, to: 2, max_records: 1, max_bytes: 1 },
             Query::Before { conversation, before: 2, max_records: 1, max_bytes: 1 },
         ] {
-            assert!(matches!(answer_always(&mut PanickingReader, query), Answer::Failed));
+            assert!(matches!(answer_always(&mut PanickingReader, &query), Answer::Failed));
         }
     }
 }
