@@ -9,21 +9,28 @@ use switchboard_core::change::{Change, ConversationId, LastSent, Snapshot};
 use crate::error::StoreError;
 use crate::store::{Found, Page, ReadLimit, Reader, Store, Trimmed};
 
-/// A moment at which a [`FaultyStore`] may fail.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+/// A moment at which a [`FaultyStore`] may fail: before an operation, or after it was done. A caller cannot tell the two
+/// apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Operation {
     /// [`Store::load`].
     Load,
     /// [`Store::commit`], before anything is applied.
     Commit,
-    /// [`Store::commit`], after the batch was applied: its caller cannot know.
+    /// [`Store::commit`], after the batch was applied.
     CommitApplied,
-    /// [`Store::reopen`].
+    /// [`Store::reopen`], before the store is opened.
     Reopen,
-    /// [`Store::check_writable`].
+    /// [`Store::reopen`], after the store was opened.
+    ReopenApplied,
+    /// [`Store::check_writable`], before the check.
     CheckWritable,
-    /// [`Store::maintain`].
+    /// [`Store::check_writable`], after the check has succeeded.
+    CheckWritableApplied,
+    /// [`Store::maintain`], before the step.
     Maintain,
+    /// [`Store::maintain`], after the step.
+    MaintainApplied,
     /// [`Store::reader`].
     OpenReader,
     /// Each method of a [`Reader`].
@@ -79,17 +86,21 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn reopen(&mut self) -> Result<(), StoreError> {
         self.ask(Operation::Reopen)?;
-        self.store.reopen()
+        self.store.reopen()?;
+        self.ask(Operation::ReopenApplied)
     }
 
     fn check_writable(&mut self) -> Result<(), StoreError> {
         self.ask(Operation::CheckWritable)?;
-        self.store.check_writable()
+        self.store.check_writable()?;
+        self.ask(Operation::CheckWritableApplied)
     }
 
     fn maintain(&mut self) -> Result<bool, StoreError> {
         self.ask(Operation::Maintain)?;
-        self.store.maintain()
+        let is_work_left = self.store.maintain()?;
+        self.ask(Operation::MaintainApplied)?;
+        Ok(is_work_left)
     }
 }
 
