@@ -26,6 +26,17 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 300)]
         seconds: u32,
     },
+    /// A simulated server and its clients, one world for each seed, while the store fails and the server ends at random.
+    ///
+    /// `cargo xtask test` runs 100 seeds. A seed repeats exactly.
+    Faults {
+        /// Number of worlds, each with a seed of its own.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The seed of the first world.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// A steady reader of a kilobyte a second, at the default settings of the server. Takes three minutes.
     Readers,
 }
@@ -42,6 +53,10 @@ pub(crate) fn run(soak: &Soak) -> Result<(), String> {
             .args(["kills", "--", "--nocapture"])
             .env("SWITCHBOARD_KILLS", kills.to_string())
             .env("SWITCHBOARD_KILLS_SECONDS", seconds.to_string()),
+        Soak::Faults { seeds, from } => cargo
+            .args(["faults", "--", "--nocapture"])
+            .env("SWITCHBOARD_FAULTS_SEEDS", seeds.to_string())
+            .env("SWITCHBOARD_FAULTS_FROM", from.to_string()),
         Soak::Readers => cargo.args(["slow_readers", "--", "--ignored", "--nocapture"]),
     };
     let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
