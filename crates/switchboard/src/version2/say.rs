@@ -293,11 +293,12 @@ impl Switchboard {
         }
         let viewer = self.version2.ledger.conversations.get(&id).and_then(|found| found.viewers.get(&session).copied());
         if let Some(viewer) = viewer {
-            self.remove_viewer(session, id, effects);
+            // Before the replies that waited for its records: an open conversation has no hole.
             if viewer.progress != Progress::Live {
                 let target = self.target_name(id, session).into();
                 self.send_now(session, &Reply::CloseOk { target }, effects);
             }
+            self.remove_viewer(session, id, effects);
         }
     }
 
