@@ -226,6 +226,7 @@ impl Switchboard {
         if self.sessions.get(from).is_some_and(|session| session.registration.is_some()) {
             return Err(ErrorCode::LoginFailed);
         }
+        self.check_state()?;
         // The account may be gone, or have another credential, since the check began.
         let account = attempt.account.ok_or(ErrorCode::LoginFailed)?;
         let stored = self.version2.ledger.accounts.get(account).ok_or(ErrorCode::LoginFailed)?;

@@ -148,7 +148,8 @@ impl Switchboard {
                     .get(id)
                     .and_then(|conversation| conversation.viewers.get(&session))
                     .is_some_and(|viewer| viewer.next <= *seq),
-                Some(LaneItem::Line(_) | LaneItem::Request(..) | LaneItem::List(_) | LaneItem::Read(_)) => false,
+                Some(LaneItem::List(_)) => self.version2.shows_withdrawn,
+                Some(LaneItem::Line(_) | LaneItem::Request(..) | LaneItem::Read(_)) => false,
             };
             if must_wait {
                 return;

@@ -65,6 +65,8 @@ pub(crate) struct Version2 {
     outage: Option<ErrorCode>,
     /// The answer to requests whose changes were withdrawn by the last failure.
     withdrawal: Option<ErrorCode>,
+    /// Whether the ledger has changes that the store has not, because the store has failed and is not loaded yet.
+    shows_withdrawn: bool,
     /// The place of the last durable change.
     durable: Position,
     /// The questions to the store that are not answered yet.
@@ -287,6 +289,7 @@ impl Switchboard {
         if is_message && n.is_some() && self.account_of(from).is_none() {
             return Err(ErrorCode::NotLoggedIn);
         }
+        self.check_not_withdrawn(&command)?;
         let mut is_created = false;
         if let Command::Open { target, .. } = &command
             && self.version2.reply_path == ReplyPath::CommitQueue

@@ -1,6 +1,7 @@
 //! Failures of the store: what was withdrawn, and what is true afterwards.
 
 use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::Command;
 
 use super::commit_queue::{QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
 use super::fan_out::FanOuts;
@@ -21,6 +22,7 @@ impl Switchboard {
         self.version2.outage = Some(code);
         self.version2.withdrawal = Some(code);
         self.version2.commit_queue.withdraw();
+        self.version2.shows_withdrawn |= self.version2.durable < self.version2.ledger.position();
         // Replies that need no change must not depend on a position that the store never reaches.
         self.version2.durable = self.version2.ledger.position();
         self.settle(EVENT_WORK_MAX, effects);
@@ -81,6 +83,7 @@ impl Switchboard {
     pub fn store_reloaded(&mut self, snapshot: Snapshot, effects: &mut impl StoreEffects) {
         let position = self.version2.ledger.position();
         let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
+        self.version2.shows_withdrawn = false;
         self.restore_devices(effects);
         let conversations = &self.version2.ledger.conversations;
         for state in self.version2.sessions.values_mut() {
@@ -97,7 +100,37 @@ impl Switchboard {
         // Their viewers read the records from the store.
         self.version2.fan_outs = FanOuts::default();
         self.restore_viewers(old, effects);
+        // Lists have waited for the true state.
+        let sessions: Vec<_> = self.version2.sessions.keys().copied().collect();
+        for session in sessions {
+            self.advance_lane(session, effects);
+        }
         self.settle(EVENT_WORK_MAX, effects);
+    }
+
+    /// Whether the answer to a command may depend on changes that were withdrawn. Between a failure of the store and its
+    /// loading, the ledger still has them, and nobody may hear of them.
+    pub(super) fn check_not_withdrawn(&self, command: &Command<'_>) -> Result<(), ErrorCode> {
+        use switchboard_protocol::Command as Version1;
+        let is_independent = match command {
+            // These name durable records only, or none. After LOGIN and PROVE, `log_in` checks.
+            Command::History { .. }
+            | Command::Search { .. }
+            | Command::Close { .. }
+            | Command::Watch
+            | Command::Unwatch
+            | Command::Wire
+            | Command::Login { .. }
+            | Command::Prove { .. } => true,
+            Command::Version1(command) => !matches!(command, Version1::Connect { .. } | Version1::Register { .. }),
+            _ => false,
+        };
+        if is_independent { Ok(()) } else { self.check_state() }
+    }
+
+    /// Whether the ledger is the true state.
+    pub(super) fn check_state(&self) -> Result<(), ErrorCode> {
+        self.version2.outage.filter(|_| self.version2.shows_withdrawn).map_or(Ok(()), Err)
     }
 
     /// The store takes changes again. The next one has the place after `position`.
