@@ -161,6 +161,14 @@ impl Open {
             Err(error) => return Err(place.error(&error)),
         }
         migrations::migrate(&mut connection, place)?;
+        // If an earlier process ended between the write of a commit and its sync, the commit is readable, but a power
+        // failure could still undo it. On a full disk, the log is synced before the checkpoint fails.
+        let moved = maintenance::empty_log(&connection).map_err(|error| place.error(&error));
+        if let Err(error) = moved
+            && !matches!(error, StoreError::Full { .. })
+        {
+            return Err(error);
+        }
         let (next_record, indexed) = maintenance::begin(&mut connection).map_err(|error| place.error(&error))?;
         Ok(Self {
             connection,
