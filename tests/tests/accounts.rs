@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard_protocol::Dialect;
+use switchboard_server::Settings;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
 use switchboard_tests::stage::Received;
 use switchboard_tests::test_client::TestClient;
@@ -157,6 +158,43 @@ fn each_wrong_password_makes_the_next_attempt_wait_longer() {
     client.send(&format!("LOGIN Noy main token {token}"));
     client.expect_reply("LOGIN_OK Noy main");
     assert!(start.elapsed() < Duration::from_secs(2), "a token waits for no delay: {:?}", start.elapsed());
+}
+
+#[test]
+fn ping_is_answered_while_a_login_is_delayed() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    // The next attempt waits for a second after the start of the third one.
+    let third = guess(address, "Noy", 3).pop().expect("three attempts").asked;
+    let mut client = TestClient::version2(address);
+    client.send("LOGIN Noy desk password wrong\nPING\nDEVICES\nPING");
+    client.expect_reply("PONG");
+    client.expect_reply("ERROR LOGIN_FAILED");
+    assert!(third.elapsed() >= Duration::from_secs(1), "the attempt is delayed: {:?}", third.elapsed());
+    client.expect_reply("ERROR NOT_LOGGED_IN");
+    client.expect_reply("PONG");
+}
+
+#[test]
+fn an_address_makes_no_accounts_without_end() {
+    /// Accounts without a delay.
+    const FREE: usize = 100;
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm";
+    let settings = Settings { limit_loopback: true, lines_per_second: 0, ..Settings::default() };
+    let server = EmbeddedServer::with_settings(settings);
+    let claim = |number: usize| {
+        let mut client = TestClient::guest(server.address(Dialect::Commands), &format!("user{number}"));
+        client.send(&format!("CLAIM key {key}"));
+        client.receive_reply()
+    };
+    for number in 0..FREE {
+        assert_eq!(claim(number), format!("CLAIM_OK user{number}"));
+    }
+    // Each further account takes a second or more, and a refused one costs nothing.
+    let start = now();
+    let refused = (FREE..FREE + 20).filter(|&number| claim(number) == "ERROR TRY_LATER").count();
+    let seconds = usize::try_from(start.elapsed().as_secs()).expect("a short test");
+    assert!(refused + seconds + 2 >= 20, "{refused} of 20 are refused within {seconds} s");
 }
 
 struct Attempt {

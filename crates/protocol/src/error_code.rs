@@ -111,6 +111,8 @@ codes! {
     Stale = "STALE", "That number is too old, or it was skipped: send the message with a new one.";
     /// Version 2: the store failed, so the outcome is unknown.
     Unavailable = "UNAVAILABLE", "The server cannot store that now: send it again with the same number.";
+    /// Version 2: the address of the client, or somebody who tries the same name, has tried too often.
+    TryLater = "TRY_LATER", "That was tried too often: wait a minute, then try again.";
     /// Version 2: the disk is full.
     StoreFull = "STORE_FULL", "The server has no room to store that: try again later.";
     /// Version 2: the account or guest may not store more.

@@ -73,4 +73,6 @@ pub enum IdentityAnswer {
     NotSecure,
     /// Too many checks are waiting.
     Busy,
+    /// The address, or somebody who tries this name, has asked too often.
+    TryLater,
 }

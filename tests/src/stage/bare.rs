@@ -130,7 +130,9 @@ impl BareStage {
             } else if let Some((ticket, query)) = self.effects.questions.pop_front() {
                 let answer = self.effects.home.answer(&query);
                 self.board.answer(ticket, answer, &mut self.effects);
-            } else if let Some((session, request)) = self.effects.identity_requests.pop_front() {
+            } else if !self.effects.holds_checks
+                && let Some((session, request)) = self.effects.identity_requests.pop_front()
+            {
                 let answer = identify(&request, &mut self.effects.tokens);
                 self.board.identified(session, answer, &mut self.effects);
             } else {
@@ -252,6 +254,15 @@ impl Stage for BareStage {
             [days, "days", "pass"] => {
                 self.effects.days += days.parse::<u64>().expect("a number");
                 self.board.tick(&mut self.effects);
+            }
+            ["checks", "hold"] => self.effects.holds_checks = true,
+            ["check", "of", who, "ends"] => {
+                let id = self.session_ids[who];
+                let requests = &mut self.effects.identity_requests;
+                let index = requests.iter().position(|(session, _)| *session == id).expect("a check is held");
+                let (_, request) = requests.remove(index).expect("the index is that of a request");
+                let answer = identify(&request, &mut self.effects.tokens);
+                self.board.identified(id, answer, &mut self.effects);
             }
             // This stage has no other signatures.
             ["signatures", "are", "fake"] => {}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64ct::{Base64, Encoding as _};
-use switchboard_protocol::version2::{self, Command, Reply, parse_reply};
+use switchboard_protocol::version2::{self, Command, Proof, Reply, parse_reply};
 use switchboard_protocol::{Username, sanitize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +20,9 @@ use crate::liveness::{Liveness, MonitoredReader};
 /// The first line of a challenge. A client signs nothing else.
 const CHALLENGE_PURPOSE: &str = "switchboard login challenge 1";
 
+/// The longest time for which a server delays a password after wrong ones, by anybody (protocol.md §18).
+const PASSWORD_DELAY_MAX: Duration = Duration::from_mins(1);
+
 /// A connection on which the session is logged in.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -31,7 +34,7 @@ pub(crate) struct Connection {
     pub(crate) capabilities: Vec<String>,
 }
 
-/// Connects to `addr` and logs in. Each answer may take `limit`.
+/// Connects to `addr` and logs in. Each answer may take `limit`, and that to a password the server's delay besides.
 pub(crate) async fn connect(
     addr: &str,
     identity: &Identity,
@@ -53,6 +56,9 @@ pub(crate) async fn connect(
         }
         other => return Err(unexpected("HELLO", &other)),
     };
+    if let Command::Login { proof: Proof::Password(_), .. } = command {
+        handshake.limit += PASSWORD_DELAY_MAX;
+    }
     let name = handshake.log_in(identity, &command, &server).await?;
     let Handshake { lines, socket, .. } = handshake;
     Ok(Connection { lines: MonitoredReader::new(lines, liveness), socket, name, capabilities })

@@ -125,6 +125,7 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::RecordNotFound
         | ErrorCode::Stale
         | ErrorCode::Unavailable
+        | ErrorCode::TryLater
         | ErrorCode::StoreFull
         | ErrorCode::QuotaFull
         | ErrorCode::TooManyAccounts

@@ -21,6 +21,8 @@
 //! thousands of other entries, and wins n attempts by it.
 //!
 //! The throttle does not know which accounts exist, so unknown names count alike.
+//!
+//! A fourth count bounds the passwords and keys that an address sets, and thereby the accounts that it makes.
 
 mod failure_table;
 mod known_places;
@@ -43,7 +45,7 @@ pub(crate) const DELAY_MIN: Duration = Duration::from_secs(1);
 /// Time after which one failure is forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Maximum number of entries in each of the four tables. Each entry takes about 200 bytes, so full tables take 13 MB.
+/// Maximum number of entries in each of the five tables. Each entry takes about 200 bytes, so full tables take 16 MB.
 const ENTRIES_MAX: usize = 16_384;
 
 /// Attempts without delay for one account from one address: two typing mistakes.
@@ -51,6 +53,9 @@ const FREE_IN_LANE: u32 = 3;
 
 /// Attempts without delay for one address: a school class behind one router logs in at the same time.
 const FREE_FOR_ADDRESS: u32 = 32;
+
+/// New passwords and keys of one address without delay: three school classes behind one router.
+const FREE_CREDENTIALS: u32 = 100;
 
 /// Attempts without delay for one account: several devices of its owner, each with typing mistakes.
 const FREE_FOR_ACCOUNT: u32 = 10;
@@ -115,6 +120,8 @@ pub(crate) struct LoginThrottle {
     lanes: FailureTable<Lane>,
     addresses: FailureTable<AddressKey>,
     accounts: FailureTable<Box<str>>,
+    /// The new passwords and keys of each address, counted like failures.
+    credentials: FailureTable<AddressKey>,
     /// Where the password of an account was right.
     known_places: KnownPlaces<Lane>,
 }
@@ -129,6 +136,7 @@ impl LoginThrottle {
             lanes: FailureTable::new(Spacing::OneByOne, FREE_IN_LANE, entries_max),
             addresses: FailureTable::new(Spacing::OneByOne, FREE_FOR_ADDRESS, entries_max),
             accounts: FailureTable::new(Spacing::AllAtOnce, FREE_FOR_ACCOUNT, entries_max),
+            credentials: FailureTable::new(Spacing::OneByOne, FREE_CREDENTIALS, entries_max),
             known_places: KnownPlaces::new(entries_max),
         }
     }
@@ -156,6 +164,23 @@ impl LoginThrottle {
             address: origin.is_limited && self.addresses.count(lane.1, starts_at, now),
         };
         Ok(Attempt { lane, starts_at, grown })
+    }
+
+    /// Counts a password or key that a client sets. Most of them make a new account.
+    ///
+    /// # Errors
+    ///
+    /// [`AskAgainAt`] if the address has set too many. Then nothing is counted.
+    pub(crate) fn admit_credential(&mut self, origin: Origin, now: Instant) -> Result<(), AskAgainAt> {
+        if !origin.is_limited {
+            return Ok(());
+        }
+        let starts_at = self.credentials.next_start(&origin.address, now);
+        if starts_at > now {
+            return Err(AskAgainAt(starts_at));
+        }
+        self.credentials.count(origin.address, now, now);
+        Ok(())
     }
 
     /// Ends an attempt.

@@ -77,6 +77,9 @@ impl Shared {
             {
                 IdentityAnswer::NotSecure
             }
+            IdentityRequest::HashPassword(_) | IdentityRequest::ParseKey(_) if !self.admits_credential(peer) => {
+                IdentityAnswer::TryLater
+            }
             IdentityRequest::HashPassword(secret) => match self.checker.hash(secret, random_bytes()) {
                 Ok(hashed) => hashed.await.map_or(IdentityAnswer::Busy, IdentityAnswer::PasswordHashed),
                 Err(_) => IdentityAnswer::Busy,
@@ -118,7 +121,7 @@ impl Shared {
         let attempt = match (self.origin(peer), Username::new(name)) {
             (Some(origin), Ok(name)) => match self.throttle().begin(origin, &name, Instant::now()) {
                 Ok(attempt) => Some(attempt),
-                Err(_) => return IdentityAnswer::Busy,
+                Err(_) => return IdentityAnswer::TryLater,
             },
             // A connection without an address is on this machine, and nobody has an invalid name.
             _ => None,
@@ -139,6 +142,12 @@ impl Shared {
             self.throttle().finish(attempt, outcome, Instant::now());
         }
         checked.map_or(IdentityAnswer::Busy, decision)
+    }
+
+    /// Whether a client at this address may set a further password or key now.
+    fn admits_credential(&self, peer: Option<SocketAddr>) -> bool {
+        let origin = self.origin(peer);
+        origin.is_none_or(|origin| self.throttle().admit_credential(origin, Instant::now()).is_ok())
     }
 
     fn allows_secrets(&self, peer: Option<SocketAddr>) -> bool {

@@ -34,7 +34,7 @@ impl Switchboard {
         {
             self.refuse(session, None, code, None, effects);
         }
-        self.check_pause(session);
+        self.carry_out_deferred(session, effects);
         self.settle(REQUEST_WORK_MAX, effects);
     }
 
@@ -48,6 +48,7 @@ impl Switchboard {
         match (step, answer) {
             (_, IdentityAnswer::NotSecure) => Err(ErrorCode::NotSecure),
             (_, IdentityAnswer::Busy) => Err(ErrorCode::Unavailable),
+            (_, IdentityAnswer::TryLater) => Err(ErrorCode::TryLater),
             (IdentityStep::Claim, IdentityAnswer::PasswordHashed(hash)) => {
                 self.claim_with(session, Credential::Password(hash), effects)
             }
@@ -112,12 +113,27 @@ impl Switchboard {
         credential: version2::Credential<'_>,
         effects: &mut impl StoreEffects,
     ) {
-        self.set_step(from, step);
         let request = match credential {
             version2::Credential::Password(secret) => IdentityRequest::HashPassword(secret),
             version2::Credential::Key(key) => IdentityRequest::ParseKey(key.into_owned()),
         };
-        effects.identify(from, request);
+        self.begin_check(from, step, request, effects);
+    }
+
+    /// Asks the shell. `step` goes on with the answer.
+    fn begin_check(
+        &mut self,
+        from: SessionId,
+        step: IdentityStep,
+        request: IdentityRequest,
+        effects: &mut impl StoreEffects,
+    ) {
+        let began = self.version2.activity;
+        if let Some(state) = self.version2.sessions.get_mut(&from) {
+            state.identity = Some(step);
+            state.check_began = began;
+            effects.identify(from, request);
+        }
     }
 
     fn claim_with(
@@ -174,22 +190,21 @@ impl Switchboard {
                     Credential::Key(_) => None,
                 });
                 let checked = hash.clone().map(|hash| Checked::Credential(Credential::Password(hash)));
-                self.set_step(from, IdentityStep::Login(LoginAttempt { checked, ..attempt }));
-                effects.identify(from, IdentityRequest::CheckPassword { name: folded, secret, hash });
+                let step = IdentityStep::Login(LoginAttempt { checked, ..attempt });
+                self.begin_check(from, step, IdentityRequest::CheckPassword { name: folded, secret, hash }, effects);
             }
             Proof::Token(secret) => {
                 let hash = stored.and_then(|account| account.device(device)).and_then(|(_, device)| device.token);
-                let attempt = LoginAttempt { checked: hash.map(Checked::Token), ..attempt };
-                self.set_step(from, IdentityStep::Login(attempt));
-                effects.identify(from, IdentityRequest::CheckToken { name: folded, secret, hash });
+                let step = IdentityStep::Login(LoginAttempt { checked: hash.map(Checked::Token), ..attempt });
+                self.begin_check(from, step, IdentityRequest::CheckToken { name: folded, secret, hash }, effects);
             }
             // The key that the client names says nothing: only the account's own key can have made the signature.
             Proof::Key(_) => {
                 let key = stored.map(|account| &account.credential).filter(|key| matches!(key, Credential::Key(_)));
-                let attempt = LoginAttempt { checked: key.cloned().map(Checked::Credential), ..attempt };
-                self.set_step(from, IdentityStep::Challenge(attempt));
+                let checked = key.cloned().map(Checked::Credential);
+                let step = IdentityStep::Challenge(LoginAttempt { checked, ..attempt });
                 let device = device.as_str().to_owned();
-                effects.identify(from, IdentityRequest::NewChallenge { name: folded, device });
+                self.begin_check(from, step, IdentityRequest::NewChallenge { name: folded, device }, effects);
             }
         }
         Ok(())
@@ -209,9 +224,8 @@ impl Switchboard {
             Some(Checked::Credential(Credential::Key(key))) => Some(key),
             _ => None,
         };
-        self.set_step(from, IdentityStep::Login(attempt));
-        let signature = signature.to_owned();
-        effects.identify(from, IdentityRequest::CheckSignature { name, key, challenge, signature });
+        let request = IdentityRequest::CheckSignature { name, key, challenge, signature: signature.to_owned() };
+        self.begin_check(from, IdentityStep::Login(attempt), request, effects);
         Ok(())
     }
 
@@ -296,6 +310,7 @@ impl Switchboard {
         if let Err(code) = result {
             self.refuse(session, None, code, None, effects);
         }
+        self.carry_out_deferred(session, effects);
     }
 
     fn complete_login(
@@ -307,7 +322,14 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let stored = self.version2.ledger.accounts.get(account).ok_or(ErrorCode::LoginFailed)?;
         let name = Arc::clone(&stored.name);
-        let device_name = stored.devices.get(&device).ok_or(ErrorCode::LoginFailed)?.name.as_str().to_owned();
+        let stored_device = stored.devices.get(&device).ok_or(ErrorCode::LoginFailed)?;
+        let device_name = stored_device.name.as_str().to_owned();
+        let began = |session| self.version2.sessions.get(&session).map_or(0, |state| state.check_began);
+        if stored_device.session.is_some_and(|holder| began(holder) > began(session)) {
+            // The device has logged in again while this check took its time.
+            self.close(session, CloseReason::Displaced, effects);
+            return Ok(());
+        }
         let is_connected = stored.sessions().next().is_some();
         let username = Username::new(&name).map_err(|_| ErrorCode::InvalidName)?;
         if is_connected {
@@ -337,8 +359,7 @@ impl Switchboard {
     pub(super) fn token(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
         self.own_device(from)?;
         self.can_store()?;
-        self.set_step(from, IdentityStep::Token);
-        effects.identify(from, IdentityRequest::NewToken);
+        self.begin_check(from, IdentityStep::Token, IdentityRequest::NewToken, effects);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ use fan_out::FanOuts;
 use news::{Markers, News};
 pub use retention::Quota;
 pub use rooms::RoomLimits;
-use state::{LaneItem, SessionState, Usage};
+use state::{Deferred, LaneItem, SessionState, Usage};
 use target::target_word;
 
 /// The state of version 2.
@@ -201,16 +201,23 @@ impl Switchboard {
         let Some(state) = self.version2.sessions.get_mut(&from) else { return };
         state.last_active = activity;
         let Request { n, command } = request;
-        let target = target_word(&command);
-        if let Err(code) = self.carry_out(from, n, command, effects) {
-            self.refuse(from, n, code, target.as_deref(), effects);
+        if state.is_being_identified() && !matches!(command, Command::Version1(switchboard_protocol::Command::Ping)) {
+            state.deferred = Some(Deferred::Request(n, Box::new(command.into_owned())));
+            return;
         }
+        self.carry_out_later(from, n, command, ReplyPath::CommitQueue, effects);
         self.settle(REQUEST_WORK_MAX, effects);
     }
 
     /// Reports a line that is no request. The report keeps its place among the replies.
     pub fn reject(&mut self, from: SessionId, error: &RequestError<'_>, effects: &mut impl StoreEffects) {
-        self.refuse(from, error.n, error.reason.code(), error.target, effects);
+        let Some(state) = self.version2.sessions.get_mut(&from) else { return };
+        let line = error_line(error.n, error.reason.code(), error.target);
+        if state.is_being_identified() {
+            state.deferred = Some(Deferred::Refusal(line));
+            return;
+        }
+        self.reply_encoded(from, line, effects);
         self.settle(REQUEST_WORK_MAX, effects);
     }
 
@@ -357,8 +364,24 @@ impl Switchboard {
         }
     }
 
-    /// Carries out a request that has left the commit queue or the lane. `path`: the queues that its replies still go
-    /// through.
+    /// Carries out the line that came during a check of the identity, unless a further check goes on.
+    fn carry_out_deferred(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        let Some(state) = self.version2.sessions.get_mut(&session) else { return };
+        if state.is_being_identified() {
+            return;
+        }
+        match state.deferred.take() {
+            Some(Deferred::Request(n, command)) => {
+                self.carry_out_later(session, n, *command, ReplyPath::CommitQueue, effects);
+            }
+            Some(Deferred::Refusal(line)) => self.reply_encoded(session, line, effects),
+            None => {}
+        }
+        self.check_pause(session);
+    }
+
+    /// Carries out a request that has just come, or that has left the commit queue or the lane. `path`: the queues that
+    /// its replies go through.
     fn carry_out_later(
         &mut self,
         from: SessionId,

@@ -30,6 +30,7 @@ impl Switchboard {
 
     /// Answers the request of an output whose change was withdrawn.
     pub(super) fn withdraw_output(&mut self, output: QueuedOutput, effects: &mut impl StoreEffects) {
+        let mut identified = None;
         let (session, n, target) = match output {
             QueuedOutput::Record(record, RecordContext { author, reply, .. }) => {
                 self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
@@ -69,6 +70,7 @@ impl Switchboard {
                 if let Some(state) = self.version2.sessions.get_mut(&session) {
                     state.identity = None;
                 }
+                identified = Some(session);
                 (session, None, None)
             }
         };
@@ -76,6 +78,9 @@ impl Switchboard {
             let code = self.version2.withdrawal.unwrap_or(ErrorCode::Unavailable);
             let line = error_line(n, code, target.as_deref());
             self.send_in_lane(session, LaneItem::Line(line), effects);
+        }
+        if let Some(session) = identified {
+            self.carry_out_deferred(session, effects);
         }
     }
 

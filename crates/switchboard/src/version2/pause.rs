@@ -1,6 +1,5 @@
 //! Paused sessions: those that have so many replies to come that their further commands are read later.
 
-use super::state::IdentityStep;
 use crate::board::Switchboard;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
@@ -37,7 +36,7 @@ impl Switchboard {
 
     fn must_pause(&self, session: SessionId) -> bool {
         self.version2.sessions.get(&session).is_some_and(|state| {
-            state.identity.as_ref().is_some_and(IdentityStep::pauses)
+            (state.is_being_identified() && state.deferred.is_some())
                 || state.is_redacting
                 || (state.is_ending && state.is_owed_lines())
                 || state.queued_outputs >= QUEUED_OUTPUTS_MAX

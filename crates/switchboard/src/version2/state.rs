@@ -28,8 +28,13 @@ pub(crate) struct SessionState {
     pub(crate) view_read: Option<Ticket>,
     /// Replies that wait for an answer of the store, in order.
     pub(crate) lane: VecDeque<LaneItem>,
-    /// An unfinished change of its identity. Meanwhile the session is paused.
+    /// An unfinished change of its identity. Meanwhile only `PING` is carried out.
     pub(crate) identity: Option<IdentityStep>,
+    /// The number of the command that began the last check of its identity. A device belongs to the session whose check
+    /// began last, not to the one whose check took longest.
+    pub(crate) check_began: u64,
+    /// The first line that came during a check of its identity, other than `PING`. The session is paused then.
+    pub(crate) deferred: Option<Deferred>,
     /// Whether the client has sent its last line.
     pub(crate) is_ending: bool,
     /// Whether a `REDACT` waits for the author of its record. Meanwhile the session is paused, so that the reply keeps its
@@ -48,8 +53,26 @@ pub(crate) struct SessionState {
 impl SessionState {
     /// Whether the session has to receive further lines for its requests so far.
     pub(crate) fn is_owed_lines(&self) -> bool {
-        self.queued_outputs > 0 || !self.lane.is_empty() || !self.behind.is_empty() || self.view_read.is_some()
+        self.is_being_identified()
+            || self.queued_outputs > 0
+            || !self.lane.is_empty()
+            || !self.behind.is_empty()
+            || self.view_read.is_some()
     }
+
+    /// Whether a change of its identity is under way. If so, the lines that come now must wait for it.
+    pub(crate) fn is_being_identified(&self) -> bool {
+        self.identity.as_ref().is_some_and(IdentityStep::pauses)
+    }
+}
+
+/// A line that came during a check of the identity.
+#[derive(Debug)]
+pub(crate) enum Deferred {
+    /// A request with its number `n`.
+    Request(Option<u64>, Box<Command<'static>>),
+    /// The report about a line that is no request.
+    Refusal(Vec<u8>),
 }
 
 /// What somebody has stored in the last 24 hours.
@@ -149,7 +172,7 @@ pub(crate) enum IdentityStep {
     Login(LoginAttempt),
     /// `LOGIN … key`, until there is a challenge.
     Challenge(LoginAttempt),
-    /// `LOGIN … key`, until the client proves that it has the key to this challenge. The session is not paused.
+    /// `LOGIN … key`, until the client proves that it has the key to this challenge. Further lines do not wait.
     AwaitsProof(LoginAttempt, String),
     /// `TOKEN`, until there is a token.
     Token,
@@ -190,7 +213,7 @@ pub(crate) enum IdentityChange {
 }
 
 impl IdentityStep {
-    /// Whether the commands of the session wait for this step.
+    /// Whether further lines of the session wait for this step.
     pub(crate) fn pauses(&self) -> bool {
         !matches!(self, Self::AwaitsProof(..))
     }

@@ -20,6 +20,8 @@ pub(super) struct StageEffects {
     pub(super) holds: bool,
     pub(super) questions: VecDeque<(Ticket, Query)>,
     pub(super) identity_requests: VecDeque<(SessionId, IdentityRequest)>,
+    /// Whether checks of identities wait for a direction.
+    pub(super) holds_checks: bool,
     pub(super) resumed: VecDeque<SessionId>,
     /// Number of tokens so far.
     pub(super) tokens: u8,

@@ -139,6 +139,26 @@ fn attempt_that_was_not_checked_does_not_count() {
 }
 
 #[test]
+fn address_makes_a_hundred_accounts_at_once_and_then_one_a_minute() {
+    let (mut throttle, start) = (LoginThrottle::new(), start());
+    let (mut now, mut made) = (start, 0);
+    while now < start + DAY {
+        match throttle.admit_credential(origin(1), now) {
+            Ok(()) => made += 1,
+            Err(AskAgainAt(time)) => {
+                assert!(time > now && time <= now + DELAY_MAX, "a client hears of a time in the next minute");
+                assert!(made >= 100, "{made} accounts before the first delay");
+                assert_eq!(throttle.admit_credential(origin(2), now), Ok(()), "another address does not wait");
+                now = time;
+            }
+        }
+    }
+    assert!((100 + ATTEMPTS_A_DAY - 10..100 + ATTEMPTS_A_DAY + 10).contains(&made), "{made} accounts in a day");
+    let exempt = Origin { is_limited: false, ..origin(3) };
+    assert!((0..1000).all(|_| throttle.admit_credential(exempt, now).is_ok()));
+}
+
+#[test]
 fn school_class_logs_in_at_once() {
     let (mut throttle, now) = (LoginThrottle::new(), start());
     let attempts: Vec<_> = (0..FREE_FOR_ADDRESS)
