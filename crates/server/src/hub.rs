@@ -3,12 +3,14 @@
 //! A turn takes the lock once for all its lines. While a thread holds the lock, it neither awaits nor writes to a
 //! socket. It collects writes and wake-ups in [`Deferred`], and performs them after it has released the lock.
 
+mod operator;
 mod store_link;
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+use operator::PendingCommands;
 use slotmap::SecondaryMap;
 pub(crate) use store_link::StoreLink;
 pub use store_link::StoreStartError;
@@ -35,6 +37,8 @@ pub(crate) struct Hub {
     /// Set once, when the server starts.
     store: OnceLock<StoreLink>,
     pub(crate) identities: IdentityService,
+    /// The commands of the operator that wait for the store.
+    operator: PendingCommands,
     pub(crate) settings: Settings,
     pub(crate) watermarks: Watermarks,
 }
@@ -97,8 +101,9 @@ impl Hub {
         let state =
             State { board, outboxes, changes: Changes::default(), is_stopping: false, counts: Counts::default() };
         let identities = IdentityService::new(&settings, server_id);
+        let operator = PendingCommands::default();
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
-        Self { state: Mutex::new(state), store: OnceLock::new(), identities, settings, watermarks }
+        Self { state: Mutex::new(state), store: OnceLock::new(), identities, operator, settings, watermarks }
     }
 
     /// Opens a session, whose replies leave through `socket`.

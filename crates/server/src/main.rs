@@ -10,8 +10,9 @@ use std::thread::available_parallelism;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::logging::{self, Log};
+use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
-use switchboard_server::{BindError, Listener, run};
+use switchboard_server::{BindError, Listener, Settings, run};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::signals::{Request, Signals};
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if let Some(command) = config.command {
+        return operate(&command, config.settings);
+    }
     let log = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
     for unknown in &config.unknown_variables {
         tracing::warn!(target: SERVER, "{unknown}");
@@ -63,6 +67,24 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(EXIT_RUNTIME, &error),
+    }
+}
+
+/// Carries out a command of the operator. Nothing is logged here: the command prints its result.
+fn operate(command: &Command, settings: Settings) -> ExitCode {
+    let runtime = match runtime(Some(1)) {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
+    };
+    let result = runtime.block_on(operator::run(command, settings));
+    // A thread may still wait for a line of the terminal.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            fail(EXIT_RUNTIME, &error);
+            error.exit_code()
+        }
     }
 }
 

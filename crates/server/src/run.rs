@@ -1,6 +1,7 @@
 //! Runs a server: starts the listeners, and drains the sessions at shutdown.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
+use crate::control::{self, socket::ControlSocket};
 use crate::hub::{Counts, Hub};
 use crate::hub::{StoreLink, StoreStartError};
 use crate::identity::server_id;
@@ -44,6 +46,14 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreStartError),
+    /// The control socket cannot be created.
+    #[error("{directory}: cannot create the socket `control` in this directory: {error}", directory = .directory.display())]
+    Control {
+        /// The data directory.
+        directory: PathBuf,
+        /// The error of the system.
+        error: std::io::Error,
+    },
 }
 
 /// Serves on `listeners` until `shutdown` is ready. Then drains: accepts no more connections, handles no more lines,
@@ -73,7 +83,7 @@ pub async fn run(
 pub async fn run_with_store(
     listeners: Vec<Listener>,
     settings: Settings,
-    mut store: Box<dyn Store>,
+    store: Box<dyn Store>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
@@ -81,28 +91,24 @@ pub async fn run_with_store(
     // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
     let admission = Admission::new(&settings);
-    let version2 = Version2Settings {
-        server_name: settings.server_name.clone(),
-        capabilities: capabilities(&*store),
-        guests_create_rooms: settings.guests_create_rooms,
-        account_quota: settings.account_quota,
-        guest_quota: settings.guest_quota,
-        all_guests_quota: settings.all_guests_quota,
-        ..Version2Settings::default()
+    let control = match &settings.data {
+        Some(data) => {
+            let bound = ControlSocket::bind(data);
+            Some(bound.map_err(|error| RunError::Control { directory: data.clone(), error })?)
+        }
+        None => None,
     };
-    let snapshot = store.load().map_err(StoreStartError::from)?;
-    let server_id = server_id::load(settings.data.as_deref()).map_err(StoreStartError::ServerId)?;
-    let hub = Arc::new(Hub::with_server_id(settings, server_id));
-    hub.load(snapshot, version2);
-    hub.identities.set_hub(&hub);
-    hub.set_store(StoreLink::start(store, &hub)?);
+    let hub = load_hub(settings, store)?;
+    let mut acceptors = JoinSet::new();
+    if let Some(control) = control {
+        acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
+    }
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
         rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
     };
 
-    let mut acceptors = JoinSet::new();
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             telemetry::listening(listener.dialect(), address);
@@ -136,8 +142,28 @@ pub async fn run_with_store(
     Ok(Summary { sessions, slow_consumers, abandoned })
 }
 
+/// Loads the state of a store. The result serves no listener yet.
+pub(crate) fn load_hub(settings: Settings, mut store: Box<dyn Store>) -> Result<Arc<Hub>, StoreStartError> {
+    let version2 = Version2Settings {
+        server_name: settings.server_name.clone(),
+        capabilities: capabilities(&*store),
+        guests_create_rooms: settings.guests_create_rooms,
+        account_quota: settings.account_quota,
+        guest_quota: settings.guest_quota,
+        all_guests_quota: settings.all_guests_quota,
+        ..Version2Settings::default()
+    };
+    let snapshot = store.load()?;
+    let server_id = server_id::load(settings.data.as_deref()).map_err(StoreStartError::ServerId)?;
+    let hub = Arc::new(Hub::with_server_id(settings, server_id));
+    hub.load(snapshot, version2);
+    hub.identities.set_hub(&hub);
+    hub.set_store(StoreLink::start(store, &hub)?);
+    Ok(hub)
+}
+
 /// Opens the store of the settings.
-fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
+pub(crate) fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
     Ok(match &settings.data {
         Some(data) => Box::new(SqliteStore::open(data, SqliteOptions::default())?),
         None => Box::new(MemoryStore::new(MemoryLimits {

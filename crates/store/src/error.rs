@@ -44,6 +44,12 @@ pub enum StoreError {
         /// Its permissions.
         mode: u32,
     },
+    /// A backup would be restored into a directory that has files.
+    #[error("{}: the directory is not empty: name a new or empty one", .place.display())]
+    NotEmpty {
+        /// The directory.
+        place: PathBuf,
+    },
     /// A newer server has written the file.
     #[error("{}: the file has version {found}, and this server knows versions up to {known}: use the newer server",
         .place.display())]

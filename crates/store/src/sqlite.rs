@@ -9,6 +9,7 @@ mod migrations;
 mod reader;
 mod record_row;
 mod redaction;
+mod restore;
 mod search;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use self::batch::Batch;
 use self::directory::{Directory, FileId, file_id};
 use self::failure::Place;
 use self::reader::SqliteReader;
+pub use self::restore::{BackupContents, Restore};
 use crate::error::StoreError;
 use crate::store::{Reader, Store, Trimmed};
 

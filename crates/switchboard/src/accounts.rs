@@ -1,6 +1,7 @@
 //! The accounts, their names, and their devices.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use switchboard_protocol::Username;
@@ -71,6 +72,12 @@ impl Accounts {
 
     pub(crate) fn get_mut(&mut self, id: AccountId) -> Option<&mut Account> {
         self.by_id.get_mut(&id)
+    }
+
+    /// The accounts after one, in order of their ids.
+    pub(crate) fn after(&self, last: Option<AccountId>) -> impl Iterator<Item = (AccountId, &Account)> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_id.range((start, Bound::Unbounded)).map(|(&id, account)| (id, account))
     }
 
     pub(crate) fn len(&self) -> usize {

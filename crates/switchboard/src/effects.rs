@@ -1,12 +1,13 @@
 //! The effects of an event.
 
-use switchboard_protocol::Reply;
+use switchboard_protocol::{ErrorCode, Reply};
 
 use crate::change::{Change, UnixMillis};
 use crate::close_reason::CloseReason;
 use crate::identity::IdentityRequest;
 use crate::reads::{Query, Ticket};
 use crate::session::SessionId;
+use crate::version2::OperatorTicket;
 use crate::version2::Position;
 
 /// Performs the effects that the switchboard decides, in order.
@@ -70,6 +71,9 @@ pub trait StoreEffects: Effects {
 
     /// Asks for a check of an identity. [`identified`](crate::Switchboard::identified) is called with the answer.
     fn identify(&mut self, session: SessionId, request: IdentityRequest);
+
+    /// The store has the changes of a command of the operator, or they are lost, and their outcome is unknown.
+    fn operated(&mut self, _ticket: OperatorTicket, _result: Result<(), ErrorCode>) {}
 
     /// The time of day.
     fn wall_clock(&self) -> UnixMillis;

@@ -30,4 +30,6 @@ pub use identity::{IdentityAnswer, IdentityRequest};
 pub use reads::{Answer, Query, SENT_KEPT, Ticket};
 pub use refusal::Refusal;
 pub use session::{Session, SessionId};
-pub use version2::{Position, Quota, RoomLimits, Version2Settings};
+pub use version2::{
+    AccountSummary, Operated, OperatorCommand, OperatorTicket, Position, Quota, RoomLimits, Version2Settings,
+};

@@ -9,7 +9,9 @@ use std::thread;
 use std::time::SystemTime;
 
 use switchboard_core::change::{Change, Snapshot, UnixMillis};
-use switchboard_core::{Answer, IdentityRequest, Position, Query, SessionId, StoreEffects, Ticket, Version2Settings};
+use switchboard_core::{
+    Answer, IdentityRequest, OperatorTicket, Position, Query, SessionId, StoreEffects, Ticket, Version2Settings,
+};
 use switchboard_protocol::ErrorCode;
 use switchboard_store::{Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
@@ -180,6 +182,10 @@ impl StoreEffects for TurnEffects<'_> {
     fn identify(&mut self, session: SessionId, request: IdentityRequest) {
         let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
         self.hub.identities.start(session, peer, request);
+    }
+
+    fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {
+        self.hub.operator.answer(ticket, result);
     }
 
     #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]

@@ -39,6 +39,25 @@ pub(crate) fn load(data: Option<&Path>) -> io::Result<[u8; SERVER_ID_BYTES]> {
     }
 }
 
+/// Copies the id of a backup into the directory `data`. Returns whether the folder of the backup has one.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn copy(folder: &Path, data: &Path) -> io::Result<bool> {
+    if !folder.join(FILE).exists() {
+        return Ok(false);
+    }
+    let id = load(Some(folder))?;
+    let path = data.join(FILE);
+    if path.exists() {
+        // An interrupted restore has left it.
+        fs::remove_file(&path)?;
+    }
+    create(&path, &id)?;
+    Ok(true)
+}
+
 fn parse(text: &str) -> Option<[u8; SERVER_ID_BYTES]> {
     Base64UrlUnpadded::decode_vec(text.trim_end()).ok()?.try_into().ok()
 }

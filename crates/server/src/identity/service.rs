@@ -54,6 +54,11 @@ impl IdentityService {
         debug_assert!(is_first, "a service has one hub");
     }
 
+    /// Hashes a password that the operator sets. `None` if too many passwords are being checked.
+    pub(crate) async fn hash_password(&self, secret: Secret) -> Option<String> {
+        self.shared.checker.hash(secret, random_bytes()).ok()?.await.ok()
+    }
+
     /// Starts a check on the runtime. The hub gets the answer.
     pub(crate) fn start(&self, session: SessionId, peer: Option<SocketAddr>, request: IdentityRequest) {
         let (shared, hub) = (Arc::clone(&self.shared), self.hub.get().cloned());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Args as _, CommandFactory as _, Parser as _, value_parser};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser as _, value_parser};
 
 use super::PROGRAM;
 use super::config_error::{ConfigError, ConfigErrors};
@@ -15,6 +15,7 @@ use super::layers::{Layers, Source};
 use super::unknown_name::check_variable_names;
 use crate::listener::ListenAddress;
 use crate::logging;
+use crate::operator::Command;
 use crate::settings::{InvalidSettings, Settings};
 
 /// Maximum number of threads: more than any machine has cores.
@@ -30,6 +31,8 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// The listening addresses for the line dialect.
     pub listen_line: Vec<ListenAddress>,
+    /// The command of the operator, if the process is not to serve.
+    pub command: Option<Command>,
     /// The settings for [`run`](crate::run()).
     pub settings: Settings,
     /// The number of threads. `None`: one for each core.
@@ -60,13 +63,19 @@ impl Config {
 
     pub(super) fn read(args: &[OsString], variables: &[(OsString, OsString)]) -> Result<Self, ConfigErrors> {
         let matches = text_command().try_get_matches_from(args).unwrap_or_else(|error| exit(&error, args));
+        let command = Command::from_arg_matches(&matches).ok();
+        // The flags that may follow a command.
+        let mut last = &matches;
+        while let Some((_, subcommand)) = last.subcommand() {
+            last = subcommand;
+        }
         // An empty variable counts as unset.
         let variable = |name: &OsStr| variables.iter().find(|(known, value)| known == name && !value.is_empty());
         let mut layers = Layers::default();
         let (mut errors, unknown_variables) = check_variable_names(variables);
 
         layers.add(&Options::defaults(), &Source::Default);
-        let file = matches.get_one::<OsString>("config").or(variable(CONFIG_VARIABLE.as_ref()).map(|(_, path)| path));
+        let file = last.get_one::<OsString>("config").or(variable(CONFIG_VARIABLE.as_ref()).map(|(_, path)| path));
         let file = file.map(PathBuf::from);
         if let Some(path) = &file {
             layers.add_file(path, &mut errors);
@@ -79,6 +88,7 @@ impl Config {
                 layers.add_texts(key, std::slice::from_ref(value), &source, &mut errors);
             }
             let id = argument.get_id().as_str();
+            let matches = if argument.is_global_set() { last } else { &matches };
             if matches.value_source(id) == Some(ValueSource::CommandLine) {
                 let values: Vec<_> = matches.get_many::<OsString>(id).unwrap_or_default().cloned().collect();
                 layers.add_texts(key, &values, &Source::Flag, &mut errors);
@@ -112,6 +122,7 @@ impl Config {
         Ok(Self {
             listen,
             listen_line,
+            command,
             settings,
             threads: Some(threads).filter(|&threads| threads > 0),
             log_format: merged.log_format.unwrap_or(LogFormat::Auto),
@@ -137,6 +148,11 @@ fn text_command() -> clap::Command {
 /// comes from the complete command.
 fn exit(error: &clap::Error, args: &[OsString]) -> ! {
     if error.kind() == ErrorKind::DisplayHelp {
+        if let Err(error) = Cli::command().try_get_matches_from(args)
+            && error.kind() == ErrorKind::DisplayHelp
+        {
+            error.exit();
+        }
         let flag = if args.iter().any(|arg| arg == "--help") { "--help" } else { "-h" };
         Cli::parse_from([PROGRAM, flag]);
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
 use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none, word};
+use crate::operator::Command;
 use crate::settings::Settings;
 
 /// Default listening address of the commands dialect: loopback, with the default port.
@@ -36,8 +37,11 @@ const LISTEN_LINE: &str = "127.0.0.1:8080";
 )]
 pub struct Cli {
     /// Read settings from this TOML file; its keys are the names of the flags below, without the leading dashes.
-    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "SWITCHBOARD_CONFIG")]
     config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
 
     /// Print the settings in effect as a TOML file, with the source of each as a comment, and exit.
     #[arg(long)]
@@ -139,7 +143,7 @@ pub struct Options {
 
     /// Directory that keeps accounts and conversations, created if needed; `none` keeps them in memory and forgets them
     /// at the end [default: none]
-    #[arg(long, value_name = "DIR", env = "SWITCHBOARD_DATA")]
+    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBOARD_DATA")]
     data: Option<String>,
 
     /// Maximum memory of records without --data, in bytes; the oldest go first [default: 67108864]

@@ -46,6 +46,11 @@ impl Directory {
             return Ok(());
         }
         open(file).map_err(|error| StoreError::from_io(file, &error))?;
+        self.sync()
+    }
+
+    /// Makes the names of the files durable.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let synced = File::open(&self.path).and_then(|directory| directory.sync_all());
         synced.map_err(|error| StoreError::from_io(&self.path, &error))
     }

@@ -10,6 +10,7 @@ use switchboard_protocol::version2::{Command, DoneVerb, Reply, Target};
 
 use super::ReplyPath;
 use super::news::ReadMarker;
+use super::operator::OperatorTicket;
 use super::state::{LaneItem, LaneRead};
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Record};
@@ -100,6 +101,8 @@ pub(super) enum QueuedOutput {
     Request(SessionId, Option<u64>, Box<Command<'static>>),
     /// The change of identity that is stored now.
     Identity(SessionId),
+    /// The answer to a command of the operator.
+    Operated(OperatorTicket),
 }
 
 /// What belongs to a record in the commit queue.
@@ -236,6 +239,7 @@ impl Switchboard {
                     self.complete_identity(session, effects);
                 }
             }
+            QueuedOutput::Operated(ticket) => effects.operated(ticket, Ok(())),
         }
         0
     }

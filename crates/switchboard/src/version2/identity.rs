@@ -143,22 +143,33 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         self.can_store()?;
-        let name = self.own_name(from)?.to_owned();
+        let username = Username::new(self.own_name(from)?).map_err(|_| ErrorCode::InvalidName)?;
+        let account = self.create_account(&username, credential, effects)?;
+        let device = self.add_device(account, FIRST_DEVICE, effects);
+        self.commit_identity(from, IdentityChange::Claim(account, device));
+        Ok(())
+    }
+
+    /// Creates an account without devices.
+    pub(super) fn create_account(
+        &mut self,
+        username: &Username,
+        credential: Credential,
+        effects: &mut impl StoreEffects,
+    ) -> Result<AccountId, ErrorCode> {
         let ledger = &mut self.version2.ledger;
         if ledger.accounts.len() >= ACCOUNTS_MAX {
             return Err(ErrorCode::TooManyAccounts);
         }
         // An earlier attempt may have been stored although it was reported as failed.
-        let username = Username::new(&name).map_err(|_| ErrorCode::InvalidName)?;
-        if ledger.accounts.holder(&username).is_some() {
+        if ledger.accounts.holder(username).is_some() {
             return Err(ErrorCode::NameTaken);
         }
         let account = ledger.accounts.next_account();
+        let name = username.as_str().to_owned();
         ledger.accounts.insert(account, &name, credential.clone());
         ledger.append(Change::AccountCreated { account, name, credential }, effects);
-        let device = self.add_device(account, FIRST_DEVICE, effects);
-        self.commit_identity(from, IdentityChange::Claim(account, device));
-        Ok(())
+        Ok(account)
     }
 
     /// `LOGIN`: the session becomes a device of an account.
@@ -440,21 +451,16 @@ impl Switchboard {
 
     /// `UNCLAIM`: deletes the account. Its sessions end, but this one, which becomes a guest.
     pub(super) fn unclaim(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
-        let (account, own_device) = self.own_device(from)?;
+        let account = self.own_account(from)?;
         self.can_store()?;
-        let others: Vec<_> = self
-            .version2
-            .ledger
-            .accounts
-            .get(account)
-            .into_iter()
-            .flat_map(|account| &account.devices)
-            .filter(|&(&device, _)| device != own_device)
-            .filter_map(|(_, device)| device.session)
-            .collect();
-        for session in others {
-            self.close(session, CloseReason::Revoked, effects);
-        }
+        self.close_sessions_of(account, Some(from), effects);
+        self.delete_account(from, account, effects);
+        self.commit_identity(from, IdentityChange::Unclaim);
+        Ok(())
+    }
+
+    /// Deletes an account, which leaves its rooms first. `from`: the session that asks for it, if there is one.
+    pub(super) fn delete_account(&mut self, from: SessionId, account: AccountId, effects: &mut impl StoreEffects) {
         let ledger = &self.version2.ledger;
         let is_member = |id: &ConversationId| {
             let conversation = &ledger.conversations[id];
@@ -465,8 +471,6 @@ impl Switchboard {
             self.remove_from_room(from, id, account, None, effects);
         }
         self.version2.ledger.delete_account(account, effects);
-        self.commit_identity(from, IdentityChange::Unclaim);
-        Ok(())
     }
 
     /// The account of the session is deleted: the session goes on as a guest's.

@@ -55,6 +55,10 @@ impl Switchboard {
                 }
                 return;
             }
+            QueuedOutput::Operated(ticket) => {
+                effects.operated(ticket, Err(self.version2.withdrawal.unwrap_or(ErrorCode::Unavailable)));
+                return;
+            }
             QueuedOutput::Result(session, target, _) => (session, None, target),
             QueuedOutput::ReadMarker(session, marker, _) => {
                 (session, None, Some(self.target_name(marker.conversation, session)))

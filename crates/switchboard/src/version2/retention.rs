@@ -163,6 +163,12 @@ impl Switchboard {
 }
 
 impl Usage {
+    /// The records and bytes that count at this time.
+    pub(super) fn current(&self, now: u64) -> (u64, u64) {
+        let is_over = now < self.start || now - self.start >= DAY_MILLIS;
+        if is_over { (0, 0) } else { (self.records, self.bytes) }
+    }
+
     /// Whether so many more records are within the quota. The count begins anew 24 hours after its first record.
     fn has_room(&mut self, now: u64, records: u64, bytes: u64, quota: Quota) -> bool {
         // A clock that was set back begins anew, too: otherwise, the count would end only after the old time.

@@ -201,7 +201,8 @@ impl Switchboard {
             self.pass_ownership(id, account, effects);
         }
         self.version2.ledger.remove_member(id, account, effects);
-        let draft = Draft { about: Some(account), ..Draft::new(RecordKind::Left, "", reply) };
+        // The operator may remove the account without a session of it.
+        let draft = Draft { about: Some(account), author: Some(account), ..Draft::new(RecordKind::Left, "", reply) };
         self.append_record(from, id, draft, effects);
     }
 

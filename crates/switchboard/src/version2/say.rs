@@ -29,12 +29,14 @@ pub(super) struct Draft<'a> {
     pub(super) reply: Option<PendingReply>,
     /// The account that has left, or was removed or invited.
     pub(super) about: Option<AccountId>,
+    /// The account that wrote it. `None`: that of the session, or a guest.
+    pub(super) author: Option<AccountId>,
 }
 
 impl<'a> Draft<'a> {
-    /// A record other than a message.
+    /// A record of the session's user, about nobody and without a number.
     pub(super) fn new(kind: RecordKind, text: &'a str, reply: Option<PendingReply>) -> Self {
-        Self { kind, text, sent: None, reply, about: None }
+        Self { kind, text, sent: None, reply, about: None, author: None }
     }
 }
 
@@ -93,7 +95,7 @@ impl Switchboard {
             sent = Some(Sent { device, n, previous_seq: last.map_or(0, |last| last.seq) });
         }
         self.may_store(from, text.as_str().len(), effects)?;
-        let draft = Draft { kind: RecordKind::Message, text: text.as_str(), sent, reply: Some(reply), about: None };
+        let draft = Draft { sent, ..Draft::new(RecordKind::Message, text.as_str(), Some(reply)) };
         self.append_record(from, id, draft, effects);
         Ok(())
     }
@@ -106,8 +108,8 @@ impl Switchboard {
         draft: Draft<'_>,
         effects: &mut impl StoreEffects,
     ) {
-        let Draft { kind, text, sent, reply, about } = draft;
-        let account = self.account_of(from);
+        let Draft { kind, text, sent, reply, about, author } = draft;
+        let account = author.or_else(|| self.account_of(from));
         let author = account.and_then(|account| self.version2.ledger.accounts.get(account)).map_or_else(
             || self.sessions.get(from).and_then(|session| session.name()).unwrap_or_default().into(),
             |account| Arc::clone(&account.name),

@@ -1,0 +1,122 @@
+//! The commands of the operator: `switchboard-server account …` and `switchboard-server restore …`.
+
+mod account;
+mod connection;
+mod password;
+mod restore;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use switchboard_protocol::sanitize;
+use switchboard_store::StoreError;
+
+use crate::hub::StoreStartError;
+use crate::settings::Settings;
+
+/// Exit code of a command that was interrupted by a signal at its prompt.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// A command of the operator.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum Command {
+    /// List, add, reset or delete accounts, while the server runs or not
+    #[command(subcommand)]
+    Account(AccountCommand),
+
+    /// Check a backup, and copy it into a new directory, named by --data. Each conversation gets a new epoch, so that
+    /// clients notice that newer records are lost
+    Restore {
+        /// The backup: a copy of `switchboard.sqlite`, made by `sqlite3 DIR/switchboard.sqlite '.backup FILE'`
+        file: PathBuf,
+    },
+}
+
+/// A command on accounts. A password is read from standard input, or asked for twice at a terminal.
+#[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
+pub enum AccountCommand {
+    /// List all accounts, one a line
+    List {
+        /// Print a JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Create an account with a password
+    Add {
+        /// The name of the account
+        name: String,
+    },
+
+    /// Give an account a new password, end the tokens of all its devices, and close its sessions
+    Reset {
+        /// The name of the account
+        name: String,
+    },
+
+    /// Delete an account as UNCLAIM does: its messages stay
+    Delete {
+        /// The name of the account
+        name: String,
+
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Why a command failed. The text goes to the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The command is incomplete.
+    #[error("{0}")]
+    Usage(String),
+    /// A signal came while the command asked for something.
+    #[error("interrupted: nothing has changed")]
+    Interrupted,
+    /// The server refuses the command.
+    #[error("{}", sanitize(.0))]
+    Refused(String),
+    /// A file, a socket or the terminal cannot be used.
+    #[error("{place}: {error}")]
+    Io {
+        /// The place, as the operator knows it.
+        place: String,
+        /// The error of the system, or what to do about it.
+        error: String,
+    },
+    /// The backup or the directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stopped server cannot be loaded.
+    #[error(transparent)]
+    Start(#[from] StoreStartError),
+}
+
+impl CommandError {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Interrupted => EXIT_INTERRUPTED,
+            _ => 1,
+        })
+    }
+}
+
+/// Carries out a command. Needs a runtime of tokio.
+///
+/// # Errors
+///
+/// [`CommandError`] if the command is refused, or if its outcome is unknown.
+pub async fn run(command: &Command, settings: Settings) -> Result<(), CommandError> {
+    let Some(data) = settings.data.clone() else {
+        return Err(CommandError::Usage("name the data directory of the server: --data DIR".to_owned()));
+    };
+    match command {
+        Command::Account(command) => account::run(command, &data, settings).await,
+        Command::Restore { file } => restore::run(file, &data),
+    }
+}

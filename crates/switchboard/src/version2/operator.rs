@@ -1,0 +1,200 @@
+//! The operator's commands on accounts. They come from no session.
+
+use switchboard_protocol::version2::fits_tag;
+use switchboard_protocol::{ErrorCode, Username};
+
+use super::REQUEST_WORK_MAX;
+use super::commit_queue::QueuedOutput;
+use super::state::{IdentityChange, IdentityStep};
+use crate::board::Switchboard;
+use crate::change::{AccountId, Change, Credential, TokenHash, UnixMillis};
+use crate::close_reason::CloseReason;
+use crate::effects::StoreEffects;
+use crate::session::SessionId;
+
+/// Identifies a command of the operator. No later command has the same ticket.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct OperatorTicket(pub u64);
+
+/// A command of the operator.
+#[derive(Clone, Debug)]
+pub enum OperatorCommand {
+    /// Create an account without devices.
+    AddAccount {
+        /// Its name.
+        name: String,
+        /// How its owner is recognized.
+        credential: Credential,
+    },
+    /// Replace the credential of an account, end its tokens, and close its sessions.
+    ResetAccount {
+        /// Its name, in any spelling.
+        name: String,
+        /// The new credential.
+        credential: Credential,
+    },
+    /// Delete an account as `UNCLAIM` does, and close its sessions.
+    DeleteAccount {
+        /// Its name, in any spelling.
+        name: String,
+    },
+}
+
+/// The account of a command that is carried out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Operated {
+    /// Its id.
+    pub account: AccountId,
+    /// Its name, in its owner's spelling.
+    pub name: String,
+    /// Number of tokens that are no longer valid.
+    pub tokens: usize,
+    /// Number of sessions that are closed.
+    pub sessions: usize,
+}
+
+/// An account in a list for the operator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AccountSummary {
+    /// Its id.
+    pub account: AccountId,
+    /// Its name.
+    pub name: String,
+    /// Whether its owner is recognized by a key, and not by a password.
+    pub has_key: bool,
+    /// Number of its devices.
+    pub devices: usize,
+    /// Number of its sessions.
+    pub sessions: usize,
+    /// Records that count for its quota now.
+    pub records: u64,
+    /// Bytes of text that count for its quota now.
+    pub bytes: u64,
+}
+
+impl Switchboard {
+    /// The next accounts after `last`, in order of their ids, and at most `max` of them.
+    #[must_use]
+    pub fn accounts_after(&self, last: Option<AccountId>, max: usize, now: UnixMillis) -> Vec<AccountSummary> {
+        let accounts = self.version2.ledger.accounts.after(last).take(max);
+        accounts
+            .map(|(id, account)| {
+                let (records, bytes) = account.usage.current(now.0);
+                AccountSummary {
+                    account: id,
+                    name: account.name.to_string(),
+                    has_key: matches!(account.credential, Credential::Key(_)),
+                    devices: account.devices.len(),
+                    sessions: account.sessions().count(),
+                    records,
+                    bytes,
+                }
+            })
+            .collect()
+    }
+
+    /// Carries out a command of the operator. [`StoreEffects::operated`] is called once the store has its changes.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which nothing has changed.
+    pub fn operate(
+        &mut self,
+        ticket: OperatorTicket,
+        command: OperatorCommand,
+        effects: &mut impl StoreEffects,
+    ) -> Result<Operated, ErrorCode> {
+        self.can_store()?;
+        let operated = match command {
+            OperatorCommand::AddAccount { name, credential } => self.add_account(&name, credential, effects),
+            OperatorCommand::ResetAccount { name, credential } => self.reset_account(&name, credential, effects),
+            OperatorCommand::DeleteAccount { name } => self.remove_account(&name, effects),
+        }?;
+        let position = self.version2.ledger.position();
+        self.version2.commit_queue.push(position, QueuedOutput::Operated(ticket));
+        self.settle(REQUEST_WORK_MAX, effects);
+        Ok(operated)
+    }
+
+    fn add_account(
+        &mut self,
+        name: &str,
+        credential: Credential,
+        effects: &mut impl StoreEffects,
+    ) -> Result<Operated, ErrorCode> {
+        let username = Username::new(name).map_err(|_| ErrorCode::InvalidName)?;
+        if !fits_tag(name) {
+            return Err(ErrorCode::InvalidName);
+        }
+        // A guest could not keep the name, and would not know why.
+        if self.find(name).is_some() {
+            return Err(ErrorCode::NameTaken);
+        }
+        let account = self.create_account(&username, credential, effects)?;
+        Ok(Operated { account, name: username.as_str().to_owned(), tokens: 0, sessions: 0 })
+    }
+
+    fn reset_account(
+        &mut self,
+        name: &str,
+        credential: Credential,
+        effects: &mut impl StoreEffects,
+    ) -> Result<Operated, ErrorCode> {
+        let id = self.version2.ledger.accounts.find(name).ok_or(ErrorCode::UserNotFound)?;
+        let sessions = self.close_sessions_of(id, None, effects);
+        let account = self.version2.ledger.accounts.get_mut(id).ok_or(ErrorCode::UserNotFound)?;
+        account.credential = credential.clone();
+        let name = account.name.to_string();
+        // A device keeps its numbers, so that a message that its client sends again is not stored twice. Nobody has a
+        // token with a random hash.
+        let mut replaced = Vec::new();
+        for (&device, state) in account.devices.iter_mut().filter(|(_, state)| state.token.is_some()) {
+            let words: [[u8; 8]; 4] = std::array::from_fn(|_| effects.random().to_ne_bytes());
+            let hash = TokenHash(std::array::from_fn(|index| words[index / 8][index % 8]));
+            state.token = Some(hash);
+            replaced.push(Change::TokenSet { device, hash });
+        }
+        let tokens = replaced.len();
+        let ledger = &mut self.version2.ledger;
+        ledger.append(Change::CredentialSet { account: id, credential }, effects);
+        for change in replaced {
+            ledger.append(change, effects);
+        }
+        Ok(Operated { account: id, name, tokens, sessions })
+    }
+
+    fn remove_account(&mut self, name: &str, effects: &mut impl StoreEffects) -> Result<Operated, ErrorCode> {
+        let id = self.version2.ledger.accounts.find(name).ok_or(ErrorCode::UserNotFound)?;
+        let account = self.version2.ledger.accounts.get(id).ok_or(ErrorCode::UserNotFound)?;
+        let name = account.name.to_string();
+        let tokens = account.devices.values().filter(|device| device.token.is_some()).count();
+        let sessions = self.close_sessions_of(id, None, effects);
+        // No session has this id.
+        self.delete_account(SessionId::default(), id, effects);
+        Ok(Operated { account: id, name, tokens, sessions })
+    }
+
+    /// Closes the sessions of an account but one, also those whose login is not stored yet. Returns their number.
+    pub(super) fn close_sessions_of(
+        &mut self,
+        account: AccountId,
+        kept: Option<SessionId>,
+        effects: &mut impl StoreEffects,
+    ) -> usize {
+        let is_of_account = |state: &super::SessionState| match (&state.device, &state.identity) {
+            (Some((of, _)), _) | (None, Some(IdentityStep::Commit(IdentityChange::Login(of, _)))) => *of == account,
+            _ => false,
+        };
+        let sessions: Vec<_> = self
+            .version2
+            .sessions
+            .iter()
+            .filter(|&(&session, state)| Some(session) != kept && is_of_account(state))
+            .map(|(&session, _)| session)
+            .collect();
+        for &session in &sessions {
+            self.close(session, CloseReason::Revoked, effects);
+        }
+        sessions.len()
+    }
+}
