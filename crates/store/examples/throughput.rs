@@ -5,6 +5,7 @@
 //! cargo run --release -p switchboard-store --example throughput -- /path many             # takes some minutes
 //! cargo run --release -p switchboard-store --example throughput -- /path many 1000000     # fewer records
 //! cargo run --release -p switchboard-store --example throughput -- /path bare             # takes some minutes
+//! cargo run --release -p switchboard-store --example throughput -- /path fill             # takes some minutes
 //! ```
 //!
 //! The first form commits batches of 1, 64 and 1,024 messages of 200 bytes to an empty store. Beside each figure is the
@@ -12,7 +13,8 @@
 //!
 //! The other forms first store 5 million records, or another number, in 10,000 conversations. `many` then measures
 //! commits to random conversations, the time to open and load the store, and reads. `bare` compares the store with a
-//! loop of `INSERT` statements: both add batches of 1,024 records to the same file, in turns.
+//! loop of `INSERT` statements: both add batches of 1,024 records to the same file, in turns. `fill` keeps the store, as the
+//! directory `many`, for `cargo xtask bench store`.
 
 use std::error::Error;
 use std::fs::File;
@@ -55,14 +57,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let parent = arguments.next().ok_or("name a directory on the disk to measure")?;
     let parent = Path::new(&parent);
     let directory = tempfile::tempdir_in(parent)?;
-    match arguments.next() {
-        None => on_an_empty_store(directory.path()),
-        Some(form) if form == "many" || form == "bare" => {
-            let records = arguments.next().map_or(Ok(MANY_RECORDS), |number| number.to_string_lossy().parse())?;
-            let measure = if form == "many" { among_many_records } else { beside_bare_sqlite };
-            measure(directory.path(), records)
-        }
-        Some(form) => Err(format!("{}: leave it out, or write \"many\" or \"bare\"", form.display()).into()),
+    let Some(form) = arguments.next() else { return on_an_empty_store(directory.path()) };
+    let records = arguments.next().map_or(Ok(MANY_RECORDS), |number| number.to_string_lossy().parse())?;
+    match form.to_str() {
+        Some("many") => among_many_records(directory.path(), records),
+        Some("bare") => beside_bare_sqlite(directory.path(), records),
+        Some("fill") => filled_store(&parent.join("many"), records).map(drop),
+        _ => Err(format!("{}: leave it out, or write many, bare or fill", form.display()).into()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod child;
 mod instructions;
 mod server;
+mod store;
 mod wire;
 
 #[derive(Debug, clap::Subcommand)]
@@ -13,6 +14,12 @@ pub(crate) enum Benchmark {
     /// of its processor time. Writes the results to report/bench.json, and plots beside that file. Compares with
     /// nats-server, redis-server, ngircd, mosquitto and postgresql, and installs them as `cargo xtask test` does.
     Server(server::Args),
+    /// A server with five million stored records: its start after a kill, its memory, and reads.
+    ///
+    /// Fills a store in target/bench/store with records in 10,000 conversations, which takes some minutes the first time.
+    /// Kills a server under load, starts it again, and prints the time until it answers, its memory, the time to resume
+    /// 100 conversations with 10,000 missed records, and the time for the last 50 records of a conversation.
+    Store,
     /// The wire lab: build the frames of a million rows, decode them and analyze them.
     ///
     /// Writes the rows and the frames to target/bench. Runs the programs in turn on one core, several rounds. Prints
@@ -39,6 +46,7 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<(), String> {
     std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     match benchmark {
         Benchmark::Server(args) => server::run(args),
+        Benchmark::Store => store::run(),
         Benchmark::Wire => wire::run(),
         Benchmark::Instructions(args) => instructions::run(args),
         Benchmark::Relay { port } => server::relay::serve(*port).map_err(|error| error.to_string()),
