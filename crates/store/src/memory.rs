@@ -272,10 +272,10 @@ impl Reader for MemoryReader {
         let conversations: HashSet<ConversationId> = conversations.iter().copied().collect();
         let contents = lock(&self.contents);
         let newest = contents.order.iter().rev().filter(|(conversation, _)| conversations.contains(conversation));
-        let newest = newest.filter_map(|&(conversation, seq)| contents.record(conversation, seq));
-        let found = newest.take(SEARCHED_MAX).filter(|record| is_found(record, &phrases));
+        let mut newest = newest.filter_map(|&(conversation, seq)| contents.record(conversation, seq));
+        let found = newest.by_ref().take(SEARCHED_MAX).filter(|record| is_found(record, &phrases));
         let records = found.take(max).map(|record| Record::clone(record)).collect();
-        Ok(Found { records, is_complete: contents.order.len() <= SEARCHED_MAX })
+        Ok(Found { records, is_complete: newest.next().is_none() })
     }
 }
 

@@ -91,7 +91,7 @@ pub trait Reader: Send {
             Query::Sent { conversation, last, n } => Answer::Sent(self.sent_seq(conversation, last, n)?),
             Query::Search { ref conversations, ref words, max_records } => {
                 let found = self.search(conversations, words, max_records)?;
-                Answer::Records { first: 0, records: found.records }
+                Answer::Found { records: found.records, is_complete: found.is_complete }
             }
         })
     }
@@ -143,7 +143,7 @@ pub struct Page {
 pub struct Found {
     /// The records, the newest first.
     pub records: Vec<Record>,
-    /// Whether all records were searched. If not, the bound on the work of one search was reached.
+    /// Whether all records were searched. If not, one of the bounds was reached: on results, or on work.
     pub is_complete: bool,
 }
 

@@ -57,12 +57,19 @@ pub enum Query {
 /// The answer to a [`Query`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Answer {
-    /// The records of a range or a search.
+    /// The records of a range.
     Records {
-        /// The number of the first record that is left in the conversation, or of its next one. 0 for a search.
+        /// The number of the first record that is left in the conversation, or of its next one.
         first: u64,
         /// The records.
         records: Vec<Record>,
+    },
+    /// The records that a search has found.
+    Found {
+        /// The records, newest first.
+        records: Vec<Record>,
+        /// Whether all records were searched. If not, older ones may contain the words, too.
+        is_complete: bool,
     },
     /// The number of the record that was sent with `n`, if it is among the last [`SENT_KEPT`] of its device.
     Sent(Option<u64>),

@@ -295,7 +295,7 @@ impl Client {
         let find = |name: &str| conversation(who, name).expect("a conversation of the device");
         match &parsed.reply {
             Reply::Record(record) => self.hear_record(find(&record.target), record, ledger),
-            Reply::Gap { target, from, to, reason } => {
+            Reply::Gap { target, from, to, reason, .. } => {
                 let id = find(target);
                 ledger.hear_gap(id, who, *from, *to, *reason);
                 if line.starts_with("@past=1 ") {

@@ -276,16 +276,18 @@ impl Driver {
                 let controls = self.views.record(Record::new(record, n));
                 self.controls.extend(controls);
             }
-            Reply::Gap { target, from, to, reason } => {
+            Reply::Gap { target, from, to, reason, is_past } => {
                 let gap = Gap { target: target.into_owned(), from, to, reason };
                 let is_listed = self.in_flight.as_ref().is_some_and(|control| {
-                    let reply = Reply::Gap { target: (&*gap.target).into(), from, to, reason };
+                    let reply = Reply::Gap { target: (&*gap.target).into(), from, to, reason, is_past };
                     control.takes_part(&reply)
                 });
                 if is_listed && !self.views.expects_gap(&gap) {
                     let Gap { target, .. } = gap;
-                    return self
-                        .take_part(TaggedReply { n, reply: Reply::Gap { target: target.into(), from, to, reason } });
+                    return self.take_part(TaggedReply {
+                        n,
+                        reply: Reply::Gap { target: target.into(), from, to, reason, is_past },
+                    });
                 }
                 let controls = self.views.gap(gap);
                 self.controls.extend(controls);

@@ -399,7 +399,7 @@ fn check_word(word: &str) -> Result<String, Error> {
 fn to_item(part: TaggedReply<'static>) -> Option<Item> {
     match part.reply {
         Reply::Record(record) => Some(Item::Record(Record::new(record, part.n))),
-        Reply::Gap { target, from, to, reason } => {
+        Reply::Gap { target, from, to, reason, .. } => {
             Some(Item::Gap(Gap { target: target.into_owned(), from, to, reason }))
         }
         _ => None,

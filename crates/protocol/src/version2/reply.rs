@@ -139,6 +139,8 @@ pub enum Reply<'a> {
         to: u64,
         /// Why.
         reason: GapReason,
+        /// Whether it answers `HISTORY` (tag `past=1`).
+        is_past: bool,
     },
     /// The end of the records that `HISTORY` asked for.
     HistoryOk {
@@ -189,6 +191,8 @@ pub enum Reply<'a> {
         seq: u64,
         /// Their names.
         names: Users<'a>,
+        /// Whether there are more than the line has room for (tag `more=1`).
+        has_more: bool,
     },
     /// The end of the records that `SEARCH` found.
     SearchOk {
@@ -196,6 +200,8 @@ pub enum Reply<'a> {
         target: Option<Cow<'a, str>>,
         /// The number of records.
         count: u64,
+        /// Whether the search ended at a bound, so that older records may contain the words, too (tag `more=1`).
+        has_more: bool,
     },
     /// One room. `ROOMS_OK` ends the list.
     Room {
@@ -470,7 +476,9 @@ impl Reply<'_> {
             }
             Reply::Live { target, last } => Reply::Live { target: owned(target), last },
             Reply::CloseOk { target } => Reply::CloseOk { target: owned(target) },
-            Reply::Gap { target, from, to, reason } => Reply::Gap { target: owned(target), from, to, reason },
+            Reply::Gap { target, from, to, reason, is_past } => {
+                Reply::Gap { target: owned(target), from, to, reason, is_past }
+            }
             Reply::HistoryOk { target, first, last } => Reply::HistoryOk { target: owned(target), first, last },
             Reply::Conversation { target, epoch, first, last, read } => {
                 Reply::Conversation { target: owned(target), epoch: owned(epoch), first, last, read }
@@ -478,10 +486,12 @@ impl Reply<'_> {
             Reply::ConversationsOk { count } => Reply::ConversationsOk { count },
             Reply::ReadOk { target, seq } => Reply::ReadOk { target: owned(target), seq },
             Reply::Read { target, seq } => Reply::Read { target: owned(target), seq },
-            Reply::Readers { target, seq, names } => {
-                Reply::Readers { target: owned(target), seq, names: names.into_owned() }
+            Reply::Readers { target, seq, names, has_more } => {
+                Reply::Readers { target: owned(target), seq, names: names.into_owned(), has_more }
             }
-            Reply::SearchOk { target, count } => Reply::SearchOk { target: target.map(owned), count },
+            Reply::SearchOk { target, count, has_more } => {
+                Reply::SearchOk { target: target.map(owned), count, has_more }
+            }
             Reply::Room { target, members, topic } => {
                 Reply::Room { target: owned(target), members, topic: owned(topic) }
             }

@@ -90,10 +90,10 @@ impl Results<'_> {
         let mut select = self.connection.prepare_cached(select)?;
         let mut rows = select.query([indexed])?;
         for _ in 0..TAIL_READ_MAX {
-            if self.is_full() {
-                return Ok(());
-            }
             let Some(row) = rows.next()? else { return Ok(()) };
+            if self.is_full() {
+                break;
+            }
             if self.conversations.contains(&ConversationId(record_row::unsigned(row, 0)?)) {
                 let record = record_row::read(row)?;
                 if is_found(&record, phrases) {
@@ -116,10 +116,10 @@ impl Results<'_> {
         let mut select = self.connection.prepare_cached(select)?;
         let mut rows = select.query([self.query(phrases)])?;
         for _ in 0..INDEX_READ_MAX {
-            if self.is_full() {
-                return Ok(());
-            }
             let Some(row) = rows.next()? else { return Ok(()) };
+            if self.is_full() {
+                break;
+            }
             if self.conversations.contains(&ConversationId(record_row::unsigned(row, 0)?)) {
                 let record = record_row::read(row)?;
                 self.add(record)?;

@@ -8,7 +8,7 @@ use super::say::{encode, is_hidden};
 use super::state::{LaneItem, LaneRead};
 use super::{Question, ReplyPath};
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record, RecordKind, RedactTarget};
+use crate::change::{AccountId, ConversationId, Record, RecordKind, RedactTarget, Standing};
 use crate::effects::StoreEffects;
 use crate::reads::{Answer, Query};
 use crate::session::SessionId;
@@ -78,15 +78,23 @@ impl Switchboard {
                 Ok(())
             }
             Redaction::Author(who) => {
-                let author = self.person(who).ok();
-                let is_own = author == Some(account);
-                if !is_own && !self.is_moderator(conversation, account) {
+                // An id also names an account that is deleted.
+                let author = match who {
+                    Target::Account(id) => Some(AccountId(*id)),
+                    Target::Name(_) | Target::Room(_) => self.person(who).ok(),
+                };
+                let is_moderator = self.is_moderator(conversation, account);
+                if author != Some(account) && !is_moderator {
                     return Err(ErrorCode::NotAllowed);
                 }
                 self.may_store(from, 0, effects)?;
-                let name = who.to_string();
-                let redacted = author.map_or_else(|| RedactTarget::Guest(name.clone()), RedactTarget::Account);
-                self.append_redaction(from, conversation, redacted, &name, effects);
+                let named = who.to_string();
+                let mut targets: Vec<_> = author.map(RedactTarget::Account).into_iter().collect();
+                // A name means all who have written under it. The messages of guests are for moderators.
+                if is_moderator && !matches!(who, Target::Account(_)) {
+                    targets.push(RedactTarget::Guest(named.clone()));
+                }
+                self.append_redaction(from, conversation, targets, &named, effects);
                 Ok(())
             }
         }
@@ -221,7 +229,7 @@ impl Switchboard {
                     (Some((conversation, _)), _) => vec![conversation],
                     (None, Some(account)) => ledger
                         .conversations_of(account)
-                        .filter(|id| ledger.conversations[id].may_read(Some(account)))
+                        .filter(|id| ledger.conversations[id].standing(Some(account)).is_some_and(Standing::is_member))
                         .collect(),
                     (None, None) => Vec::new(),
                 };
@@ -259,7 +267,7 @@ impl Switchboard {
                 let target = self.target_name(conversation, session).into();
                 self.send_now(session, &Reply::HistoryOk { target, first, last }, effects);
             }
-            (LaneRead::Search { within, .. }, Answer::Records { mut records, .. }) => {
+            (LaneRead::Search { within, .. }, Answer::Found { mut records, is_complete }) => {
                 let account = self.account_of(session);
                 records.retain(|record| {
                     // In a search of all conversations, none is left of a conversation that the account may not read.
@@ -270,7 +278,7 @@ impl Switchboard {
                 let count = records.len() as u64;
                 self.send_past(session, &records, effects);
                 let target = within.map(|(id, _)| self.target_name(id, session).into());
-                self.send_now(session, &Reply::SearchOk { target, count }, effects);
+                self.send_now(session, &Reply::SearchOk { target, count, has_more: !is_complete }, effects);
             }
             (LaneRead::Sent { conversation, n, reply, .. }, Answer::Sent(seq)) => {
                 let target = self.target_name(conversation, session);
@@ -291,7 +299,7 @@ impl Switchboard {
                     self.refuse(session, None, code, Some(&target), effects);
                 }
             }
-            (read, Answer::Failed | Answer::Records { .. } | Answer::Sent(_)) => {
+            (read, Answer::Failed | Answer::Records { .. } | Answer::Found { .. } | Answer::Sent(_)) => {
                 let name = |id| self.target_name(id, session);
                 let (target, n) = match read {
                     LaneRead::History { conversation, .. } | LaneRead::Redact { conversation, .. } => {
@@ -342,13 +350,13 @@ impl Switchboard {
             return Ok(());
         }
         self.may_store(from, 0, effects)?;
-        self.append_redaction(from, id, RedactTarget::Record(seq), &seq.to_string(), effects);
+        self.append_redaction(from, id, vec![RedactTarget::Record(seq)], &seq.to_string(), effects);
         Ok(())
     }
 
     fn is_moderator(&self, id: ConversationId, account: AccountId) -> bool {
         let conversation = self.version2.ledger.conversations.get(&id);
         let standing = conversation.and_then(|conversation| conversation.standing(Some(account)));
-        standing.is_some_and(crate::change::Standing::is_moderator)
+        standing.is_some_and(Standing::is_moderator)
     }
 }

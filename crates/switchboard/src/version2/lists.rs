@@ -17,6 +17,9 @@ use crate::session::SessionId;
 /// A list is sent in parts of about this length, whenever the outbox has room.
 const LIST_PART_BYTES: usize = 32 * 1024;
 
+/// Maximum bytes of the names in a `READERS`, so that the line is no longer than the longest request.
+const READERS_BYTES_MAX: usize = 3_840;
+
 /// Maximum accounts that an account does not hear.
 const BLOCKED_MAX: usize = 1_000;
 
@@ -207,14 +210,18 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let id = self.readable(from, target)?;
         let ledger = &self.version2.ledger;
-        let names: Vec<String> = ledger.conversations[&id]
-            .members
-            .iter()
-            .filter(|(_, member)| member.standing.is_member() && member.read >= seq)
-            .filter_map(|(&account, _)| ledger.accounts.get(account).map(|account| account.name.to_string()))
-            .collect();
+        let members = ledger.conversations[&id].members.iter();
+        let readers = members.filter(|(_, member)| member.standing.is_member() && member.read >= seq);
+        let mut bytes = 0;
+        let mut names = readers.filter_map(|(&account, _)| ledger.accounts.get(account).map(|account| &*account.name));
+        let mut fitting = names.by_ref().take_while(|name| {
+            bytes += name.len() + 1;
+            bytes <= READERS_BYTES_MAX
+        });
+        let listed: Vec<String> = fitting.by_ref().map(str::to_owned).collect();
+        let has_more = bytes > READERS_BYTES_MAX;
         let target = ledger.target_name(id, self.account_of(from)).into();
-        self.reply(from, &Reply::Readers { target, seq, names: names.into() }, effects);
+        self.reply(from, &Reply::Readers { target, seq, names: listed.into(), has_more }, effects);
         Ok(())
     }
 

@@ -147,7 +147,7 @@ impl Switchboard {
         if is_within { Ok(()) } else { Err(ErrorCode::QuotaFull) }
     }
 
-    /// What the account has stored and may store. For a guest: what it and all guests have.
+    /// The usage and the quota of the account. For a guest: its own, and those of all guests.
     fn usages(&mut self, from: SessionId) -> [Option<(&mut Usage, Quota)>; 2] {
         let account = self.account_of(from);
         let Version2 { ledger, sessions, guests_usage, settings, .. } = &mut self.version2;

@@ -144,7 +144,7 @@ impl Switchboard {
     }
 
     /// Removes a room that only invited accounts may join after its last member has left: nobody can invite anybody any
-    /// more, and whoever gets the name next must not read its records.
+    /// more, and the next owner of its name must not read its records.
     pub(super) fn remove_if_abandoned(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
         let conversation = self.version2.ledger.conversations.get(&id);
         // During an outage, nothing can be stored. The next `JOIN` removes the room.
@@ -413,14 +413,16 @@ impl Switchboard {
         &mut self,
         from: SessionId,
         id: ConversationId,
-        target: RedactTarget,
+        targets: Vec<RedactTarget>,
         text: &str,
         effects: &mut impl StoreEffects,
     ) {
         let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
         // The reply waits for the place of the record, so the redaction comes first.
         let by = conversation.last + 1;
-        self.version2.ledger.append(Change::Redacted { conversation: id, target, by }, effects);
+        for target in targets {
+            self.version2.ledger.append(Change::Redacted { conversation: id, target, by }, effects);
+        }
         let reply = Some(PendingReply::Done(DoneVerb::Redact));
         self.append_record(from, id, Draft::new(RecordKind::Redacted, text, reply), effects);
     }

@@ -374,11 +374,7 @@ pub(super) fn encode(
         _ => Cow::Owned(ledger.target_name(record.conversation, account)),
     };
     if is_hidden(ledger, account, record) {
-        if is_past {
-            // A gap of the open conversation has no tag, so that a client tells them apart.
-            out.extend_from_slice(b"@past=1 ");
-        }
-        Reply::Gap { target, from: record.seq, to: record.seq, reason: GapReason::Hidden }.encode(out);
+        Reply::Gap { target, from: record.seq, to: record.seq, reason: GapReason::Hidden, is_past }.encode(out);
         return;
     }
     let n = record.sent.filter(|sent| reader.is_some_and(|(_, device)| device == sent.device)).map(|sent| sent.n);

@@ -64,7 +64,7 @@ impl Switchboard {
         if is_lost {
             self.reply(
                 from,
-                &Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost },
+                &Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost, is_past: false },
                 effects,
             );
         }
@@ -113,7 +113,8 @@ impl Switchboard {
     ) {
         let target = self.target_name(id, session);
         if is_behind {
-            let lost = Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost };
+            let lost =
+                Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost, is_past: false };
             self.send_now(session, &lost, effects);
         }
         self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
@@ -199,7 +200,8 @@ impl Switchboard {
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.first = conversation.first.max(first);
         }
-        let expired = |from, to| Reply::Gap { target: (&*target).into(), from, to, reason: GapReason::Expired };
+        let expired =
+            |from, to| Reply::Gap { target: (&*target).into(), from, to, reason: GapReason::Expired, is_past: false };
         let mut line = Vec::new();
         if records.is_empty() && viewer.next <= to {
             expired(viewer.next, to).encode(&mut line);

@@ -103,8 +103,9 @@ impl Home {
                 };
                 let mut records: Vec<_> = self.records.values().filter(has_words).cloned().collect();
                 records.sort_by_key(|record| std::cmp::Reverse((record.at, record.seq)));
+                let is_complete = records.len() <= *max_records;
                 records.truncate(*max_records);
-                Answer::Records { first: 0, records }
+                Answer::Found { records, is_complete }
             }
         }
     }

@@ -8,7 +8,7 @@ impl TaggedReply<'_> {
     /// Appends the reply as one line with its LF.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(n) = self.n else { return self.reply.encode(out) };
-        if let Reply::Record(_) = self.reply {
+        if let Reply::Record(_) | Reply::Gap { .. } | Reply::Readers { .. } | Reply::SearchOk { .. } = self.reply {
             let mut line = Vec::new();
             self.reply.encode(&mut line);
             push_with_n(out, n, &line);
@@ -38,6 +38,15 @@ pub fn push_with_n(out: &mut Vec<u8>, n: u64, line: &[u8]) {
 fn push_n(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(b"@n=");
     push_number(out, n);
+}
+
+/// Begins a line with a tag of the value 1, if it is set.
+fn push_flag(out: &mut Vec<u8>, key: &str, is_set: bool) {
+    if is_set {
+        for part in ["@", key, "=1 "] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
 }
 
 impl Reply<'_> {
@@ -70,7 +79,8 @@ impl Reply<'_> {
             }
             Self::Live { target, last } => append_line(out, "LIVE", [Word(target), Number(*last)]),
             Self::CloseOk { target } => append_line(out, "CLOSE_OK", [Word(target)]),
-            Self::Gap { target, from, to, reason } => {
+            Self::Gap { target, from, to, reason, is_past } => {
+                push_flag(out, "past", *is_past);
                 append_line(out, "GAP", [Word(target), Number(*from), Number(*to), Word(reason.as_str())]);
             }
             Self::HistoryOk { target, first, last } => {
@@ -84,10 +94,12 @@ impl Reply<'_> {
             Self::ConversationsOk { count } => append_line(out, "CONVERSATIONS_OK", [Number(*count)]),
             Self::ReadOk { target, seq } => append_line(out, "READ_OK", [Word(target), Number(*seq)]),
             Self::Read { target, seq } => append_line(out, "READ", [Word(target), Number(*seq)]),
-            Self::Readers { target, seq, names } => {
+            Self::Readers { target, seq, names, has_more } => {
+                push_flag(out, "more", *has_more);
                 append_line(out, "READERS", [Word(target), Number(*seq), Word(names.as_comma_separated())]);
             }
-            Self::SearchOk { target, count } => {
+            Self::SearchOk { target, count, has_more } => {
+                push_flag(out, "more", *has_more);
                 append_line(out, "SEARCH_OK", [Word(target.as_deref().unwrap_or("*")), Number(*count)]);
             }
             Self::Room { target, members, topic } => {

@@ -15,16 +15,23 @@ pub fn parse_reply(line: &str) -> Result<TaggedReply<'_>, UnknownReply> {
     let line = line.strip_suffix('\r').unwrap_or(line);
     let (tags, rest) = split_tags(line);
     let Some(tags) = tags else { return Ok(parse_untagged(rest)?.into()) };
-    let (mut n, mut has_seq) = (None, false);
+    let (mut n, mut has_seq, mut past, mut more) = (None, false, false, false);
     for tag in iter_tags(tags) {
         match tag.map_err(|_| UnknownReply)? {
             ("n", value) => n = Some(parse_n(value).ok_or(UnknownReply)?),
             ("seq", _) => has_seq = true,
+            ("past", value) => past = value == "1",
+            ("more", value) => more = value == "1",
             _ => {}
         }
     }
     // Only records have the tag `seq`.
-    let reply = if has_seq { Reply::Record(parse_record(tags, rest)?) } else { parse_untagged(rest)? };
+    let mut reply = if has_seq { Reply::Record(parse_record(tags, rest)?) } else { parse_untagged(rest)? };
+    match &mut reply {
+        Reply::Gap { is_past, .. } => *is_past = past,
+        Reply::Readers { has_more, .. } | Reply::SearchOk { has_more, .. } => *has_more = more,
+        _ => {}
+    }
     Ok(TaggedReply { n, reply })
 }
 
@@ -65,6 +72,7 @@ fn parse_untagged(line: &str) -> Result<Reply<'_>, UnknownReply> {
             from: fields.number()?,
             to: fields.number()?,
             reason: fields.one_of(GapReason::ALL, GapReason::as_str)?,
+            is_past: false,
         },
         "HISTORY_OK" => Reply::HistoryOk { target: fields.word()?, first: fields.number()?, last: fields.number()? },
         "CONVERSATION" => Reply::Conversation {
@@ -81,9 +89,11 @@ fn parse_untagged(line: &str) -> Result<Reply<'_>, UnknownReply> {
             target: fields.word()?,
             seq: fields.number()?,
             names: Users::from_comma_separated(fields.rest()),
+            has_more: false,
         },
         "SEARCH_OK" => {
-            Reply::SearchOk { target: Some(fields.word()?).filter(|target| target != "*"), count: fields.number()? }
+            let target = Some(fields.word()?).filter(|target| target != "*");
+            Reply::SearchOk { target, count: fields.number()?, has_more: false }
         }
         "ROOM" => Reply::Room { target: fields.word()?, members: fields.number()?, topic: fields.rest().into() },
         "ROOMS_OK" => Reply::RoomsOk { count: fields.number()? },

@@ -54,8 +54,12 @@ fn lines_of_the_specification_are_replies() {
         ("OPEN_OK #lab 7m2k 1 9088", OpenOk { target: lab(), epoch: "7m2k".into(), first: 1, last: 9088 }),
         ("LIVE #lab 9088", Live { target: lab(), last: 9088 }),
         ("CLOSE_OK #lab", CloseOk { target: lab() }),
-        ("GAP #lab 0 0 LOST", Gap { target: lab(), from: 0, to: 0, reason: GapReason::Lost }),
-        ("GAP #lab 1 9 EXPIRED", Gap { target: lab(), from: 1, to: 9, reason: GapReason::Expired }),
+        ("GAP #lab 0 0 LOST", Gap { target: lab(), from: 0, to: 0, reason: GapReason::Lost, is_past: false }),
+        ("GAP #lab 1 9 EXPIRED", Gap { target: lab(), from: 1, to: 9, reason: GapReason::Expired, is_past: false }),
+        (
+            "@past=1 GAP #lab 1 1 HIDDEN",
+            Gap { target: lab(), from: 1, to: 1, reason: GapReason::Hidden, is_past: true },
+        ),
         ("HISTORY_OK #lab 9000 9049", HistoryOk { target: lab(), first: 9000, last: 9049 }),
         (
             "CONVERSATION Elias 7m2k 1 9088 9000",
@@ -66,11 +70,16 @@ fn lines_of_the_specification_are_replies() {
         ("READ #lab 9088", Read { target: lab(), seq: 9088 }),
         (
             "READERS #lab 9088 Elias,Dana",
-            Readers { target: lab(), seq: 9088, names: Users::from_comma_separated("Elias,Dana") },
+            Readers { target: lab(), seq: 9088, names: Users::from_comma_separated("Elias,Dana"), has_more: false },
         ),
-        ("READERS #lab 9088 ", Readers { target: lab(), seq: 9088, names: Users::default() }),
-        ("SEARCH_OK #lab 3", SearchOk { target: Some(lab()), count: 3 }),
-        ("SEARCH_OK * 0", SearchOk { target: None, count: 0 }),
+        ("READERS #lab 9088 ", Readers { target: lab(), seq: 9088, names: Users::default(), has_more: false }),
+        (
+            "@more=1 READERS #lab 9 Elias",
+            Readers { target: lab(), seq: 9, names: Users::from_comma_separated("Elias"), has_more: true },
+        ),
+        ("@more=1 SEARCH_OK #lab 64", SearchOk { target: Some(lab()), count: 64, has_more: true }),
+        ("SEARCH_OK #lab 3", SearchOk { target: Some(lab()), count: 3, has_more: false }),
+        ("SEARCH_OK * 0", SearchOk { target: None, count: 0, has_more: false }),
         ("ROOM #lab 12 two words", Room { target: lab(), members: 12, topic: "two words".into() }),
         ("ROOM #lab 12 ", Room { target: lab(), members: 12, topic: "".into() }),
         ("ROOMS_OK 2", RoomsOk { count: 2 }),
@@ -94,7 +103,11 @@ fn lines_of_the_specification_are_replies() {
         ),
     ];
     for (line, reply) in cases {
-        for (n, line) in [(None, (*line).to_owned()), (Some(41), format!("@n=41 {line}"))] {
+        let numbered = match line.strip_prefix('@') {
+            Some(tagged) => format!("@n=41;{tagged}"),
+            None => format!("@n=41 {line}"),
+        };
+        for (n, line) in [(None, (*line).to_owned()), (Some(41), numbered)] {
             let tagged = TaggedReply { n, reply: reply.clone() };
             assert_eq!(parse_reply(&line), Ok(tagged.clone()), "{line:?}");
             assert_eq!(encoded(&tagged), line);
@@ -282,16 +295,25 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
             }),
             (target(), number()).prop_map(|(target, last)| Live { target, last }),
             target().prop_map(|target| CloseOk { target }),
-            (target(), number(), number(), proptest::sample::select(&GapReason::ALL[..]))
-                .prop_map(|(target, from, to, reason)| Gap { target, from, to, reason }),
+            (target(), number(), number(), proptest::sample::select(&GapReason::ALL[..]), any::<bool>())
+                .prop_map(|(target, from, to, reason, is_past)| Gap { target, from, to, reason, is_past }),
             (target(), number(), number()).prop_map(|(target, first, last)| HistoryOk { target, first, last }),
             (target(), word(), number(), number(), number())
                 .prop_map(|(target, epoch, first, last, read)| Conversation { target, epoch, first, last, read }),
             number().prop_map(|count| ConversationsOk { count }),
             (target(), number()).prop_map(|(target, seq)| ReadOk { target, seq }),
             (target(), number()).prop_map(|(target, seq)| Read { target, seq }),
-            (target(), number(), names).prop_map(|(target, seq, names)| Readers { target, seq, names: names.into() }),
-            (proptest::option::of(target()), number()).prop_map(|(target, count)| SearchOk { target, count }),
+            (target(), number(), names, any::<bool>()).prop_map(|(target, seq, names, has_more)| Readers {
+                target,
+                seq,
+                names: names.into(),
+                has_more
+            }),
+            (proptest::option::of(target()), number(), any::<bool>()).prop_map(|(target, count, has_more)| SearchOk {
+                target,
+                count,
+                has_more
+            }),
         ];
     let rooms =
         prop_oneof![
