@@ -220,9 +220,9 @@ fn backup_of_a_running_server_is_restored_with_new_epochs() {
     let mut noy = TestClient::account(server.commands, "Noy", FIRST);
     noy.send("JOIN #lab");
     noy.expect_reply("JOIN_OK #lab 1");
-    let mut made = Command::new("sqlite3");
-    made.arg(data.join("switchboard.sqlite")).arg(format!(".backup {}", backup.display())).stdin(Stdio::null());
-    assert!(made.status().expect("sqlite3 is installed (Debian: sqlite3)").success());
+    let mut sqlite3 = Command::new("sqlite3");
+    sqlite3.arg(data.join("switchboard.sqlite")).arg(format!(".backup {}", backup.display())).stdin(Stdio::null());
+    assert!(sqlite3.status().expect("sqlite3 is installed (Debian: sqlite3)").success());
     fs::copy(data.join("server-id"), folder.path().join("server-id")).expect("the id can be copied");
     noy.send("SAY #lab lost by the restore");
     noy.expect_reply("SAID #lab 2");
