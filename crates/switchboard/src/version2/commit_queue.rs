@@ -92,9 +92,10 @@ pub(super) enum QueuedOutput {
     Result(SessionId, Option<String>, Vec<u8>),
     /// The reply to a `READ` that has moved the read marker of an account. The other devices hear of the marker.
     ReadMarker(SessionId, ReadMarker, Vec<u8>),
-    /// The `CONNECT_OK` of a conversation, which is then opened if it is still the partner. If it is not stored, the
-    /// session has no partner.
+    /// The `CONNECT_OK` of a conversation, which is then opened. If it is not stored, the session has no partner.
     Connected(SessionId, ConversationId, Target<'static>),
+    /// The end of a view, by a `DISCONNECT` or `LEAVE`. An `OPEN` before it may still be here.
+    CloseView(SessionId, ConversationId),
     /// A question for the lane of its session.
     Read(SessionId, LaneRead),
     /// A request that stores nothing.
@@ -217,11 +218,13 @@ impl Switchboard {
                     let name = self.target_name(id, session).into();
                     Reply::Version1(switchboard_protocol::Reply::ConnectOk { name }).encode(&mut line);
                     self.send_in_lane(session, LaneItem::Line(line), effects);
-                    // A `DISCONNECT` may have come since.
-                    if self.version2.sessions.get(&session).is_some_and(|state| state.partner == Some(id)) {
-                        let open = Command::Open { target, position: None };
-                        self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
-                    }
+                    let open = Command::Open { target, position: None };
+                    self.carry_out_later(session, None, open, ReplyPath::Lane, effects);
+                }
+            }
+            QueuedOutput::CloseView(session, id) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::CloseView(id), effects);
                 }
             }
             QueuedOutput::Read(session, read) => {

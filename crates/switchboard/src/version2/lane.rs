@@ -157,7 +157,7 @@ impl Switchboard {
                     .and_then(|conversation| conversation.viewers.get(&session))
                     .is_some_and(|viewer| viewer.next <= *seq),
                 Some(LaneItem::List(_)) => self.version2.shows_withdrawn,
-                Some(LaneItem::Line(_) | LaneItem::Request(..) | LaneItem::Read(_)) => false,
+                Some(LaneItem::Line(_) | LaneItem::CloseView(_) | LaneItem::Request(..) | LaneItem::Read(_)) => false,
             };
             if must_wait {
                 return;
@@ -172,6 +172,7 @@ impl Switchboard {
                 Some(LaneItem::Line(line) | LaneItem::AfterRecord(_, _, line)) => {
                     self.send_line(session, &line, effects);
                 }
+                Some(LaneItem::CloseView(id)) => self.forget_viewer(session, id),
                 Some(LaneItem::Request(n, command)) => {
                     self.carry_out_later(session, n, *command, ReplyPath::Direct, effects);
                 }

@@ -44,6 +44,12 @@ impl Switchboard {
                 }
                 return;
             }
+            QueuedOutput::CloseView(session, id) => {
+                if self.count_released(session) {
+                    self.send_in_lane(session, LaneItem::CloseView(id), effects);
+                }
+                return;
+            }
             // The record with this number may have been withdrawn, so its absence would prove nothing.
             QueuedOutput::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
                 let target = self.target_name(conversation, session);

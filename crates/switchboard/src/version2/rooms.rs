@@ -174,15 +174,17 @@ impl Switchboard {
         let is_member = conversation.standing(account).is_some_and(Standing::is_member);
         // A stranger does not learn how many records a closed room has.
         let last = if conversation.may_read(account) { conversation.last } else { 0 };
-        if let Some(account) = account.filter(|_| is_member) {
+        if is_member {
             self.can_store()?;
+        }
+        if let Some(state) = self.version2.sessions.get_mut(&from) {
+            state.partner = state.partner.filter(|&partner| partner != id);
+        }
+        if let Some(account) = account.filter(|_| is_member) {
             self.remove_from_room(from, id, account, Some(PendingReply::Done(DoneVerb::Leave)), effects);
         } else {
             // A guest may have had it open.
-            if let Some(state) = self.version2.sessions.get_mut(&from) {
-                state.partner = state.partner.filter(|&partner| partner != id);
-            }
-            self.remove_viewer(from, id, effects);
+            self.remove_viewer_in_turn(from, id, effects);
             self.done_after_change(from, id, DoneVerb::Leave, last);
         }
         Ok(())

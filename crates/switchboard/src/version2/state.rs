@@ -91,6 +91,8 @@ pub(crate) enum LaneItem {
     Line(Vec<u8>),
     /// A line that follows the record of this number on the same session.
     AfterRecord(ConversationId, u64, Vec<u8>),
+    /// The end of a view, by a `DISCONNECT` or `LEAVE`. An `OPEN` before it may still be here.
+    CloseView(ConversationId),
     /// A request whose records must not overtake the replies before it, or whose reply may be long.
     Request(Option<u64>, Box<Command<'static>>),
     /// The rest of a list, which is sent in parts.

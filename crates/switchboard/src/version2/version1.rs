@@ -30,7 +30,7 @@ impl Switchboard {
                 if let Some(state) = self.version2.sessions.get_mut(&from) {
                     state.partner = None;
                 }
-                self.remove_viewer(from, id, effects);
+                self.remove_viewer_in_turn(from, id, effects);
                 self.reply(from, &Reply::Version1(switchboard_protocol::Reply::DisconnectOk), effects);
                 Ok(())
             }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{GapReason, Position, Reply, Target};
 
+use super::commit_queue::QueuedOutput;
 use super::say::encode;
+use super::state::LaneItem;
 use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
 use crate::change::ConversationId;
@@ -92,6 +94,25 @@ impl Switchboard {
 
     /// Ends the view of a session, and releases the replies that waited for its records.
     pub(super) fn remove_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        self.forget_viewer(session, id);
+        self.advance_lane(session, effects);
+    }
+
+    /// Ends the view of a session after its earlier requests: one of them may be an `OPEN`.
+    pub(super) fn remove_viewer_in_turn(
+        &mut self,
+        session: SessionId,
+        id: ConversationId,
+        effects: &mut impl StoreEffects,
+    ) {
+        if self.must_queue(session) {
+            self.enqueue(session, QueuedOutput::CloseView(session, id));
+        } else {
+            self.send_in_lane(session, LaneItem::CloseView(id), effects);
+        }
+    }
+
+    pub(super) fn forget_viewer(&mut self, session: SessionId, id: ConversationId) {
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.viewers.remove(&session);
         }
@@ -100,7 +121,6 @@ impl Switchboard {
             state.open.remove(&id);
             state.behind.retain(|&behind| behind != id);
         }
-        self.advance_lane(session, effects);
     }
 
     /// Ends the view of a conversation that is gone. The session hears whether it has missed records.
