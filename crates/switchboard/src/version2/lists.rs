@@ -25,14 +25,8 @@ const BLOCKED_MAX: usize = 1_000;
 
 impl Switchboard {
     /// `CONVERSATIONS`: those in which the account is a member.
-    pub(super) fn list_conversations(
-        &mut self,
-        from: SessionId,
-        effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
+    pub(super) fn list_conversations(&mut self, from: SessionId, effects: &mut impl StoreEffects) {
         self.send_list(from, ListCursor::Conversations(None), effects);
-        Ok(())
     }
 
     /// The line that tells a member how far a conversation is, and how far the member has read.
@@ -53,10 +47,8 @@ impl Switchboard {
     }
 
     /// `ROOMS`: those that the session may know of.
-    pub(super) fn list_rooms(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
+    pub(super) fn list_rooms(&mut self, from: SessionId, effects: &mut impl StoreEffects) {
         self.send_list(from, ListCursor::Rooms(None), effects);
-        Ok(())
     }
 
     /// `MEMBERS`.
@@ -262,7 +254,6 @@ impl Switchboard {
         is_watching: bool,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
         let watchers = &mut self.version2.watchers;
         if is_watching {
             if watchers.len() >= WATCHERS_MAX && !watchers.contains(&from) {

@@ -19,6 +19,7 @@ mod news;
 mod operator;
 mod outage;
 mod pause;
+mod requirement;
 mod retention;
 mod rooms;
 mod say;
@@ -293,11 +294,7 @@ impl Switchboard {
         command: Command<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let is_message =
-            matches!(command, Command::Say { .. } | Command::Version1(switchboard_protocol::Command::Msg { .. }));
-        if is_message && n.is_some() && self.account_of(from).is_none() {
-            return Err(ErrorCode::NotLoggedIn);
-        }
+        self.check_requirement(from, n, &command)?;
         self.check_not_withdrawn(&command)?;
         let mut is_created = false;
         if let Command::Open { target, .. } = &command
@@ -350,10 +347,16 @@ impl Switchboard {
             Command::Close { target } => self.close_view(from, &target, effects),
             Command::History { target, before, count } => self.history(from, &target, before, count, effects),
             Command::Search { target, words } => self.search(from, target.as_ref(), words.as_str(), effects),
-            Command::Conversations => self.list_conversations(from, effects),
+            Command::Conversations => {
+                self.list_conversations(from, effects);
+                Ok(())
+            }
             Command::Read { target, seq } => self.mark_read(from, &target, seq, effects),
             Command::Readers { target, seq } => self.readers(from, &target, seq, effects),
-            Command::Rooms => self.list_rooms(from, effects),
+            Command::Rooms => {
+                self.list_rooms(from, effects);
+                Ok(())
+            }
             Command::Members { target } => self.list_members(from, &target, effects),
             Command::Block { who } => self.block(from, &who, true, effects),
             Command::Unblock { who } => self.block(from, &who, false, effects),

@@ -60,7 +60,6 @@ impl Switchboard {
         if matches!(target, Target::Room(_)) {
             return Ok(false);
         }
-        self.own_name(from)?;
         let before = self.version2.ledger.position();
         self.find_or_create(from, target, None, effects)?;
         Ok(self.version2.ledger.position() != before)

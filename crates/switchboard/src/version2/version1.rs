@@ -66,7 +66,6 @@ impl Switchboard {
         to: &str,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.own_name(from)?;
         let target = Target::new(to);
         if !self.is_conversation(from, &target) {
             let name = match target {
