@@ -91,13 +91,13 @@ pub(super) enum QueuedOutput {
     /// The reply to a change. If the change is not stored, an `ERROR` with this target takes its place.
     Result(SessionId, Option<String>, Vec<u8>),
     /// The reply to a `READ` that has moved the read marker of an account. The other devices hear of the marker.
-    ReadMarker(SessionId, ReadMarker, Vec<u8>),
+    ReadMarker(SessionId, ReadMarker, Option<String>, Vec<u8>),
     /// The `CONNECT_OK` of a conversation, which is then opened. If it is not stored, the session has no partner.
     Connected(SessionId, ConversationId, Target<'static>),
     /// The end of a view, by a `DISCONNECT` or `LEAVE`. An `OPEN` before it may still be here.
     CloseView(SessionId, ConversationId),
-    /// A question for the lane of its session.
-    Read(SessionId, LaneRead),
+    /// A question for the lane of its session, and the target of its `ERROR`.
+    Read(SessionId, LaneRead, Option<String>),
     /// A request that stores nothing.
     Request(SessionId, Option<u64>, Box<Command<'static>>),
     /// The change of identity that is stored now.
@@ -107,12 +107,14 @@ pub(super) enum QueuedOutput {
 }
 
 /// What belongs to a record in the commit queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct RecordContext {
     /// The session of its author.
     pub(super) author: SessionId,
     /// The reply to its author.
     pub(super) reply: Option<PendingReply>,
+    /// The target of the `ERROR` that takes the place of the reply if the record is not stored.
+    pub(super) target: Option<String>,
     /// The account that has left, or was removed or invited.
     pub(super) about: Option<AccountId>,
 }
@@ -147,12 +149,12 @@ impl Switchboard {
         }
     }
 
-    /// Sends the reply to a change, once the store has the last change. `target` is the conversation that an `ERROR`
-    /// names, if the change is not stored.
-    pub(super) fn reply_after_change(&mut self, to: SessionId, target: Option<&str>, reply: &Reply<'_>) {
+    /// Sends the reply to a change, once the store has the last change.
+    pub(super) fn reply_after_change(&mut self, to: SessionId, reply: &Reply<'_>) {
         let mut line = Vec::new();
         reply.encode(&mut line);
-        self.enqueue(to, QueuedOutput::Result(to, target.map(str::to_owned), line));
+        let target = self.version2.target.take();
+        self.enqueue(to, QueuedOutput::Result(to, target, line));
     }
 
     /// Counts an output that has left the commit queue. Returns whether its session still exists.
@@ -192,7 +194,7 @@ impl Switchboard {
     /// Releases one durable output. Returns the number of viewers that it was sent to.
     fn release_output(&mut self, output: QueuedOutput, effects: &mut impl StoreEffects) -> usize {
         match output {
-            QueuedOutput::Record(record, RecordContext { author, reply, about }) => {
+            QueuedOutput::Record(record, RecordContext { author, reply, about, .. }) => {
                 self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
                 self.version2.news.add(record.conversation, Some(author));
                 let viewers = self.deliver(&record, about, effects);
@@ -206,7 +208,7 @@ impl Switchboard {
                     self.send_in_lane(session, LaneItem::Line(line), effects);
                 }
             }
-            QueuedOutput::ReadMarker(session, marker, line) => {
+            QueuedOutput::ReadMarker(session, marker, _, line) => {
                 self.version2.markers.add(session, marker);
                 if self.count_released(session) {
                     self.send_in_lane(session, LaneItem::Line(line), effects);
@@ -227,9 +229,9 @@ impl Switchboard {
                     self.send_in_lane(session, LaneItem::CloseView(id), effects);
                 }
             }
-            QueuedOutput::Read(session, read) => {
+            QueuedOutput::Read(session, read, target) => {
                 if self.count_released(session) {
-                    self.send_in_lane(session, LaneItem::Read(read), effects);
+                    self.send_in_lane(session, LaneItem::Read(read, target), effects);
                 }
             }
             QueuedOutput::Request(session, n, command) => {

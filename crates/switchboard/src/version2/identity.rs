@@ -32,7 +32,7 @@ impl Switchboard {
         if let Some(step) = step
             && let Err(code) = self.next_identity_step(session, step, answer, effects)
         {
-            self.refuse(session, None, code, None, effects);
+            self.refuse(session, None, code, effects);
         }
         self.carry_out_deferred(session, effects);
         self.settle(REQUEST_WORK_MAX, effects);
@@ -78,7 +78,7 @@ impl Switchboard {
                     device.token = Some(hash);
                 }
                 ledger.append(Change::TokenSet { device, hash }, effects);
-                self.reply_after_change(session, None, &Reply::TokenOk { token });
+                self.reply_after_change(session, &Reply::TokenOk { token });
                 Ok(())
             }
             (_, _) => Err(ErrorCode::LoginFailed),
@@ -319,7 +319,7 @@ impl Switchboard {
             _ => Ok(()),
         };
         if let Err(code) = result {
-            self.refuse(session, None, code, None, effects);
+            self.refuse(session, None, code, effects);
         }
         self.carry_out_deferred(session, effects);
     }
@@ -400,7 +400,7 @@ impl Switchboard {
             account.credential = credential.clone();
         }
         ledger.append(Change::CredentialSet { account, credential }, effects);
-        self.reply_after_change(from, None, &Reply::PasswdOk);
+        self.reply_after_change(from, &Reply::PasswdOk);
         Ok(())
     }
 
@@ -441,7 +441,7 @@ impl Switchboard {
         ledger.append(Change::DeviceRemoved { device }, effects);
         if let Some(Device { name, session, .. }) = removed {
             self.version2.ledger.forget_device(device);
-            self.reply_after_change(from, None, &Reply::RevokeOk { device: name.as_str().into() });
+            self.reply_after_change(from, &Reply::RevokeOk { device: name.as_str().into() });
             if let Some(session) = session {
                 self.close(session, CloseReason::Revoked, effects);
             }

@@ -116,10 +116,11 @@ impl Switchboard {
 
     /// Adds a question to the lane of a session, through the commit queue if an earlier reply is still there.
     pub(super) fn ask_in_lane(&mut self, from: SessionId, read: LaneRead, effects: &mut impl StoreEffects) {
+        let target = self.version2.target.take();
         if self.must_queue(from) {
-            self.enqueue(from, QueuedOutput::Read(from, read));
+            self.enqueue(from, QueuedOutput::Read(from, read, target));
         } else {
-            self.send_in_lane(from, LaneItem::Read(read), effects);
+            self.send_in_lane(from, LaneItem::Read(read, target), effects);
         }
     }
 
@@ -146,7 +147,7 @@ impl Switchboard {
         loop {
             let Some(state) = self.version2.sessions.get_mut(&session) else { return };
             let must_wait = match state.lane.front() {
-                None | Some(LaneItem::Asked(_)) => true,
+                None | Some(LaneItem::Asked(..)) => true,
                 Some(LaneItem::AfterRecord(id, seq, _)) => self
                     .version2
                     .ledger
@@ -155,12 +156,12 @@ impl Switchboard {
                     .and_then(|conversation| conversation.viewers.get(&session))
                     .is_some_and(|viewer| viewer.next <= *seq),
                 Some(LaneItem::List(_)) => self.version2.shows_withdrawn,
-                Some(LaneItem::Line(_) | LaneItem::CloseView(_) | LaneItem::Request(..) | LaneItem::Read(_)) => false,
+                Some(LaneItem::Line(_) | LaneItem::CloseView(_) | LaneItem::Request(..) | LaneItem::Read(..)) => false,
             };
             if must_wait {
                 return;
             }
-            if let Some(LaneItem::Read(_) | LaneItem::List(_) | LaneItem::Request(..)) = state.lane.front()
+            if let Some(LaneItem::Read(..) | LaneItem::List(_) | LaneItem::Request(..)) = state.lane.front()
                 && !effects.has_room(session)
             {
                 effects.notify_of_room(session);
@@ -182,20 +183,20 @@ impl Switchboard {
                     }
                     self.send_line(session, &lines, effects);
                 }
-                Some(LaneItem::Read(read)) => {
+                Some(LaneItem::Read(read, target)) => {
                     let query = match self.query(session, &read) {
                         Ok(query) => query,
                         Err(known) => {
-                            self.answer_read(session, read, known, effects);
+                            self.answer_read(session, read, target, known, effects);
                             continue;
                         }
                     };
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
-                        state.lane.push_front(LaneItem::Asked(read));
+                        state.lane.push_front(LaneItem::Asked(read, target));
                     }
                     self.ask(Question::Lane(session), query, effects);
                 }
-                Some(LaneItem::Asked(_)) | None => {}
+                Some(LaneItem::Asked(..)) | None => {}
             }
         }
     }
@@ -247,14 +248,22 @@ impl Switchboard {
     /// Takes the answer for the first item of a lane.
     pub(super) fn answer_lane(&mut self, session: SessionId, answer: Answer, effects: &mut impl StoreEffects) {
         let Some(state) = self.version2.sessions.get_mut(&session) else { return };
-        if let Some(LaneItem::Asked(read)) = state.lane.pop_front() {
-            self.answer_read(session, read, answer, effects);
+        if let Some(LaneItem::Asked(read, target)) = state.lane.pop_front() {
+            self.answer_read(session, read, target, answer, effects);
         }
         self.advance_lane(session, effects);
     }
 
-    fn answer_read(&mut self, session: SessionId, read: LaneRead, answer: Answer, effects: &mut impl StoreEffects) {
+    fn answer_read(
+        &mut self,
+        session: SessionId,
+        read: LaneRead,
+        target: Option<String>,
+        answer: Answer,
+        effects: &mut impl StoreEffects,
+    ) {
         let outer = std::mem::replace(&mut self.version2.reply_path, ReplyPath::Direct);
+        let outer_target = std::mem::replace(&mut self.version2.target, target);
         if let (LaneRead::Redact { .. }, Some(state)) = (&read, self.version2.sessions.get_mut(&session)) {
             state.is_redacting = false;
         }
@@ -280,41 +289,29 @@ impl Switchboard {
                 self.send_now(session, &Reply::SearchOk { target, count, has_more: !is_complete }, effects);
             }
             (LaneRead::Sent { conversation, n, reply, .. }, Answer::Sent(seq)) => {
-                let target = self.target_name(conversation, session);
                 match seq {
                     Some(seq) => {
+                        let target = self.target_name(conversation, session);
                         // A replay of the conversation may not have reached the record yet.
                         let line = reply.encode(&target, seq);
                         if let Some(state) = self.version2.sessions.get_mut(&session) {
                             state.lane.push_front(LaneItem::AfterRecord(conversation, seq, line));
                         }
                     }
-                    None => self.refuse(session, Some(n), ErrorCode::Stale, reply.error_target(&target), effects),
+                    None => self.refuse(session, Some(n), ErrorCode::Stale, effects),
                 }
             }
             (LaneRead::Redact { conversation, seq }, Answer::Records { records, .. }) => {
                 if let Err(code) = self.redact_record(session, conversation, seq, records.first(), effects) {
-                    let target = self.target_name(conversation, session);
-                    self.refuse(session, None, code, Some(&target), effects);
+                    self.refuse(session, None, code, effects);
                 }
             }
             (read, Answer::Failed | Answer::Records { .. } | Answer::Found { .. } | Answer::Sent(_)) => {
-                let name = |id| self.target_name(id, session);
-                let (target, n) = match read {
-                    LaneRead::History { conversation, .. } | LaneRead::Redact { conversation, .. } => {
-                        (Some(name(conversation)), None)
-                    }
-                    LaneRead::Sent { conversation, n, reply, .. } => {
-                        (reply.error_target(&name(conversation)).map(str::to_owned), Some(n))
-                    }
-                    LaneRead::Search { within, .. } => {
-                        (Some(within.map_or_else(|| "*".to_owned(), |(conversation, _)| name(conversation))), None)
-                    }
-                };
-                self.refuse(session, n, ErrorCode::Unavailable, target.as_deref(), effects);
+                let n = if let LaneRead::Sent { n, .. } = read { Some(n) } else { None };
+                self.refuse(session, n, ErrorCode::Unavailable, effects);
             }
         }
-        self.version2.reply_path = outer;
+        (self.version2.reply_path, self.version2.target) = (outer, outer_target);
     }
 
     /// Sends records that are not new.

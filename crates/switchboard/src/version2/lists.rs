@@ -177,10 +177,9 @@ impl Switchboard {
         let member = conversation.members.get(&account).copied().filter(|member| member.standing.is_member());
         let member = member.ok_or(ErrorCode::NotAMember)?;
         let read = seq.min(conversation.durable).max(member.read);
-        let target = self.target_name(id, from);
-        let reply = Reply::ReadOk { target: (&*target).into(), seq: read };
+        let reply = Reply::ReadOk { target: self.target_name(id, from).into(), seq: read };
         if read == member.read {
-            self.reply_after_change(from, Some(&target), &reply);
+            self.reply_after_change(from, &reply);
             return Ok(());
         }
         self.can_store()?;
@@ -188,7 +187,8 @@ impl Switchboard {
         let mut line = Vec::new();
         reply.encode(&mut line);
         let marker = ReadMarker { account, conversation: id, seq: read };
-        self.enqueue(from, QueuedOutput::ReadMarker(from, marker, line));
+        let target = self.version2.target.take();
+        self.enqueue(from, QueuedOutput::ReadMarker(from, marker, target, line));
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl Switchboard {
         }
         let name = shown.into();
         let reply = if is_blocked { Reply::BlockOk { name } } else { Reply::UnblockOk { name } };
-        self.reply_after_change(from, None, &reply);
+        self.reply_after_change(from, &reply);
         Ok(())
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct Version2 {
     activity: u64,
     /// The queues through which the replies of the present request go.
     reply_path: ReplyPath,
+    /// The target of the present request, as its `ERROR` repeats it. An output that can still become an `ERROR` takes it.
+    target: Option<String>,
     settings: Version2Settings,
     /// What all guests together have stored.
     guests_usage: Usage,
@@ -396,11 +398,11 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) {
         let outer = std::mem::replace(&mut self.version2.reply_path, path);
-        let target = target_word(&command);
+        let outer_target = std::mem::replace(&mut self.version2.target, target_word(&command));
         if let Err(code) = self.carry_out(from, n, command, effects) {
-            self.refuse(from, n, code, target.as_deref(), effects);
+            self.refuse(from, n, code, effects);
         }
-        self.version2.reply_path = outer;
+        (self.version2.reply_path, self.version2.target) = (outer, outer_target);
     }
 
     /// The account of a session, unless it is a guest's or of version 1.
@@ -460,15 +462,10 @@ impl Switchboard {
         }
     }
 
-    fn refuse(
-        &mut self,
-        to: SessionId,
-        n: Option<u64>,
-        code: ErrorCode,
-        target: Option<&str>,
-        effects: &mut impl StoreEffects,
-    ) {
-        self.reply_encoded(to, error_line(n, code, target), effects);
+    /// Refuses the present request.
+    fn refuse(&mut self, to: SessionId, n: Option<u64>, code: ErrorCode, effects: &mut impl StoreEffects) {
+        let line = error_line(n, code, self.version2.target.as_deref());
+        self.reply_encoded(to, line, effects);
     }
 
     /// Whether a command stores nothing, so that it waits until the changes before it are durable: it then sees them, and

@@ -32,11 +32,10 @@ impl Switchboard {
     pub(super) fn withdraw_output(&mut self, output: QueuedOutput, effects: &mut impl StoreEffects) {
         let mut identified = None;
         let (session, n, target) = match output {
-            QueuedOutput::Record(record, RecordContext { author, reply, .. }) => {
+            QueuedOutput::Record(record, RecordContext { author, reply, target, .. }) => {
                 self.version2.queued_bytes -= record.text.len() + RECORD_OVERHEAD_BYTES;
                 let Some(reply) = reply else { return };
-                let target = self.target_name(record.conversation, author);
-                (author, reply.n(), reply.error_target(&target).map(str::to_owned))
+                (author, reply.n(), target)
             }
             QueuedOutput::Line(session, line) => {
                 if self.count_released(session) {
@@ -51,13 +50,10 @@ impl Switchboard {
                 return;
             }
             // The record with this number may have been withdrawn, so its absence would prove nothing.
-            QueuedOutput::Read(session, LaneRead::Sent { conversation, n, reply, .. }) => {
-                let target = self.target_name(conversation, session);
-                (session, Some(n), reply.error_target(&target).map(str::to_owned))
-            }
-            QueuedOutput::Read(session, read) => {
+            QueuedOutput::Read(session, LaneRead::Sent { n, .. }, target) => (session, Some(n), target),
+            QueuedOutput::Read(session, read, target) => {
                 if self.count_released(session) {
-                    self.send_in_lane(session, LaneItem::Read(read), effects);
+                    self.send_in_lane(session, LaneItem::Read(read, target), effects);
                 }
                 return;
             }
@@ -65,9 +61,8 @@ impl Switchboard {
                 effects.operated(ticket, Err(self.version2.withdrawal.unwrap_or(ErrorCode::Unavailable)));
                 return;
             }
-            QueuedOutput::Result(session, target, _) => (session, None, target),
-            QueuedOutput::ReadMarker(session, marker, _) => {
-                (session, None, Some(self.target_name(marker.conversation, session)))
+            QueuedOutput::Result(session, target, _) | QueuedOutput::ReadMarker(session, _, target, _) => {
+                (session, None, target)
             }
             QueuedOutput::Connected(session, id, _) => {
                 if let Some(state) = self.version2.sessions.get_mut(&session) {

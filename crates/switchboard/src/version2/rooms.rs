@@ -211,7 +211,7 @@ impl Switchboard {
     /// Sends a reply that names a record, once the store has all changes so far.
     fn done_after_change(&mut self, to: SessionId, id: ConversationId, verb: DoneVerb, seq: u64) {
         let target = self.target_name(id, to);
-        self.reply_after_change(to, Some(&target), &Reply::Done { verb, target: (&*target).into(), seq });
+        self.reply_after_change(to, &Reply::Done { verb, target: target.into(), seq });
     }
 
     /// Makes another member the owner: the moderator that joined first, or else the member that joined first.

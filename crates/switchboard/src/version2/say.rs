@@ -88,7 +88,8 @@ impl Switchboard {
                     self.ask_in_lane(from, read, effects);
                 } else {
                     // An earlier session of the device may have sent the record that is on its way to the store.
-                    self.enqueue(from, QueuedOutput::Read(from, read));
+                    let target = self.version2.target.take();
+                    self.enqueue(from, QueuedOutput::Read(from, read, target));
                 }
                 return Ok(());
             }
@@ -139,7 +140,8 @@ impl Switchboard {
         {
             state.queued_outputs += 1;
         }
-        let context = RecordContext { author: from, reply, about };
+        let target = reply.and_then(|_| self.version2.target.take());
+        let context = RecordContext { author: from, reply, target, about };
         self.version2.commit_queue.push(self.version2.ledger.position(), QueuedOutput::Record(record, context));
         self.expire_excess(id, effects);
     }
@@ -340,14 +342,6 @@ impl PendingReply {
         match self {
             Self::Said(n) | Self::MsgSent(n) => n,
             Self::Done(_) => None,
-        }
-    }
-
-    /// The conversation that an `ERROR` names instead of this reply.
-    pub(super) fn error_target(self, target: &str) -> Option<&str> {
-        match self {
-            Self::Said(_) | Self::Done(_) => Some(target),
-            Self::MsgSent(_) => None,
         }
     }
 }

@@ -97,10 +97,10 @@ pub(crate) enum LaneItem {
     Request(Option<u64>, Box<Command<'static>>),
     /// The rest of a list, which is sent in parts.
     List(List),
-    /// The answer to this question. Only the first item of a lane is asked.
-    Read(LaneRead),
+    /// The answer to this question, or an `ERROR` with this target. Only the first item of a lane is asked.
+    Read(LaneRead, Option<String>),
     /// The same, after the question was asked.
-    Asked(LaneRead),
+    Asked(LaneRead, Option<String>),
 }
 
 /// A list, as far as it is sent.
