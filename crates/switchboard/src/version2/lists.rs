@@ -39,7 +39,7 @@ impl Switchboard {
                 epoch: conversation.epoch.to_string().into(),
                 first: conversation.first_for_readers(),
                 last: conversation.durable,
-                read: conversation.members.get(&account).map_or(0, |member| member.read),
+                read: conversation.members.get(&account).map_or(0, |member| member.read.min(conversation.durable)),
             }
             .encode(&mut line);
         }
@@ -176,7 +176,7 @@ impl Switchboard {
         let conversation = &self.version2.ledger.conversations[&id];
         let member = conversation.members.get(&account).copied().filter(|member| member.standing.is_member());
         let member = member.ok_or(ErrorCode::NotAMember)?;
-        let read = seq.min(conversation.durable).max(member.read);
+        let read = seq.min(conversation.last).max(member.read);
         let reply = Reply::ReadOk { target: self.target_name(id, from).into(), seq: read };
         if read == member.read {
             self.reply_after_change(from, &reply);
