@@ -28,7 +28,7 @@ pub struct Hello {
 pub fn hello<'a>(line: impl Into<RawLine<'a>>) -> Option<Hello> {
     let line = checked_line(line.into()).ok()?;
     let (word, rest) = line.split_once(' ')?;
-    let version = rest.split(' ').next()?;
+    let version = rest.trim_start_matches(' ').split(' ').next()?;
     let version = parse_number(version).filter(|&version| version > 1)?;
     word.eq_ignore_ascii_case("HELLO").then_some(Hello { version })
 }
@@ -127,7 +127,7 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
     }
     let (n, line) = split_number(line).map_err(|error| {
         let (_, line) = split_tags(line);
-        RequestError { n: None, target: target_word(line), reason: error.into() }
+        RequestError { n: None, target: target_word(line.trim_start_matches(' ')), reason: error.into() }
     })?;
     match parse_command(line, text_max_bytes) {
         Ok(command) => Ok(Some(Request { n, command })),
@@ -140,7 +140,7 @@ pub fn parse<'a>(line: impl Into<RawLine<'a>>, text_max_bytes: usize) -> Result<
 fn split_number(line: &str) -> Result<(Option<u64>, &str), InvalidTag> {
     match split_tags(line) {
         (None, line) => Ok((None, line)),
-        (Some(tags), line) => Ok((request_number(tags)?, line)),
+        (Some(tags), line) => Ok((request_number(tags)?, line.trim_start_matches(' '))),
     }
 }
 
