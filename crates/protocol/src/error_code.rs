@@ -110,7 +110,7 @@ codes! {
     /// Version 2: the number `n` is too old or was skipped, so that nobody knows whether the message was stored.
     Stale = "STALE", "That number is too old, or it was skipped: send the message with a new one.";
     /// Version 2: the store failed, so the outcome is unknown.
-    Unavailable = "UNAVAILABLE", "The server cannot store that now: send it again with the same number.";
+    Unavailable = "UNAVAILABLE", "The server cannot do that now: try again later, and send a message with the same number.";
     /// Version 2: the address of the client, or somebody who tries the same name, has tried too often.
     TryLater = "TRY_LATER", "That was tried too often: wait a minute, then try again.";
     /// Version 2: the disk is full.
