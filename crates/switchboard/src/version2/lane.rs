@@ -65,7 +65,6 @@ impl Switchboard {
         what: &Redaction<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        self.can_store()?;
         let account = self.own_account(from)?;
         let conversation = self.readable(from, target)?;
         match what {

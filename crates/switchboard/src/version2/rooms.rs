@@ -59,7 +59,6 @@ impl Switchboard {
         reply: Option<PendingReply>,
         effects: &mut impl StoreEffects,
     ) -> Result<(ConversationId, Option<u64>), ErrorCode> {
-        self.own_name(from)?;
         let Target::Room(name) = target else { return Err(ErrorCode::InvalidRoom) };
         let name = RoomName::new(name).map_err(|_| ErrorCode::InvalidRoom)?;
         let id = match self.version2.ledger.room(&name) {
@@ -236,8 +235,13 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, Standing::is_member)?;
+        let Conversation { settings, last, .. } = &self.version2.ledger.conversations[&id];
+        if settings.topic == text.as_str() {
+            self.done_after_change(from, id, DoneVerb::Topic, *last);
+            return Ok(());
+        }
+        let settings = settings.clone();
         self.may_store(from, text.as_str().len(), effects)?;
-        let settings = self.version2.ledger.conversations[&id].settings.clone();
         let settings = RoomSettings { topic: text.as_str().to_owned(), ..settings };
         self.version2.ledger.set_settings(id, settings, effects);
         let reply = Some(PendingReply::Done(DoneVerb::Topic));
@@ -377,6 +381,8 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, |standing| standing == Standing::Owner)?;
+        let Conversation { settings, last, .. } = &self.version2.ledger.conversations[&id];
+        let (mut settings, last) = (settings.clone(), *last);
         let standing = match setting {
             "moderator" => Some(Standing::Moderator),
             "member" => Some(Standing::Member),
@@ -392,6 +398,10 @@ impl Switchboard {
             if account == owner {
                 return Err(ErrorCode::SelfConnect);
             }
+            if member.standing == standing {
+                self.done_after_change(from, id, DoneVerb::Room, last);
+                return Ok(());
+            }
             self.may_store(from, value.len(), effects)?;
             if standing == Standing::Owner {
                 let before = Member { standing: Standing::Moderator, ..before };
@@ -399,8 +409,11 @@ impl Switchboard {
             }
             self.version2.ledger.set_member(id, account, Member { standing, ..member }, effects);
         } else {
-            let mut settings = self.version2.ledger.conversations[&id].settings.clone();
             apply_setting(&mut settings, setting, value)?;
+            if settings == self.version2.ledger.conversations[&id].settings {
+                self.done_after_change(from, id, DoneVerb::Room, last);
+                return Ok(());
+            }
             self.may_store(from, value.len(), effects)?;
             self.version2.ledger.set_settings(id, settings, effects);
         }
@@ -431,7 +444,6 @@ impl Switchboard {
 
     /// The room that `target` names.
     fn room_of(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
-        self.own_name(from)?;
         let Target::Room(_) = target else { return Err(ErrorCode::InvalidRoom) };
         self.find_conversation(from, target)
     }

@@ -49,7 +49,6 @@ impl Switchboard {
         text: &Text<'_>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
-        self.own_name(from)?;
         let id = self.find_or_create(from, target, Some(text.as_str().len()), effects)?;
         self.check_writable(from, id)?;
         Ok(id)
