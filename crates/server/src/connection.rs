@@ -80,6 +80,9 @@ struct SlowState {
     /// The time of the first failed write.
     broken_since: Option<Instant>,
     pause: Option<Pause>,
+    /// The client has closed its sending side, and waits for the answer to a request, but not longer than this. The store
+    /// may be unable to give the answer.
+    last_answer_until: Option<Instant>,
     set_aside: SetAside,
     delayed_replies: Option<DelayedReplies>,
     /// One timer for all deadlines. It is removed when it has fired and no deadline is left.
@@ -120,7 +123,7 @@ impl SlowState {
         let stalled = stalled_since.map(|since| (since + outbox_timeout, CloseReason::SlowConsumer));
         let broken = self.broken_since.map(|since| (since + BROKEN_READ_MAX, CloseReason::Reset));
         let stage = match self.stage {
-            Stage::Open => None,
+            Stage::Open => self.last_answer_until.map(|until| (until, CloseReason::Quit)),
             Stage::Draining { until, .. } | Stage::Lingering { until } => Some((until, CloseReason::Quit)),
         };
         [stalled, broken, stage].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
@@ -234,7 +237,9 @@ impl Connection {
                     Ok(()) if count == 0 && self.is_broken() => return self.end_of_input(CloseReason::Reset, cx),
                     Ok(()) if count == 0 => {
                         if self.speaker.is_version2() && self.hub.end_of_input(self.speaker.id) {
-                            self.slow_mut().pause = Some(Pause::Request);
+                            let slow = self.slow_mut();
+                            slow.pause = Some(Pause::Request);
+                            slow.last_answer_until = Some(Instant::now() + DRAIN_MAX);
                             return Poll::Ready(Ok(()));
                         }
                         return self.end_of_input(CloseReason::Quit, cx);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use switchboard_core::CloseReason;
 use switchboard_protocol::Dialect;
 
-use super::super::BROKEN_READ_MAX;
+use super::super::{BROKEN_READ_MAX, DRAIN_MAX};
 use super::dialogue;
 use super::mock_socket::{Call, writes};
 use super::test_server::TestServer;
@@ -64,4 +64,19 @@ async fn broken_socket_is_never_written_again_and_ends_with_reset() {
     let outcome = connection.advance(&mut Context::from_waker(Waker::noop()));
     assert_eq!(outcome, Poll::Ready(CloseReason::Reset));
     assert_eq!(elias.take_calls(), []);
+}
+
+/// This server has no store, so it never answers a request that changes something.
+#[tokio::test(start_paused = true)]
+async fn half_closed_session_does_not_wait_for_ever_for_a_store_that_cannot_answer() {
+    let mut server = TestServer::new(Dialect::Commands);
+    let noy = server.admit();
+    noy.send(["HELLO 2\nREGISTER Noy\nJOIN #lab\n".to_owned()]);
+    noy.half_close();
+    server.run();
+    let connection = server.connections[0].as_mut().expect("the answer to JOIN is owed");
+    let mut advance = || connection.advance(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(advance(), Poll::Pending);
+    tokio::time::advance(DRAIN_MAX).await;
+    assert_eq!(advance(), Poll::Ready(CloseReason::Quit));
 }
