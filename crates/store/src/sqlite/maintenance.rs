@@ -184,6 +184,24 @@ mod tests {
     }
 
     #[test]
+    fn log_of_an_ended_process_is_moved_to_the_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
+        store.commit(&[room(1), append(record(1, 1, "text"))]).unwrap();
+        // As the files are when the process ends now.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let copy = tempfile::Builder::new().permissions(private).tempdir().unwrap();
+        for name in ["switchboard.sqlite", "switchboard.sqlite-wal"] {
+            std::fs::copy(directory.path().join(name), copy.path().join(name)).unwrap();
+        }
+        let log = copy.path().join("switchboard.sqlite-wal");
+        assert!(log.metadata().unwrap().len() > 0);
+        let mut store = SqliteStore::open(copy.path(), SqliteOptions::default()).unwrap();
+        assert_eq!(log.metadata().unwrap().len(), 0);
+        assert_eq!(store.load().unwrap().conversations[0].last, 1);
+    }
+
+    #[test]
     fn commits_are_synced_after_a_step_also_if_it_fails() {
         let directory = tempfile::tempdir().unwrap();
         let mut store = SqliteStore::open(directory.path(), SqliteOptions::default()).unwrap();
