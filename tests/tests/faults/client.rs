@@ -301,13 +301,13 @@ impl Client {
                 if line.starts_with("@past=1 ") {
                     self.page.push((*from, *to));
                     self.page_records += 1;
-                } else {
+                } else if (*from, *to) != (0, 0) {
                     self.advance(id, *from, *to);
                 }
             }
             Reply::OpenOk { target, epoch, last, .. } => {
                 let id = find(target);
-                ledger.name_epoch(id, epoch);
+                ledger.name_epoch(id, epoch, *last);
                 ledger.name(id, *last);
                 let Some(Request::Open(opened, after)) = self.requests.pop_front() else { panic!("not asked for") };
                 assert_eq!(opened, id, "another conversation is opened");
@@ -336,12 +336,8 @@ impl Client {
                 };
                 assert_eq!((conversation, n), (id, parsed.n), "answers another message");
                 ledger.acknowledge(id, who, n, &text, *seq);
-                // A LEAVE ends the view at once, if the account is no member.
-                let leaves = |request: &Request| matches!(request, Request::Done(DoneVerb::Leave, left) if *left == id);
-                let may_be_closed = self.requests.iter().any(leaves);
                 let place = &mut self.places[id];
-                let hears = place.view == View::Open && !may_be_closed;
-                assert!(!hears || place.heard >= Some(*seq), "comes before its record");
+                assert!(place.view != View::Open || place.heard >= Some(*seq), "comes before its record");
                 place.own.push(*seq);
                 let message = n.and_then(|n| place.unsettled.remove(&n));
                 ledger.counts.resent_and_stored += u64::from(message.is_some_and(|message| message.is_resent));
@@ -373,7 +369,7 @@ impl Client {
             }
             Reply::Conversation { target, epoch, last, .. } => {
                 let id = find(target);
-                ledger.name_epoch(id, epoch);
+                ledger.name_epoch(id, epoch, *last);
                 ledger.name(id, *last);
                 let news = &mut self.places[id].news;
                 assert!(*last >= *news, "{last} after {news}");
@@ -512,7 +508,7 @@ impl Client {
                 self.page_records = 0;
             }
             (Some(Request::Done(DoneVerb::Leave, id)), _) if is_outage => {
-                // The outcome is unknown.
+                // The outcome is unknown: the view may have ended.
                 let view = &mut self.places[*id].view;
                 *view = if *view == View::Open { View::Unsure } else { *view };
             }

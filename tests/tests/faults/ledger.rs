@@ -116,8 +116,12 @@ impl Ledger {
         *last = (*last).max(seq);
     }
 
-    /// `OPEN_OK` or `CONVERSATION` has named the epoch, which never changes.
-    pub(crate) fn name_epoch(&mut self, id: ConversationIndex, epoch: &str) {
+    /// `OPEN_OK` or `CONVERSATION` has named the epoch, which never changes once there is a record. A conversation without
+    /// records is heard of before it is stored, and may be withdrawn.
+    pub(crate) fn name_epoch(&mut self, id: ConversationIndex, epoch: &str, last: u64) {
+        if last == 0 {
+            return;
+        }
         let known = self.conversations[id].epoch.get_or_insert_with(|| epoch.to_owned());
         assert_eq!(known, epoch, "conversation {id} has another epoch");
     }
@@ -180,8 +184,7 @@ impl Ledger {
             DoneVerb::Topic => RecordVerb::Topic,
             DoneVerb::Kick => RecordVerb::Kicked,
             DoneVerb::Redact => RecordVerb::Redacted,
-            DoneVerb::Room => RecordVerb::Set,
-            // A stranger who leaves hears the last number.
+            // A stranger who leaves, and an owner whose setting is there already, hear the last number.
             _ => return,
         };
         // A redaction is answered again with the record of somebody else.
@@ -196,6 +199,8 @@ impl Ledger {
         match reason {
             GapReason::Expired => conversation.expired = conversation.expired.max(to),
             GapReason::Hidden => conversation.hidden.extend((from..=to).map(|seq| (DEVICES[who].0, seq))),
+            // The conversation was withdrawn before it had a record.
+            GapReason::Lost if conversation.last == 0 => {}
             GapReason::Lost => panic!("{:?} hears that conversation {id} has lost records", DEVICES[who]),
         }
     }
