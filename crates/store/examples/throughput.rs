@@ -27,8 +27,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Statement, params};
 use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, Record, RecordKind, RoomSettings,
-    Sent, UnixMillis,
+    AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, Record, RecordKind,
+    RoomSettings, Sent, UnixMillis,
 };
 use switchboard_store::{ReadLimit, SqliteOptions, SqliteStore, Store};
 
@@ -86,7 +86,7 @@ impl Messages {
             conversation: ConversationId(id),
             kind: ConversationKind::Room { name: format!("#room-{id}") },
             epoch: Epoch(fastrand::u64(..)),
-            settings: RoomSettings::default(),
+            settings: RoomSettings { guests: GuestAccess::Write, ..RoomSettings::default() },
         });
         store.commit(&[account, device].into_iter().chain(rooms).collect::<Vec<_>>())?;
         let lasts = vec![0; usize::try_from(conversations)?];

@@ -48,6 +48,9 @@ pub(super) fn run() -> Result<(), String> {
     println!("load: {WRITERS} writers for {LOAD:?}, then a kill");
     let said = load_and_kill(&mut server)?;
     println!("  {said} messages were acknowledged");
+    if said == 0 {
+        return Err(format!("the writers cannot write: remove {DATA}, and run this again"));
+    }
 
     let mut checks = Checks::default();
     let server = Server::start(Path::new(DATA))?;
@@ -212,7 +215,7 @@ impl Client {
         let mut line = String::new();
         match self.lines.read_line(&mut line) {
             Ok(0) => Err("the server has closed the connection".to_owned()),
-            Ok(_) if line.starts_with("ERROR") => Err(format!("the server answers {line}")),
+            Ok(_) if line.starts_with("ERROR ") => Err(format!("the server answers {line}")),
             Ok(_) => Ok(line),
             Err(error) => Err(format!("cannot receive: {error}")),
         }
