@@ -236,6 +236,35 @@ fn withdrawn_requests_are_answered_in_parts() {
 }
 
 #[test]
+fn stored_messages_that_are_still_queued_at_a_failure_are_acknowledged() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    for _ in 0..5000 {
+        world.send(noy, "SAY #lab stored");
+    }
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    assert!(world.board.has_work(), "most records are still queued");
+    for code in [ErrorCode::Unavailable, ErrorCode::StoreFull] {
+        // The second failure comes while output of the first one is queued.
+        world.send(noy, "SAY #lab lost");
+        world.shell.home.lose();
+        world.event(|board, shell| board.store_failed(code, shell));
+        let (snapshot, position) = (world.shell.home.snapshot(), world.shell.home.position());
+        world.event(|board, shell| board.store_reloaded(snapshot, shell));
+        world.event(|board, shell| board.store_writable(position, shell));
+    }
+    world.work();
+    let mut lines = world.hear(noy);
+    lines.retain(|line| !line.starts_with("CONVERSATION"));
+    let (stored, lost) = lines.split_at(5000);
+    for (line, seq) in stored.iter().zip(2..) {
+        assert_eq!(*line, format!("SAID #lab {seq}"));
+    }
+    assert_eq!(lost, ["ERROR STORE_FULL #lab"; 2]);
+}
+
+#[test]
 fn other_devices_hear_of_the_newest_read_marker_only() {
     let mut world = World::new();
     let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);

@@ -24,11 +24,16 @@ pub struct Position(pub u64);
 /// Output in the order of the changes on which it depends.
 #[derive(Debug)]
 pub(crate) struct CommitQueue<T> {
-    outputs: VecDeque<(Position, T)>,
-    /// Number of outputs at the front whose changes were withdrawn.
-    withdrawn: usize,
-    /// Number of outputs at the front that depend on no change any more.
-    ready: usize,
+    outputs: VecDeque<(Due, T)>,
+}
+
+/// When an output is released.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    /// When the store has the change at this place.
+    After(Position),
+    /// In its turn: this has become of its changes.
+    Decided(Fate),
 }
 
 /// What has become of the changes on which an output depends.
@@ -40,44 +45,63 @@ pub(crate) enum Fate {
 
 impl<T> Default for CommitQueue<T> {
     fn default() -> Self {
-        Self { outputs: VecDeque::new(), withdrawn: 0, ready: 0 }
+        Self { outputs: VecDeque::new() }
     }
 }
 
 impl<T> CommitQueue<T> {
     /// Adds output that depends on the change at `position`, which is not before that of the output added last.
     pub(crate) fn push(&mut self, position: Position, output: T) {
-        debug_assert!(
-            self.ready == self.outputs.len() || self.outputs.back().is_none_or(|&(last, _)| last <= position)
-        );
-        self.outputs.push_back((position, output));
+        debug_assert!(match self.outputs.back() {
+            Some(&(Due::After(last), _)) => last <= position,
+            Some((Due::Decided(_), _)) | None => true,
+        });
+        self.outputs.push_back((Due::After(position), output));
     }
 
     /// The first output, if its fate is known, where the store has all changes up to `durable`.
     pub(crate) fn first(&self, durable: Position) -> Option<&T> {
-        let (position, output) = self.outputs.front()?;
-        (self.ready > 0 || *position <= durable).then_some(output)
+        let (due, output) = self.outputs.front()?;
+        due.fate(durable).map(|_| output)
     }
 
     /// Removes and returns the first output, if its fate is known.
     pub(crate) fn pop(&mut self, durable: Position) -> Option<(T, Fate)> {
-        self.first(durable)?;
-        let (_, output) = self.outputs.pop_front()?;
-        let fate = if self.withdrawn > 0 { Fate::Withdrawn } else { Fate::Durable };
-        self.withdrawn = self.withdrawn.saturating_sub(1);
-        self.ready = self.ready.saturating_sub(1);
-        Some((output, fate))
+        let (due, _) = self.outputs.front()?;
+        let fate = due.fate(durable)?;
+        self.outputs.pop_front().map(|(_, output)| (output, fate))
     }
 
-    /// The store has lost the changes on which the queued output depends.
-    pub(crate) fn withdraw(&mut self) {
-        self.withdrawn = self.outputs.len();
-        self.ready = self.outputs.len();
+    /// The store has all changes up to `durable`, and has lost those after it. Durable output may still be here, because
+    /// it is released in parts.
+    pub(crate) fn withdraw(&mut self, durable: Position) {
+        for (due, _) in &mut self.outputs {
+            *due = Due::Decided(due.fate(durable).unwrap_or(Fate::Withdrawn));
+        }
+    }
+
+    /// Withdraws all output: the store has lost durable changes, too.
+    pub(crate) fn withdraw_all(&mut self) {
+        self.outputs.iter_mut().for_each(|(due, _)| *due = Due::Decided(Fate::Withdrawn));
     }
 
     /// The places of changes begin anew. The queued output depends on no later change.
     pub(crate) fn restart(&mut self) {
-        self.ready = self.outputs.len();
+        for (due, _) in &mut self.outputs {
+            if let Due::After(_) = due {
+                *due = Due::Decided(Fate::Durable);
+            }
+        }
+    }
+}
+
+impl Due {
+    /// What has become of the changes, where the store has all up to `durable`. `None`: this is not known yet.
+    fn fate(self, durable: Position) -> Option<Fate> {
+        match self {
+            Self::After(position) => (position <= durable).then_some(Fate::Durable),
+            Self::Decided(fate) => Some(fate),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl Switchboard {
     pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
         self.version2.outage = Some(code);
         self.version2.withdrawal = Some(code);
-        self.version2.commit_queue.withdraw();
+        self.version2.commit_queue.withdraw(self.version2.durable);
         self.version2.shows_withdrawn |= self.version2.durable < self.version2.ledger.position();
         // Replies that need no change must not depend on a position that the store never reaches.
         self.version2.durable = self.version2.ledger.position();
@@ -98,6 +98,14 @@ impl Switchboard {
         let conversations = &self.version2.ledger.conversations;
         for state in self.version2.sessions.values_mut() {
             state.partner = state.partner.filter(|partner| conversations.contains_key(partner));
+        }
+        let is_lost = |(id, before): (&ConversationId, &Conversation)| {
+            let restored = conversations.get(id).filter(|restored| restored.epoch == before.epoch);
+            restored.map_or(0, |restored| restored.durable) < before.durable
+        };
+        if old.conversations.iter().any(is_lost) {
+            // A backup was restored, so output that was durable may be lost, too.
+            self.version2.commit_queue.withdraw_all();
         }
         // Records of the failed commit may be stored after all, or older ones may be lost.
         let is_new = |&(id, conversation): &(&ConversationId, &Conversation)| {
