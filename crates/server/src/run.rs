@@ -154,6 +154,9 @@ pub(crate) fn load_hub(settings: Settings, mut store: Box<dyn Store>) -> Result<
         ..Version2Settings::default()
     };
     let snapshot = store.load()?;
+    if let Some(data) = &settings.data {
+        telemetry::store_opened(data, snapshot.accounts.len(), snapshot.conversations.len());
+    }
     let server_id = server_id::load(settings.data.as_deref()).map_err(StoreStartError::ServerId)?;
     let hub = Arc::new(Hub::with_server_id(settings, server_id));
     hub.load(snapshot, version2);

@@ -4,6 +4,7 @@
 //! use the same events.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use switchboard_core::{Fact, SessionId};
 use switchboard_protocol::{Dialect, ErrorCode, sanitize};
@@ -29,6 +30,11 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
 /// Logs a session that is closed because the server refuses its first line. `name`: what it asked for.
 pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
     tracing::info!(target: SESSIONS, %session, %code, name, "refused");
+}
+
+/// A new directory has no accounts: an operator who expects some has named the wrong one.
+pub(crate) fn store_opened(data: &Path, accounts: usize, conversations: usize) {
+    tracing::info!(target: SERVER, data = %data.display(), accounts, conversations, "store opened");
 }
 
 pub(crate) fn store_failed(error: &StoreError) {

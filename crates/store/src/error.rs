@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum StoreError {
     /// The disk or a quota is full.
-    #[error("{}: no room is left: delete other files, or enlarge the disk or quota; the store then goes on by itself",
+    #[error("{}: no room is left: delete other files, or enlarge the disk or quota",
         .place.display())]
     Full {
         /// The file or directory.
@@ -36,13 +36,19 @@ pub enum StoreError {
         place: PathBuf,
     },
     /// Other users of the machine may enter the directory.
-    #[error("{}: other users can enter this directory (mode {mode:04o}), and read all messages in it: run `chmod 700` \
-        on it, or choose another directory", .place.display())]
+    #[error("{}: other users can enter this directory of messages (mode {mode:04o}): run `chmod 700` on it, or choose \
+        another directory", .place.display())]
     Exposed {
         /// The directory.
         place: PathBuf,
         /// Its permissions.
         mode: u32,
+    },
+    /// The directory has files, and none of them is a store.
+    #[error("{}: this directory has other files: choose a new or empty one", .place.display())]
+    NoStore {
+        /// The directory.
+        place: PathBuf,
     },
     /// A backup would be restored into a directory that has files.
     #[error("{}: the directory is not empty: name a new or empty one", .place.display())]

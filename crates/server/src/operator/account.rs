@@ -47,12 +47,12 @@ pub(super) async fn run(command: &AccountCommand, data: &Path, settings: Setting
         AccountCommand::Add { .. } => described(last, |name, id, _, _| format!("{name} is account {id}"))?,
         AccountCommand::Reset { .. } => described(last, |name, id, tokens, sessions| {
             format!(
-                "{name} (account {id}) has a new password; {tokens} device tokens are no longer valid, and {sessions} \
-                 sessions are closed"
+                "{name} (account {id}) has a new password; device tokens no longer valid: {tokens}, sessions closed: \
+                 {sessions}"
             )
         })?,
         AccountCommand::Delete { .. } => described(last, |name, id, _, sessions| {
-            format!("{name} (account {id}) is deleted, and {sessions} sessions are closed; the messages stay")
+            format!("{name} (account {id}) is deleted; sessions closed: {sessions}; the messages stay")
         })?,
     };
     // An error is ignored: a program that reads the output may close the pipe early.

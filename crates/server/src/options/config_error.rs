@@ -45,7 +45,7 @@ pub enum ConfigError {
         origin: Source,
     },
     /// A setting has an invalid value.
-    #[error("{key} is {value}: {allowed} (from {origin})", value = sanitize(.value))]
+    #[error("{key} is {value}: {allowed} (from {origin})", value = if .value.is_empty() { "empty".into() } else { sanitize(.value) })]
     Invalid {
         /// The name of the setting.
         key: String,

@@ -9,7 +9,7 @@ use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
-use super::value::{NONE, TimeSpan, address_or_none, boolean, number, prefix_or_none, word};
+use super::value::{NONE, TimeSpan, address_or_none, boolean, directory_or_none, number, prefix_or_none, word};
 use crate::operator::Command;
 use crate::settings::Settings;
 
@@ -143,7 +143,7 @@ pub struct Options {
 
     /// Directory that keeps accounts and conversations, created if needed; `none` keeps them in memory and forgets them
     /// at the end [default: none]
-    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBOARD_DATA")]
+    #[arg(long, global = true, value_name = "DIR", env = "SWITCHBOARD_DATA", value_parser = directory_or_none)]
     data: Option<String>,
 
     /// Maximum memory of records without --data, in bytes; the oldest go first [default: 67108864]
@@ -154,7 +154,7 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MEMORY_RECORDS", value_parser = number::<usize>)]
     memory_records: Option<usize>,
 
-    /// Maximum records that an account stores in 24 hours; 0 for none [default: 1000000]
+    /// Maximum records that an account stores in 24 hours; with 0 it may store none [default: 1000000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_ACCOUNT_DAILY_RECORDS", value_parser = number::<u64>)]
     account_daily_records: Option<u64>,
 
@@ -162,7 +162,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_ACCOUNT_DAILY_BYTES", value_parser = number::<u64>)]
     account_daily_bytes: Option<u64>,
 
-    /// Maximum records that a session of a guest stores in 24 hours; 0 for none [default: 10000]
+    /// Maximum records that a session of a guest stores in 24 hours; with 0 it may store none [default: 10000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_GUEST_DAILY_RECORDS", value_parser = number::<u64>)]
     guest_daily_records: Option<u64>,
 
@@ -170,7 +170,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", env = "SWITCHBOARD_GUEST_DAILY_BYTES", value_parser = number::<u64>)]
     guest_daily_bytes: Option<u64>,
 
-    /// Maximum records that all guests together store in 24 hours; 0 for none [default: 1000000]
+    /// Maximum records that all guests together store in 24 hours; with 0 they may store none [default: 1000000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_ALL_GUESTS_DAILY_RECORDS", value_parser = number::<u64>)]
     all_guests_daily_records: Option<u64>,
 

@@ -211,6 +211,8 @@ fn file_error_names_line_key_and_allowed_values() {
     assert!(error.to_string().contains("give a smaller number"), "{error}");
     let error = config(None, &["--turn-lines", "0"]).expect_err("the value is out of bounds").to_string();
     assert_eq!(error, "turn-lines is 0: give 1 to 1000000 (from flag)");
+    let error = config(None, &["--data", ""]).expect_err("the value is empty").to_string();
+    assert_eq!(error, "data is empty: give a directory, or none (from flag)");
 }
 
 #[test]

@@ -78,6 +78,11 @@ pub(super) fn address_or_none(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Checks that a directory has a name. The text `none` stands for no directory.
+pub(super) fn directory_or_none(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("give a directory, or none") } else { Ok(text.to_owned()) }
+}
+
 /// Checks an IPv6 prefix, and returns its text. The text `none` stands for no prefix.
 pub(super) fn prefix_or_none(text: &str) -> Result<String, Ipv6PrefixError> {
     let text = text.trim();

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::FILE;
 use crate::error::StoreError;
 
 /// Permissions: only the owner may enter the directory, or read a file in it.
@@ -87,7 +88,13 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
         }
         std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)).map(|()| None)
     };
+    if path.is_file() {
+        let reason = "this is a file, and the store needs a directory".to_owned();
+        return Err(StoreError::Unavailable { place: path.to_owned(), reason });
+    }
     match exposed_mode().map_err(|error| StoreError::from_io(path, &error))? {
+        // Advice on permissions would be wrong for a directory of the system.
+        Some(_) if !path.join(FILE).exists() => Err(StoreError::NoStore { place: path.to_owned() }),
         Some(mode) => Err(StoreError::Exposed { place: path.to_owned(), mode }),
         None => Ok(()),
     }

@@ -117,6 +117,20 @@ fn directory_that_others_can_enter_is_corrected_if_empty_and_else_refused() {
         assert!(error.to_string().contains(&format!("(mode {exposed:04o})")), "{error}");
         assert_eq!(mode(), exposed);
     }
+    // A directory without a store may be one of the system, for which advice on permissions would be wrong.
+    std::fs::remove_file(directory.path().join("switchboard.sqlite")).unwrap();
+    let error = try_open(directory.path()).unwrap_err();
+    assert_eq!(error, StoreError::NoStore { place: directory.path().to_owned() });
+    assert_eq!(mode(), 0o701);
+}
+
+#[test]
+fn file_in_the_place_of_the_directory_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "a file").unwrap();
+    let error = try_open(&file).unwrap_err().to_string();
+    assert!(error.ends_with("file: cannot be used: this is a file, and the store needs a directory"), "{error}");
 }
 
 #[test]
