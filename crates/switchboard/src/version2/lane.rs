@@ -266,6 +266,9 @@ impl Switchboard {
         if let (LaneRead::Redact { .. }, Some(state)) = (&read, self.version2.sessions.get_mut(&session)) {
             state.is_redacting = false;
         }
+        // The name of a conversation that was withdrawn meanwhile is gone, too.
+        let is_gone = read.conversation().is_some_and(|id| !self.version2.ledger.conversations.contains_key(&id));
+        let answer = if is_gone { Answer::Failed } else { answer };
         match (read, answer) {
             (LaneRead::History { conversation, .. }, Answer::Records { records, .. }) => {
                 self.send_past(session, &records, effects);

@@ -163,6 +163,18 @@ pub(crate) enum LaneRead {
     },
 }
 
+impl LaneRead {
+    /// The conversation, if it is about one.
+    pub(crate) fn conversation(&self) -> Option<ConversationId> {
+        match *self {
+            Self::History { conversation, .. }
+            | Self::Sent { conversation, .. }
+            | Self::Redact { conversation, .. } => Some(conversation),
+            Self::Search { within, .. } => within.map(|(conversation, _)| conversation),
+        }
+    }
+}
+
 /// A change of identity that waits for the shell or the store.
 #[derive(Debug)]
 pub(crate) enum IdentityStep {
