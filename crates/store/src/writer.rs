@@ -105,8 +105,13 @@ impl Writer {
     /// If the system starts no further thread.
     pub fn start(store: Box<dyn Store>, report: impl FnMut(Outcome) + Send + 'static) -> Result<Self, std::io::Error> {
         let shared = Arc::new(Shared::default());
-        let mut thread =
-            WriterThread { shared: Arc::clone(&shared), store, report: Box::new(report), maintenance_error: None };
+        let mut thread = WriterThread {
+            shared: Arc::clone(&shared),
+            store,
+            report: Box::new(report),
+            maintenance_error: None,
+            panic_pause: RETRY_MIN,
+        };
         let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || thread.run())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -265,20 +270,20 @@ struct WriterThread {
     report: Box<dyn FnMut(Outcome) + Send>,
     /// The failure of the last step of maintenance, which is reported once.
     maintenance_error: Option<StoreError>,
+    /// The pause after the next panic, which must not keep a processor busy if it repeats.
+    panic_pause: Duration,
 }
 
 impl WriterThread {
     /// Runs until the end of the writer.
     fn run(&mut self) {
         let mut failure = None;
-        let mut pause = RETRY_MIN;
         while catch_unwind(AssertUnwindSafe(|| self.work(failure.take()))).is_err() {
             self.shared.fail();
-            // A panic that repeats must not keep a processor busy.
-            if self.shared.is_closing_within(pause) {
+            if self.shared.is_closing_within(self.panic_pause) {
                 return;
             }
-            pause = RETRY_MAX.min(pause * 2);
+            self.panic_pause = RETRY_MAX.min(self.panic_pause * 2);
             failure = Some(StoreError::Panicked);
         }
     }
@@ -318,6 +323,7 @@ impl WriterThread {
                 Ok(trimmed) => {
                     batch.clear();
                     (self.report)(Outcome::Durable { position, trimmed });
+                    self.panic_pause = RETRY_MIN;
                 }
                 Err(error) => {
                     batch.clear();

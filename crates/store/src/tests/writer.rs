@@ -347,6 +347,35 @@ fn panic_of_the_owner_ends_nothing() {
 }
 
 #[test]
+fn pause_after_a_panic_does_not_grow_with_earlier_ones_that_are_over() {
+    const PANICS: u32 = 12;
+    let mut panics = false;
+    let store = FaultyStore::new(BoxedStore(Home::memory()), move |operation| {
+        panics ^= operation == Operation::Commit;
+        assert!(operation != Operation::Commit || !panics, "a panic for the test");
+        None
+    });
+    let (writer, outcomes) = start(store);
+    let mut generation = Generation::default();
+    #[expect(clippy::disallowed_methods, reason = "the writer pauses in real time")]
+    let now = std::time::Instant::now;
+    let began = now();
+    for number in 0..PANICS {
+        writer.submit(generation, &mut vec![room(1 + u64::from(number))]).unwrap();
+        assert_eq!(next(&outcomes), Outcome::Failed { error: StoreError::Panicked });
+        assert!(matches!(next(&outcomes), Outcome::Reloaded { .. }));
+        let Outcome::Writable { generation: next_generation, .. } = next(&outcomes) else {
+            panic!("changes are taken")
+        };
+        generation = next_generation;
+        writer.submit(generation, &mut vec![room(1 + u64::from(number))]).unwrap();
+        assert!(matches!(next(&outcomes), Outcome::Durable { .. }));
+    }
+    // With pauses that double, they would last 7 s.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[test]
 fn panic_in_maintenance_is_reported_and_commits_go_on() {
     let home = Home::sqlite();
     let mut panics = true;
