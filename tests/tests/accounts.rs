@@ -30,6 +30,24 @@ const CHANGED: &str = "quokka changed 4712";
 const WRONG: &str = "quokka wrong 4713";
 const MISTYPED: &str = "quokka mistyped 4714";
 
+/// The answer to the first line comes from the thread that writes the store, and the second line begins a check there.
+#[test]
+fn line_right_after_a_change_of_identity_begins_its_check() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    let mut noy = TestClient::guest(address, "Noy");
+    noy.write(format!("CLAIM password {CLAIMED}\nTOKEN\n").as_bytes());
+    noy.expect_reply("CLAIM_OK Noy");
+    noy.expect_reply_prefix("TOKEN_OK ");
+    let mut phone = TestClient::version2(address);
+    phone.write(format!("LOGIN Noy phone password {CLAIMED}\nPASSWD password {CHANGED}\n").as_bytes());
+    phone.expect_reply("LOGIN_OK Noy phone");
+    phone.expect_reply("PASSWD_OK");
+    noy.send("JOIN #lab");
+    noy.expect_reply("JOIN_OK #lab 1");
+    server.stop();
+}
+
 #[test]
 fn secrets_are_in_no_log_no_reply_and_no_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -3,7 +3,6 @@
 //! A check takes 30 ms of one core and 19 MiB. So few run at once, a bounded number waits, and more are refused.
 
 use std::future::Future;
-use std::panic;
 use std::sync::Arc;
 
 use switchboard_protocol::version2::Secret;
@@ -33,10 +32,10 @@ impl Default for CheckLimits {
 #[error("too many passwords are being checked: try again in a few seconds")]
 pub(crate) struct Overloaded;
 
-/// The server stopped before the check was complete.
+/// The check panicked, or the server stopped before it was complete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the server stops")]
-pub(crate) struct Stopped;
+#[error("the check was not completed")]
+pub(crate) struct NotCompleted;
 
 /// Hashes and verifies passwords within bounds.
 #[derive(Clone, Debug)]
@@ -61,7 +60,7 @@ impl SecretChecker {
         &self,
         password: Secret,
         salt: [u8; SALT_BYTES],
-    ) -> Result<impl Future<Output = Result<String, Stopped>> + Send + use<>, Overloaded> {
+    ) -> Result<impl Future<Output = Result<String, NotCompleted>> + Send + use<>, Overloaded> {
         self.run(move || password::hash(&password, salt))
     }
 
@@ -70,14 +69,14 @@ impl SecretChecker {
         &self,
         password: Secret,
         phc: Option<String>,
-    ) -> Result<impl Future<Output = Result<bool, Stopped>> + Send + use<>, Overloaded> {
+    ) -> Result<impl Future<Output = Result<bool, NotCompleted>> + Send + use<>, Overloaded> {
         self.run(move || password::verify(&password, phc.as_deref()))
     }
 
     fn run<T: Send + 'static, C: FnOnce() -> T + Send + 'static>(
         &self,
         check: C,
-    ) -> Result<impl Future<Output = Result<T, Stopped>> + Send + use<T, C>, Overloaded> {
+    ) -> Result<impl Future<Output = Result<T, NotCompleted>> + Send + use<T, C>, Overloaded> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| Overloaded)?;
         Ok(run_admitted(check, admitted, Arc::clone(&self.running)))
     }
@@ -89,17 +88,15 @@ async fn run_admitted<T: Send + 'static>(
     check: impl FnOnce() -> T + Send + 'static,
     admitted: OwnedSemaphorePermit,
     running: Arc<Semaphore>,
-) -> Result<T, Stopped> {
-    let running = running.acquire_owned().await.map_err(|_| Stopped)?;
+) -> Result<T, NotCompleted> {
+    let running = running.acquire_owned().await.map_err(|_| NotCompleted)?;
     let checked = task::spawn_blocking(move || {
         let result = check();
         drop((running, admitted));
         result
     });
-    checked.await.map_err(|error| match error.try_into_panic() {
-        Ok(payload) => panic::resume_unwind(payload),
-        Err(_) => Stopped,
-    })
+    // A panic is on standard error, and the attempt still counts as one that was not checked.
+    checked.await.map_err(|_| NotCompleted)
 }
 
 #[cfg(test)]
@@ -157,6 +154,14 @@ mod tests {
         release.send(()).expect("the check waits");
         assert_eq!(running.await.expect("no panic"), Ok(true));
         assert_eq!(waiting.await, Ok(true));
+        assert!(checker.run(|| true).is_ok());
+    }
+
+    #[tokio::test]
+    async fn panic_of_a_check_is_reported_and_gives_its_place_back() {
+        let checker = checker(1, 0);
+        let panicked = checker.run(|| panic!("a panic for the test")).expect("there is room");
+        assert_eq!(panicked.await, Err::<(), _>(NotCompleted));
         assert!(checker.run(|| true).is_ok());
     }
 

@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding as _};
 use switchboard_core::{IdentityAnswer, IdentityRequest, SessionId};
 use switchboard_protocol::Username;
 use switchboard_protocol::version2::Secret;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
 use super::challenge::{Challenge, SERVER_ID_BYTES, ServerIdentity};
@@ -25,7 +26,16 @@ use crate::settings::Settings;
 pub(crate) struct IdentityService {
     shared: Arc<Shared>,
     /// Set once, when the server starts.
-    hub: OnceLock<Weak<Hub>>,
+    start: OnceLock<Start>,
+}
+
+/// Known from the start of the server on.
+#[derive(Debug)]
+struct Start {
+    /// Gets the answers.
+    hub: Weak<Hub>,
+    /// Runs the checks. A thread of the store may begin one, and it has no runtime of its own.
+    runtime: Handle,
 }
 
 #[derive(Debug)]
@@ -45,12 +55,13 @@ impl IdentityService {
             settings: settings.clone(),
             server_id,
         };
-        Self { shared: Arc::new(shared), hub: OnceLock::new() }
+        Self { shared: Arc::new(shared), start: OnceLock::new() }
     }
 
-    /// Names the hub that gets the answers.
+    /// Names the hub that gets the answers. The present runtime runs the checks.
     pub(crate) fn set_hub(&self, hub: &Arc<Hub>) {
-        let is_first = self.hub.set(Arc::downgrade(hub)).is_ok();
+        let start = Start { hub: Arc::downgrade(hub), runtime: Handle::current() };
+        let is_first = self.start.set(start).is_ok();
         debug_assert!(is_first, "a service has one hub");
     }
 
@@ -59,16 +70,23 @@ impl IdentityService {
         self.shared.checker.hash(secret, random_bytes()).ok()?.await.ok()
     }
 
-    /// Starts a check on the runtime. The hub gets the answer.
+    /// Starts a check on the runtime, from any thread. The hub gets the answer.
     pub(crate) fn start(&self, session: SessionId, peer: Option<SocketAddr>, request: IdentityRequest) {
-        let (shared, hub) = (Arc::clone(&self.shared), self.hub.get().cloned());
-        tokio::spawn(async move {
-            let answer = shared.answer(peer, request).await;
-            if let Some(hub) = hub.as_ref().and_then(Weak::upgrade) {
+        let Some(Start { hub, runtime }) = self.start.get() else { return };
+        let (shared, hub) = (Arc::clone(&self.shared), Weak::clone(hub));
+        runtime.spawn(async move {
+            let answer = answer_always(async move { shared.answer(peer, request).await }).await;
+            if let Some(hub) = hub.upgrade() {
                 hub.identified(session, answer);
             }
         });
     }
+}
+
+/// Answers also if the check panics: the session waits for it.
+async fn answer_always(check: impl Future<Output = IdentityAnswer> + Send + 'static) -> IdentityAnswer {
+    // The panic is on standard error.
+    tokio::spawn(check).await.unwrap_or(IdentityAnswer::Busy)
 }
 
 impl Shared {
@@ -173,4 +191,15 @@ impl Shared {
 
 fn decision(is_right: bool) -> IdentityAnswer {
     if is_right { IdentityAnswer::Accepted } else { IdentityAnswer::Rejected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn check_is_answered_also_if_it_panics() {
+        let answer = answer_always(async { panic!("a panic for the test") }).await;
+        assert!(matches!(answer, IdentityAnswer::Busy), "{answer:?}");
+    }
 }
