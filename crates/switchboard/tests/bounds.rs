@@ -365,3 +365,23 @@ fn removed_reader_hears_nothing_after_the_record_that_says_so() {
         assert_eq!(events, ["FROM", last], "{removal}: {lines:?}");
     }
 }
+
+#[test]
+fn member_that_left_hears_nothing_after_a_failure_during_the_fan_out() {
+    let mut world = World::new();
+    let noy = crowded_room(&mut world);
+    let elias = world.connect(&["REGISTER Elias", "CLAIM password x", "JOIN #lab", "OPEN #lab"]);
+    world.send(elias, "LEAVE #lab");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    world.event(|board, shell| board.store_failed(ErrorCode::Unavailable, shell));
+    let (snapshot, position) = (world.shell.home.snapshot(), world.shell.home.position());
+    world.event(|board, shell| board.store_reloaded(snapshot, shell));
+    world.event(|board, shell| board.store_writable(position, shell));
+    world.answer_all();
+    world.work();
+    assert!(world.hear(elias).iter().any(|line| line.starts_with("LEAVE_OK #lab")));
+    world.send(noy, "SAY #lab after");
+    world.commit();
+    assert_eq!(world.hear(elias), [""; 0]);
+}
