@@ -385,3 +385,20 @@ fn member_that_left_hears_nothing_after_a_failure_during_the_fan_out() {
     world.commit();
     assert_eq!(world.hear(elias), [""; 0]);
 }
+
+#[test]
+fn news_for_members_with_many_devices_are_sent_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    for number in 0..80 {
+        let name = format!("member{number}");
+        world.connect(&[&format!("REGISTER {name}"), "CLAIM password x", "JOIN #lab"]);
+        for device in 1..32 {
+            world.connect(&[&format!("LOGIN {name} device{device} password x")]);
+        }
+    }
+    world.shell.lines.clear();
+    world.send(noy, "SAY #lab one");
+    // `event` counts the lines.
+    assert!(world.commit() > 80 * 32 / 1024);
+}

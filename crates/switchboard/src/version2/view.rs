@@ -10,7 +10,7 @@ use super::say::encode;
 use super::state::LaneItem;
 use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
-use crate::change::ConversationId;
+use crate::change::{ConversationId, Standing};
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -94,7 +94,7 @@ impl Switchboard {
 
     /// Ends the view of a session, and releases the replies that waited for its records.
     pub(super) fn remove_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
-        self.forget_viewer(session, id);
+        self.forget_viewer(session, id, effects);
         self.advance_lane(session, effects);
     }
 
@@ -112,9 +112,15 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn forget_viewer(&mut self, session: SessionId, id: ConversationId) {
-        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
-            conversation.viewers.remove(&session);
+    pub(super) fn forget_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        let account = self.account_of(session);
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
+            && let Some(viewer) = conversation.viewers.remove(&session)
+            && viewer.next <= conversation.durable
+            && conversation.standing(account).is_some_and(Standing::is_member)
+        {
+            // The news have passed it, because it had the conversation open.
+            self.miss_news(session, id, effects);
         }
         self.version2.ledger.update_vacancy(id);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
