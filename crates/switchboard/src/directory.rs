@@ -65,16 +65,18 @@ impl Directory {
         self.by_name.find(hash, |&id| folded_name(id, sessions) == self.folded).copied()
     }
 
+    /// Whether a session has a name that is equal to `name` or looks like it.
+    pub(crate) fn is_taken(&mut self, name: &Username, sessions: &Sessions) -> bool {
+        let index = hash(&self.hasher, self.keys.index_form(name.folded()));
+        let hashes = self.hashes(name, index);
+        self.has_lookalike(hashes, sessions) || self.has_index_form(index, sessions)
+    }
+
     /// Registers `name` for the session `id`, unless a session has a name that is equal or looks like it.
     pub(crate) fn register(&mut self, name: Username, id: SessionId, sessions: &mut Sessions) -> Result<(), NameTaken> {
         let index = hash(&self.hasher, self.keys.index_form(name.folded()));
         let hashes = self.hashes(&name, index);
-        let has_key = |key: u64| self.key_hashes.find(key, |&other| other == key).is_some();
-        // The index form of most names is their only key.
-        let is_index_form = |key: u64| self.by_name.find(key, |&other| index_hash(other, sessions) == key).is_some();
-        let looks_taken = |key: u64| has_key(key) || (key != hashes.index && is_index_form(key));
-        let [first, second] = hashes.keys;
-        if looks_taken(first) || (second != first && looks_taken(second)) {
+        if self.has_lookalike(hashes, sessions) {
             return Err(NameTaken);
         }
         // Equal names have the same index form, and names with the same index form look alike.
@@ -137,6 +139,19 @@ impl Directory {
                 entry.remove();
             }
         }
+    }
+
+    /// Whether a session has a name with one of these keys. Names with the index form itself are not looked for.
+    fn has_lookalike(&self, hashes: NameHashes, sessions: &Sessions) -> bool {
+        let has_key = |key: u64| self.key_hashes.find(key, |&other| other == key).is_some();
+        // The index form of most names is their only key.
+        let looks_taken = |key: u64| has_key(key) || (key != hashes.index && self.has_index_form(key, sessions));
+        let [first, second] = hashes.keys;
+        looks_taken(first) || (second != first && looks_taken(second))
+    }
+
+    fn has_index_form(&self, hash: u64, sessions: &Sessions) -> bool {
+        self.by_name.find(hash, |&other| index_hash(other, sessions) == hash).is_some()
     }
 
     /// The hashes of `name`, whose index form has the hash `index`.

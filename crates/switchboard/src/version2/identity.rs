@@ -304,10 +304,10 @@ impl Switchboard {
         let step = self.version2.sessions.get_mut(&session).and_then(|state| state.identity.take());
         let result = match step {
             Some(IdentityStep::Commit(IdentityChange::Claim(account, device))) => {
-                self.attach(session, account, device);
-                let name = self.own_name(session).unwrap_or_default().to_owned();
-                self.reply(session, &Reply::ClaimOk { name: name.into() }, effects);
-                Ok(())
+                self.attach(session, account, device).map(|_| {
+                    let name = self.own_name(session).unwrap_or_default().to_owned();
+                    self.reply(session, &Reply::ClaimOk { name: name.into() }, effects);
+                })
             }
             Some(IdentityStep::Commit(IdentityChange::Unclaim)) => {
                 self.become_guest(session, effects);
@@ -349,7 +349,7 @@ impl Switchboard {
             self.directory.register(username, session, &mut self.sessions).map_err(|_| ErrorCode::NameTaken)?;
             self.announce(&name, true, effects);
         }
-        let displaced = self.attach(session, account, device);
+        let displaced = self.attach(session, account, device)?;
         self.reply(session, &Reply::LoginOk { name: (&*name).into(), device: device_name.into() }, effects);
         if let Some(displaced) = displaced {
             self.close(displaced, CloseReason::Displaced, effects);
@@ -358,12 +358,19 @@ impl Switchboard {
     }
 
     /// Makes a session the session of a device. Returns the session that was before.
-    fn attach(&mut self, session: SessionId, account: AccountId, device: DeviceId) -> Option<SessionId> {
+    fn attach(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        device: DeviceId,
+    ) -> Result<Option<SessionId>, ErrorCode> {
+        let account_state = self.version2.ledger.accounts.get_mut(account).ok_or(ErrorCode::LoginFailed)?;
+        let device_state = account_state.devices.get_mut(&device).ok_or(ErrorCode::LoginFailed)?;
+        let displaced = device_state.session.replace(session);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.device = Some((account, device));
         }
-        let devices = &mut self.version2.ledger.accounts.get_mut(account)?.devices;
-        devices.get_mut(&device)?.session.replace(session)
+        Ok(displaced)
     }
 
     /// `TOKEN`.

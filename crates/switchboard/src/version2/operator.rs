@@ -126,8 +126,8 @@ impl Switchboard {
         if !fits_tag(name) {
             return Err(ErrorCode::InvalidName);
         }
-        // A guest could not keep the name, and would not know why.
-        if self.find(name).is_some() {
+        // The owner could not log in while a guest has the name, or one that looks like it.
+        if self.directory.is_taken(&username, &self.sessions) {
             return Err(ErrorCode::NameTaken);
         }
         let account = self.create_account(&username, credential, effects)?;
@@ -174,7 +174,7 @@ impl Switchboard {
         Ok(Operated { account: id, name, tokens, sessions })
     }
 
-    /// Closes the sessions of an account but one, also those whose login is not stored yet. Returns their number.
+    /// Closes the sessions of an account but one, also those whose claim or login is not stored yet. Returns their number.
     pub(super) fn close_sessions_of(
         &mut self,
         account: AccountId,
@@ -182,7 +182,10 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> usize {
         let is_of_account = |state: &super::SessionState| match (&state.device, &state.identity) {
-            (Some((of, _)), _) | (None, Some(IdentityStep::Commit(IdentityChange::Login(of, _)))) => *of == account,
+            (Some((of, _)), _)
+            | (None, Some(IdentityStep::Commit(IdentityChange::Claim(of, _) | IdentityChange::Login(of, _)))) => {
+                *of == account
+            }
             _ => false,
         };
         let sessions: Vec<_> = self
