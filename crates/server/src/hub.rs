@@ -1,7 +1,7 @@
 //! The switchboard and all outboxes behind one lock.
 //!
 //! A turn takes the lock once for all its lines. While a thread holds the lock, it neither awaits nor writes to a
-//! socket. It collects writes and wake-ups in [`Deferred`], and performs them after it has released the lock.
+//! socket. It collects writes, wake-ups and the like in [`Deferred`], and performs them after it has released the lock.
 
 mod operator;
 mod store_link;
@@ -16,7 +16,8 @@ pub(crate) use store_link::StoreLink;
 pub use store_link::StoreStartError;
 use switchboard_core::change::Change;
 use switchboard_core::{
-    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, Position, Session, SessionId, Switchboard, Ticket,
+    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, IdentityRequest, OperatorTicket, Position,
+    Session, SessionId, Switchboard, Ticket,
 };
 use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
 use switchboard_store::Generation;
@@ -324,7 +325,7 @@ impl Hub {
     ) -> R {
         // The order of declaration matters. On return, `effects` adds its open outboxes to `deferred`, then `guard`
         // releases the lock, and then `deferred` writes and wakes.
-        let mut deferred = DeferredGuard::new(self.watermarks, direct_writes_max);
+        let mut deferred = DeferredGuard::new(self, direct_writes_max);
         let mut guard = self.lock();
         let State { board, outboxes, changes, is_stopping, counts } = &mut *guard;
         let mut effects = TurnEffects::new(outboxes, changes, counts, is_stopping, self, &mut deferred.deferred);
@@ -363,6 +364,16 @@ struct Deferred {
     wakers: Vec<Waker>,
     /// Outboxes to write, because their connections' tasks are `Idle` or `Congested`.
     unwritten: Vec<Arc<Outbox>>,
+    calls: Vec<DeferredCall>,
+}
+
+/// A call that needs the runtime or another lock.
+#[derive(Debug)]
+enum DeferredCall {
+    /// Begin a check for the session with this outbox.
+    Identify(SessionId, Arc<Outbox>, IdentityRequest),
+    /// Answer a command of the operator.
+    Operated(OperatorTicket, Result<(), ErrorCode>),
 }
 
 thread_local! {
@@ -371,35 +382,43 @@ thread_local! {
 }
 
 impl Deferred {
-    fn run(&mut self, watermarks: Watermarks, direct_writes_max: usize) {
+    fn run(&mut self, hub: &Hub, direct_writes_max: usize) {
         for (number, outbox) in self.unwritten.drain(..).enumerate() {
             if number < direct_writes_max {
-                outbox.write_directly(watermarks);
+                outbox.write_directly(hub.watermarks);
             } else {
                 outbox.wake_task(&mut self.wakers);
             }
         }
         self.wakers.drain(..).for_each(Waker::wake);
+        for call in self.calls.drain(..) {
+            match call {
+                DeferredCall::Identify(session, outbox, request) => {
+                    hub.identities.start(session, outbox.peer(), request);
+                }
+                DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
+            }
+        }
     }
 }
 
 /// Runs a [`Deferred`] on drop, even after a panic, because other sessions wait for its wake-ups.
-struct DeferredGuard {
+struct DeferredGuard<'a> {
     deferred: Deferred,
-    watermarks: Watermarks,
+    hub: &'a Hub,
     direct_writes_max: usize,
 }
 
-impl DeferredGuard {
+impl<'a> DeferredGuard<'a> {
     /// Takes the thread's `Deferred`, or creates one if the thread is ending and has destroyed it.
-    fn new(watermarks: Watermarks, direct_writes_max: usize) -> Self {
-        Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), watermarks, direct_writes_max }
+    fn new(hub: &'a Hub, direct_writes_max: usize) -> Self {
+        Self { deferred: DEFERRED.try_with(Cell::take).unwrap_or_default(), hub, direct_writes_max }
     }
 }
 
-impl Drop for DeferredGuard {
+impl Drop for DeferredGuard<'_> {
     fn drop(&mut self) {
-        self.deferred.run(self.watermarks, self.direct_writes_max);
+        self.deferred.run(self.hub, self.direct_writes_max);
         let deferred = std::mem::take(&mut self.deferred);
         let _ = DEFERRED.try_with(|cell| cell.set(deferred));
     }

@@ -22,14 +22,28 @@ struct Pending {
     answers: HashMap<OperatorTicket, oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
+/// A command that waits for the store. Dropping it forgets the command, so that one that is given up takes no memory.
+struct WaitingCommand<'a> {
+    commands: &'a PendingCommands,
+    ticket: OperatorTicket,
+    answered: oneshot::Receiver<Result<(), ErrorCode>>,
+}
+
+impl Drop for WaitingCommand<'_> {
+    fn drop(&mut self) {
+        self.commands.lock().answers.remove(&self.ticket);
+    }
+}
+
 impl PendingCommands {
-    fn add(&self) -> (OperatorTicket, oneshot::Receiver<Result<(), ErrorCode>>) {
+    fn add(&self) -> WaitingCommand<'_> {
         let (answer, answered) = oneshot::channel();
         let mut pending = self.lock();
         pending.last_ticket += 1;
         let ticket = OperatorTicket(pending.last_ticket);
         pending.answers.insert(ticket, answer);
-        (ticket, answered)
+        drop(pending);
+        WaitingCommand { commands: self, ticket, answered }
     }
 
     /// Takes the answer of the store. Nobody may wait for it any more.
@@ -52,18 +66,32 @@ impl Hub {
     /// The reason for which nothing has changed. After `UNAVAILABLE` and `STORE_FULL`, the command may have been carried
     /// out nevertheless.
     pub(crate) async fn operate(&self, command: OperatorCommand) -> Result<Operated, ErrorCode> {
-        let (ticket, answered) = self.operator.add();
-        let result = self.with_effects(|board, effects| board.operate(ticket, command, effects));
-        if result.is_err() {
-            self.operator.lock().answers.remove(&ticket);
-        }
-        let operated = result?;
-        answered.await.unwrap_or(Err(ErrorCode::Unavailable))?;
+        let mut waiting = self.operator.add();
+        let operated = self.with_effects(|board, effects| board.operate(waiting.ticket, command, effects))?;
+        (&mut waiting.answered).await.unwrap_or(Err(ErrorCode::Unavailable))?;
         Ok(operated)
     }
 
     /// The next accounts after `last`, at most `max` of them.
     pub(crate) fn accounts_after(&self, last: Option<AccountId>, max: usize) -> Vec<AccountSummary> {
         self.with_effects(|board, effects| board.accounts_after(last, max, effects.wall_clock()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn command_that_is_given_up_is_forgotten() {
+        let commands = PendingCommands::default();
+        let given_up = commands.add();
+        let mut waiting = commands.add();
+        assert_ne!(given_up.ticket, waiting.ticket);
+        drop(given_up);
+        assert_eq!(commands.lock().answers.len(), 1);
+        commands.answer(waiting.ticket, Err(ErrorCode::StoreFull));
+        assert_eq!((&mut waiting.answered).await, Ok(Err(ErrorCode::StoreFull)));
+        assert!(commands.lock().answers.is_empty());
     }
 }

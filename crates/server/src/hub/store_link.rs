@@ -15,7 +15,7 @@ use switchboard_core::{
 use switchboard_protocol::ErrorCode;
 use switchboard_store::{Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
-use super::{Hub, TurnEffects};
+use super::{DeferredCall, Hub, TurnEffects};
 use crate::identity::random::random_bytes;
 use crate::telemetry;
 
@@ -180,12 +180,13 @@ impl StoreEffects for TurnEffects<'_> {
     }
 
     fn identify(&mut self, session: SessionId, request: IdentityRequest) {
-        let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
-        self.hub.identities.start(session, peer, request);
+        if let Some(outbox) = self.outboxes.get(session) {
+            self.deferred.calls.push(DeferredCall::Identify(session, Arc::clone(outbox), request));
+        }
     }
 
     fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {
-        self.hub.operator.answer(ticket, result);
+        self.deferred.calls.push(DeferredCall::Operated(ticket, result));
     }
 
     #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]
@@ -213,7 +214,7 @@ pub enum StoreStartError {
     Thread(#[from] std::io::Error),
 }
 
-/// Does the work that the switchboard has left, in parts, until the store is closed. A thread of its own does it, because
+/// Does the work that the switchboard has left, in parts, until the hub is dropped. A thread of its own does it, because
 /// the writer's thread must go on with the next commit, and because thousands of direct writes would delay the other
 /// tasks of a thread of the runtime.
 fn work(hub: &Weak<Hub>, signals: &mpsc::Receiver<()>) {
