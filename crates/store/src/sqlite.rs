@@ -27,7 +27,7 @@ use crate::error::StoreError;
 use crate::store::{Reader, Store, Trimmed};
 
 /// The name of the database in its directory.
-const FILE: &str = "switchboard.sqlite";
+pub const SQLITE_FILE: &str = "switchboard.sqlite";
 
 /// The first version of SQLite whose write-ahead log loses no commit when it begins anew during a checkpoint.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -110,7 +110,7 @@ impl SqliteStore {
             return Err(StoreError::Unavailable { place: directory, reason });
         }
         let directory = Directory::lock(directory)?;
-        let place = Place(directory.path().join(FILE));
+        let place = Place(directory.path().join(SQLITE_FILE));
         let open = Open::new(&directory, &place)?;
         let file_id = file_id(&place.0);
         Ok(Self { directory, place, options, file_id, is_removed: false, open: Some(open) })

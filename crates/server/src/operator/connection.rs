@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_store::StoreError;
+use switchboard_store::{SQLITE_FILE, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
@@ -62,14 +62,14 @@ pub(super) async fn request(
 
 /// Checks that this is the data directory of a server, so that a mistyped name creates nothing.
 fn check_directory(data: &Path) -> Result<(), CommandError> {
-    match data.join("switchboard.sqlite").metadata() {
+    match data.join(SQLITE_FILE).metadata() {
         Ok(_) => Ok(()),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(CommandError::Io {
             place: data.display().to_string(),
-            error:
-                "this is not the data directory of a server (it has no file switchboard.sqlite): name the directory \
-                    that the server has as --data, and start the server once if it is new"
-                    .to_owned(),
+            error: format!(
+                "this is not the data directory of a server (it has no file {SQLITE_FILE}): name the directory that \
+                 the server has as --data, and start the server once if it is new"
+            ),
         }),
         Err(error) => Err(unreachable(data, &error)),
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::FILE;
+use super::SQLITE_FILE;
 use crate::error::StoreError;
 
 /// Permissions: only the owner may enter the directory, or read a file in it.
@@ -94,7 +94,7 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     }
     match exposed_mode().map_err(|error| StoreError::from_io(path, &error))? {
         // Advice on permissions would be wrong for a directory of the system.
-        Some(_) if !path.join(FILE).exists() => Err(StoreError::NoStore { place: path.to_owned() }),
+        Some(_) if !path.join(SQLITE_FILE).exists() => Err(StoreError::NoStore { place: path.to_owned() }),
         Some(mode) => Err(StoreError::Exposed { place: path.to_owned(), mode }),
         None => Ok(()),
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Result};
 
 use super::directory::Directory;
 use super::failure::Place;
-use super::{FILE, migrations};
+use super::{SQLITE_FILE, migrations};
 use crate::error::StoreError;
 
 /// The name of the copy until it is complete.
@@ -20,7 +20,7 @@ const LEFTOVERS: [&str; 4] = ["lock", UNFINISHED, "restoring.sqlite-journal", "s
 
 /// A client that has read further than the backup could miss new records without notice, if the epoch stayed the same.
 /// SQLite's `random()` has 64 random bits, as the epochs of the core have. An id of an account that was made after the
-/// backup must not go to another person: a server has at most a million accounts.
+/// backup must not go to another person: a million is far more than the accounts that are made between two backups.
 const RENEW: &str = "UPDATE conversations SET epoch = random();
     UPDATE counters SET next_account = next_account + 1000000;";
 
@@ -52,6 +52,8 @@ impl Restore {
         check(&backup, &source)?;
 
         let directory = Directory::lock(directory)?;
+        // A server may have started in it while the backup was checked.
+        check_empty(directory.path())?;
         let copy = Place(directory.path().join(UNFINISHED));
         let to_copy = |error: std::io::Error| StoreError::from_io(&copy.0, &error);
         if copy.0.exists() {
@@ -75,7 +77,7 @@ impl Restore {
     /// Names the copy, so that a server can use the directory.
     pub fn finish(self) -> Result<BackupContents, StoreError> {
         let directory = self.directory.path();
-        let named = fs::rename(directory.join(UNFINISHED), directory.join(FILE));
+        let named = fs::rename(directory.join(UNFINISHED), directory.join(SQLITE_FILE));
         named.map_err(|error| StoreError::from_io(directory, &error))?;
         self.directory.sync()?;
         Ok(self.contents)
