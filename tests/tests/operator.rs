@@ -1,7 +1,7 @@
 //! The commands of the operator, on a running and on a stopped server.
 
-use std::fs::{self, Permissions};
-use std::io::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -175,6 +175,28 @@ fn accounts_of_a_stopped_server_also_after_a_kill() {
     log_in(&server, &format!("Noy desk password {FIRST}")).expect_reply("LOGIN_OK Noy desk");
     log_in(&server, &format!("Elias desk password {SECOND}")).expect_reply("LOGIN_OK Elias desk");
     assert!(succeed(&data, &["account", "list"], "").lines().any(|line| line.ends_with("  Elias")));
+}
+
+#[test]
+fn server_waits_for_a_command_that_uses_its_directory() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let mut server = start(&data);
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let held = File::open(data.join("lock")).expect("the file stays");
+    held.try_lock().expect("the server has stopped");
+    let mut command = Command::new(program("switchboard-server"));
+    command.args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--data"]).arg(&data);
+    let mut server = command.stdout(Stdio::piped()).spawn().expect("the program can be started");
+    let mut log = BufReader::new(server.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let first = log.next();
+    held.unlock().expect("it is locked");
+    let second = log.next();
+    server.kill().expect("the server is a child");
+    server.wait().expect("the server ends");
+    assert!(first.as_ref().is_some_and(|line| line.contains("another process uses the data directory")), "{first:?}");
+    assert!(second.as_ref().is_some_and(|line| line.contains("store opened")), "{second:?}");
 }
 
 #[test]

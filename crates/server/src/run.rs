@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::Version2Settings;
-use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store};
+use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
@@ -25,6 +26,13 @@ use crate::telemetry;
 /// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a
 /// check costs little.
 const TICK_MAX: Duration = Duration::from_millis(500);
+
+/// How long a start waits while another process uses the data directory. A command of the operator on a stopped server
+/// takes less.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts.
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Figures of a server that has stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,7 +79,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
-    let store = open_store(&settings)?;
+    let mut shutdown = pin!(shutdown);
+    let store = tokio::select! {
+        biased;
+        store = open_store_when_free(&settings) => store?,
+        () = &mut shutdown => return Ok(Summary { sessions: 0, slow_consumers: 0, abandoned: 0 }),
+    };
     run_with_store(listeners, settings, store, shutdown).await
 }
 
@@ -163,6 +176,28 @@ pub(crate) fn load_hub(settings: Settings, mut store: Box<dyn Store>) -> Result<
     hub.identities.set_hub(&hub);
     hub.set_store(StoreLink::start(store, &hub)?);
     Ok(hub)
+}
+
+/// Opens the store of the settings. Waits for a while if another process uses its directory.
+async fn open_store_when_free(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
+    let until = Instant::now() + LOCK_WAIT_MAX;
+    let mut is_reported = false;
+    loop {
+        match open_store(settings) {
+            Err(StoreStartError::Store(StoreError::Locked { place })) if Instant::now() < until => {
+                if !std::mem::replace(&mut is_reported, true) {
+                    tracing::warn!(
+                        target: telemetry::SERVER,
+                        directory = %place.display(),
+                        seconds = LOCK_WAIT_MAX.as_secs(),
+                        "another process uses the data directory: waiting for its end"
+                    );
+                }
+                sleep(LOCK_RETRY_DELAY).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// Opens the store of the settings.
