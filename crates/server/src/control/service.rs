@@ -163,11 +163,11 @@ async fn carry_out(request: Request, hub: &Hub) -> String {
         Request::ListAccounts => return String::new(),
         Request::AddAccount { name, secret } => match hashed(secret).await {
             Some(credential) => ("ADD", name.clone(), OperatorCommand::AddAccount { name, credential }),
-            None => return error(ErrorCode::Unavailable, &name),
+            None => return error(ErrorCode::TryLater, &name),
         },
         Request::ResetAccount { name, secret } => match hashed(secret).await {
             Some(credential) => ("RESET", name.clone(), OperatorCommand::ResetAccount { name, credential }),
-            None => return error(ErrorCode::Unavailable, &name),
+            None => return error(ErrorCode::TryLater, &name),
         },
         Request::DeleteAccount { name } => ("DELETE", name.clone(), OperatorCommand::DeleteAccount { name }),
     };
@@ -200,6 +200,9 @@ fn error(code: ErrorCode, name: &str) -> String {
                 "{name}: the outcome is unknown, because the store did not answer: look at `account list` and the log"
             )
         }
+        ErrorCode::TryLater => format!(
+            "{name}: nothing has changed, because too many passwords are being checked: try again in a few seconds"
+        ),
         ErrorCode::StoreFull => format!("{name}: the disk of the data directory is full: make room, then try again"),
         ErrorCode::TooManyAccounts => format!("{name}: the server has a million accounts: delete one first"),
         code => format!("{name}: {}", code.sentence()),
@@ -228,6 +231,18 @@ async fn list_accounts(stream: &mut UnixStream, hub: &Hub) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
+
+    #[tokio::test]
+    async fn command_is_refused_and_known_to_change_nothing_while_too_many_passwords_are_checked() {
+        let hub = Hub::new(Settings::default());
+        hub.identities.refuse_checks();
+        for verb in ["ADD", "RESET"] {
+            let request = parse(&format!("ACCOUNT {verb} Noy x")).expect("a command");
+            let answer = carry_out(request, &hub).await;
+            assert!(answer.starts_with("ERROR TRY_LATER Noy: nothing has changed"), "{answer}");
+        }
+    }
 
     #[test]
     fn line_is_a_command_or_says_what_is_missing() {

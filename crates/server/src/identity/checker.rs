@@ -73,6 +73,11 @@ impl SecretChecker {
         self.run(move || password::verify(&password, phc.as_deref()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn close(&self) {
+        self.admitted.close();
+    }
+
     fn run<T: Send + 'static, C: FnOnce() -> T + Send + 'static>(
         &self,
         check: C,

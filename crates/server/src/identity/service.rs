@@ -70,6 +70,12 @@ impl IdentityService {
         self.shared.checker.hash(secret, random_bytes()).ok()?.await.ok()
     }
 
+    /// Refuses all further passwords, as if too many were being checked.
+    #[cfg(test)]
+    pub(crate) fn refuse_checks(&self) {
+        self.shared.checker.close();
+    }
+
     /// Starts a check on the runtime, from any thread. The hub gets the answer.
     pub(crate) fn start(&self, session: SessionId, peer: Option<SocketAddr>, request: IdentityRequest) {
         let Some(Start { hub, runtime }) = self.start.get() else { return };

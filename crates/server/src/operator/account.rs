@@ -70,7 +70,17 @@ fn check_name(name: &str) -> Result<&str, CommandError> {
 
 async fn with_password(verb: &str, name: &str) -> Result<Zeroizing<String>, CommandError> {
     let password = password::ask_new().await?;
-    Ok(Zeroizing::new(format!("ACCOUNT {verb} {name} {}\n", *password)))
+    Ok(line_with_password(verb, name, &password))
+}
+
+fn line_with_password(verb: &str, name: &str, password: &str) -> Zeroizing<String> {
+    let parts = ["ACCOUNT ", verb, " ", name, " ", password, "\n"];
+    // Enough room from the start: a text that grew would leave copies of the password behind.
+    let mut line = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    for part in parts {
+        line.push_str(part);
+    }
+    line
 }
 
 /// Describes an answer `ACCOUNT_…_OK <id> <name> <tokens> <sessions>`.
@@ -140,6 +150,12 @@ mod tests {
             r#"{"id":1,"name":"Noy","proof":"password","devices":2,"sessions":1,"records_today":10,"bytes_today":420}"#;
         assert_eq!(json.lines().next(), Some(first));
         assert_eq!(json.lines().count(), 2);
+    }
+
+    #[test]
+    fn line_with_a_password_never_grows() {
+        let line = line_with_password("ADD", "Noy", "correct horse");
+        assert_eq!((&**line, line.capacity()), ("ACCOUNT ADD Noy correct horse\n", line.len()));
     }
 
     #[test]
