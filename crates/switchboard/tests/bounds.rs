@@ -322,3 +322,83 @@ fn session_has_two_questions_at_a_time() {
         assert_eq!(lines.iter().filter(|line| line.starts_with(verb)).count(), 100, "{verb}");
     }
 }
+
+/// A room with so many readers that its records go into fan-out. Returns the session of its owner.
+fn crowded_room(world: &mut World) -> SessionId {
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "OPEN #lab"]);
+    for number in 0..=Version2Settings::default().direct_viewers_max {
+        world.connect(&[&format!("REGISTER reader{number}"), "OPEN #lab"]);
+    }
+    noy
+}
+
+#[test]
+fn removed_reader_hears_nothing_after_the_record_that_says_so() {
+    let member: &[_] = &["REGISTER Elias", "CLAIM password x", "JOIN #lab", "OPEN #lab"];
+    let guest: &[_] = &["REGISTER Elias", "OPEN #lab"];
+    let removals = [
+        (member, "KICK #lab Elias", "KICKED"),
+        (member, "BAN #lab Elias", "BANNED"),
+        (guest, "ROOM #lab guests none", "SET"),
+    ];
+    for (requests, removal, last) in removals {
+        let mut world = World::new();
+        let noy = crowded_room(&mut world);
+        let elias = world.connect(requests);
+        world.shell.not_reading.insert(elias);
+        world.send(noy, "SAY #lab before");
+        world.commit();
+        for request in [removal, "ROOM #lab keep 90d", "SAY #lab after"] {
+            world.send(noy, request);
+        }
+        let position = world.shell.home.commit();
+        world.event(|board, shell| board.durable(position, shell));
+        assert!(world.board.has_work(), "the removal is in fan-out");
+        // The store has the records after the removal already.
+        world.shell.not_reading.clear();
+        world.event(|board, shell| board.outbox_has_room(elias, shell));
+        world.answer_all();
+        world.work();
+        world.answer_all();
+        let lines = world.hear(elias);
+        let events: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap_or_default()).collect();
+        assert_eq!(events, ["FROM", last], "{removal}: {lines:?}");
+    }
+}
+
+#[test]
+fn member_that_left_hears_nothing_after_a_failure_during_the_fan_out() {
+    let mut world = World::new();
+    let noy = crowded_room(&mut world);
+    let elias = world.connect(&["REGISTER Elias", "CLAIM password x", "JOIN #lab", "OPEN #lab"]);
+    world.send(elias, "LEAVE #lab");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    world.event(|board, shell| board.store_failed(ErrorCode::Unavailable, shell));
+    let (snapshot, position) = (world.shell.home.snapshot(), world.shell.home.position());
+    world.event(|board, shell| board.store_reloaded(snapshot, shell));
+    world.event(|board, shell| board.store_writable(position, shell));
+    world.answer_all();
+    world.work();
+    assert!(world.hear(elias).iter().any(|line| line.starts_with("LEAVE_OK #lab")));
+    world.send(noy, "SAY #lab after");
+    world.commit();
+    assert_eq!(world.hear(elias), [""; 0]);
+}
+
+#[test]
+fn news_for_members_with_many_devices_are_sent_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    for number in 0..80 {
+        let name = format!("member{number}");
+        world.connect(&[&format!("REGISTER {name}"), "CLAIM password x", "JOIN #lab"]);
+        for device in 1..32 {
+            world.connect(&[&format!("LOGIN {name} device{device} password x")]);
+        }
+    }
+    world.shell.lines.clear();
+    world.send(noy, "SAY #lab one");
+    // `event` counts the lines.
+    assert!(world.commit() > 80 * 32 / 1024);
+}

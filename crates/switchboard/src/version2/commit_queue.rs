@@ -73,9 +73,12 @@ impl<T> CommitQueue<T> {
     }
 
     /// The store has all changes up to `durable`, and has lost those after it. Durable output may still be here, because
-    /// it is released in parts.
-    pub(crate) fn withdraw(&mut self, durable: Position) {
-        for (due, _) in &mut self.outputs {
+    /// it is released in parts. Calls `report` with each output that is withdrawn now.
+    pub(crate) fn withdraw(&mut self, durable: Position, mut report: impl FnMut(&T)) {
+        for (due, output) in &mut self.outputs {
+            if due.fate(durable).is_none() {
+                report(output);
+            }
             *due = Due::Decided(due.fate(durable).unwrap_or(Fate::Withdrawn));
         }
     }

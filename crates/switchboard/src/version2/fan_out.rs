@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 
 use super::commit_queue::RECORD_OVERHEAD_BYTES;
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record, RecordKind};
+use crate::change::{AccountId, ConversationId, Record, RecordKind, Standing};
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
@@ -41,10 +41,20 @@ pub(super) struct FanOuts {
 struct FanOut {
     /// The records, each with the account that has left, or was removed or invited.
     records: VecDeque<(Arc<Record>, Option<AccountId>)>,
+    /// Those of the records after which some views end.
+    ends: VecDeque<End>,
     /// Number of the records, from the first, that the present pass sends.
     pass_len: usize,
     /// The last viewer that the present pass has served.
     cursor: Option<SessionId>,
+}
+
+/// A record in fan-out after which some views end.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    seq: u64,
+    /// The account that has left or was removed. `None`: the settings have changed.
+    account: Option<AccountId>,
 }
 
 impl FanOuts {
@@ -52,18 +62,28 @@ impl FanOuts {
     pub(super) fn add(&mut self, record: Arc<Record>, about: Option<AccountId>) {
         let id = record.conversation;
         self.bytes += bytes_of(&record);
-        self.by_conversation
-            .entry(id)
-            .or_insert_with(|| {
-                self.turns.push_back(id);
-                FanOut::default()
-            })
-            .records
-            .push_back((record, about));
+        let fan_out = self.by_conversation.entry(id).or_insert_with(|| {
+            self.turns.push_back(id);
+            FanOut::default()
+        });
+        if ends_views(&record) {
+            fan_out.ends.push_back(End { seq: record.seq, account: about });
+        }
+        fan_out.records.push_back((record, about));
     }
 
     pub(super) fn contains(&self, id: ConversationId) -> bool {
         self.by_conversation.contains_key(&id)
+    }
+
+    /// The records of a conversation in fan-out after which some views end.
+    fn ends(&self, id: ConversationId) -> impl Iterator<Item = End> {
+        self.by_conversation.get(&id).into_iter().flat_map(|fan_out| &fan_out.ends).copied()
+    }
+
+    /// All records, those of each conversation in their order.
+    pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Record>, Option<AccountId>)> {
+        self.by_conversation.into_values().flat_map(|fan_out| fan_out.records)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,16 +99,26 @@ impl FanOuts {
 impl FanOut {
     /// Begins a pass with the next records. A pass ends with a record after which a viewer may get no more.
     fn begin_pass(&mut self) {
-        let ends_views = |(record, _): &(Arc<Record>, Option<AccountId>)| {
-            matches!(record.kind, RecordKind::Left | RecordKind::Kicked | RecordKind::Banned | RecordKind::Set)
-        };
-        let before_end = self.records.iter().take_while(|record| !ends_views(record)).count();
+        let before_end = self.records.iter().take_while(|(record, _)| !ends_views(record)).count();
         self.pass_len = (before_end + 1).min(self.records.len()).min(PASS_RECORDS_MAX);
         self.cursor = None;
     }
 }
 
 impl Switchboard {
+    /// The record in fan-out after which the session may hear no more of a conversation: it ends the session's view at
+    /// the end of its pass, but the store has the records after it already.
+    pub(super) fn end_of_view(&self, session: SessionId, id: ConversationId) -> Option<u64> {
+        let conversation = self.version2.ledger.conversations.get(&id)?;
+        let account = self.account_of(session);
+        if conversation.standing(account).is_some_and(Standing::is_member) {
+            return None;
+        }
+        let may_read = conversation.may_read(account);
+        let is_end = |end: &End| if end.account.is_some() { end.account == account } else { !may_read };
+        self.version2.fan_outs.ends(id).find(is_end).map(|end| end.seq)
+    }
+
     /// Goes on with the passes, until about `work_max` lines are sent. The conversations take turns.
     pub(super) fn fan_out(&mut self, work_max: usize, effects: &mut impl StoreEffects) {
         let mut work = 0;
@@ -107,6 +137,7 @@ impl Switchboard {
             if fan_out.cursor.is_none() {
                 for (record, about) in fan_out.records.drain(..fan_out.pass_len) {
                     self.version2.fan_outs.bytes -= bytes_of(&record);
+                    fan_out.ends.pop_front_if(|end| end.seq <= record.seq);
                     self.follow_record(&record, about, effects);
                 }
                 fan_out.pass_len = 0;
@@ -117,6 +148,15 @@ impl Switchboard {
             }
             self.close_overflowed(effects);
         }
+    }
+}
+
+/// Whether some sessions may hear no more after this record.
+pub(super) fn ends_views(record: &Record) -> bool {
+    match record.kind {
+        RecordKind::Left | RecordKind::Kicked | RecordKind::Banned => true,
+        RecordKind::Set => &*record.text == "guests none",
+        _ => false,
     }
 }
 

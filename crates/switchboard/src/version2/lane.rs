@@ -170,7 +170,7 @@ impl Switchboard {
                 Some(LaneItem::Line(line) | LaneItem::AfterRecord(_, _, line)) => {
                     self.send_line(session, &line, effects);
                 }
-                Some(LaneItem::CloseView(id)) => self.forget_viewer(session, id),
+                Some(LaneItem::CloseView(id)) => self.forget_viewer(session, id, effects),
                 Some(LaneItem::Request(n, command)) => {
                     self.carry_out_later(session, n, *command, ReplyPath::Direct, effects);
                 }

@@ -29,13 +29,14 @@ mod version1;
 mod view;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{Command, Reply, Request, RequestError, TaggedReply, Target, Words};
 
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Snapshot};
+use crate::change::{AccountId, ConversationId, Record, Snapshot};
 use crate::effects::{Effects, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
@@ -60,6 +61,9 @@ pub(crate) struct Version2 {
     queued_bytes: usize,
     /// Durable records that are on their way to many viewers.
     fan_outs: FanOuts,
+    /// Withdrawn records from which more would follow than their delivery, each with the account that has left, or was
+    /// removed or invited: a loading of the store may show that they are stored after all.
+    withdrawn_events: Vec<(Arc<Record>, Option<AccountId>)>,
     /// Conversations of whose new records not all members were told yet.
     news: News,
     /// Read markers of which not all devices were told yet.

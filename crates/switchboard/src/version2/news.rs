@@ -11,7 +11,9 @@ use switchboard_protocol::version2::Reply;
 use crate::accounts::Account;
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Standing};
+use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
+use crate::ledger::Ledger;
 use crate::session::SessionId;
 
 /// Maximum missed lines that a session gets at once, when its outbox has room again.
@@ -80,7 +82,7 @@ impl Markers {
 
 impl Switchboard {
     /// Tells each connected device of a member, which does not have the conversation open, that there are new records.
-    /// A session that has written all of them knows that already. Ends after about `work_max` members.
+    /// A session that has written all of them knows that already. Ends after about `work_max` members and lines.
     pub(super) fn send_news(&mut self, work_max: usize, effects: &mut impl StoreEffects) {
         let mut work = 0;
         while work < work_max
@@ -117,7 +119,7 @@ impl Switchboard {
             // A range must not end before it begins.
             let is_over = round.has_wrapped && round.cursor >= round.start;
             let next = if is_over { None } else { conversation.members.range((after, until)).next() };
-            let Some((&account, member)) = next else {
+            let Some((&account, _)) = next else {
                 if round.has_wrapped || round.start.is_none() {
                     break true;
                 }
@@ -126,14 +128,15 @@ impl Switchboard {
             };
             *work += 1;
             round.cursor = Some(account);
-            let stored = self.version2.ledger.accounts.get(account).filter(|_| member.standing.is_member());
-            let Some(stored) = stored else { continue };
-            if conversation.other(account).is_some_and(|other| stored.blocked.contains(&other)) {
+            let Some(stored) = self.version2.ledger.accounts.get(account) else { continue };
+            if !is_told(&self.version2.ledger, conversation, account) {
                 continue;
             }
             let hears_otherwise =
                 |session: &SessionId| conversation.viewers.contains_key(session) || round.only_author == Some(*session);
+            let before = told.len();
             told.extend(stored.sessions().filter(|s| !hears_otherwise(s)).map(|session| (session, account)));
+            *work += told.len() - before;
         };
         for (session, account) in told {
             self.send_conversation_line(session, account, id, effects);
@@ -151,7 +154,14 @@ impl Switchboard {
         if effects.has_room(session) {
             let line = self.conversation_line(account, id);
             self.send_line(session, &line, effects);
-        } else if let Some(state) = self.version2.sessions.get_mut(&session) {
+        } else {
+            self.miss_news(session, id, effects);
+        }
+    }
+
+    /// Tells a session of a conversation's news as soon as its outbox has room, if it is still to be told then.
+    pub(super) fn miss_news(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.missed_news.insert(id);
             effects.notify_of_room(session);
         }
@@ -199,8 +209,8 @@ impl Switchboard {
             } else if let Some(id) = state.missed_news.pop_first() {
                 let conversation = self.version2.ledger.conversations.get(&id);
                 let is_news = conversation.is_some_and(|conversation| {
-                    let is_member = conversation.standing(Some(account)).is_some_and(Standing::is_member);
-                    is_member && !conversation.viewers.contains_key(&session)
+                    is_told(&self.version2.ledger, conversation, account)
+                        && !conversation.viewers.contains_key(&session)
                 });
                 if is_news {
                     self.send_conversation_line(session, account, id, effects);
@@ -210,4 +220,11 @@ impl Switchboard {
         // The rest follows as soon as other sessions had their turns.
         effects.notify_of_room(session);
     }
+}
+
+/// Whether an account is told of the news of a conversation: it is a member, and has not blocked the other one.
+fn is_told(ledger: &Ledger, conversation: &Conversation, account: AccountId) -> bool {
+    let has_blocked = |other| ledger.accounts.get(account).is_some_and(|account| account.blocked.contains(&other));
+    conversation.standing(Some(account)).is_some_and(Standing::is_member)
+        && !conversation.other(account).is_some_and(has_blocked)
 }

@@ -1,10 +1,12 @@
 //! Failures of the store: what was withdrawn, and what is true afterwards.
 
+use std::sync::Arc;
+
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::Command;
 
 use super::commit_queue::{QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
-use super::fan_out::FanOuts;
+use super::fan_out::ends_views;
 use super::state::{LaneItem, LaneRead};
 use super::target::target_word;
 use super::{EVENT_WORK_MAX, error_line};
@@ -21,7 +23,14 @@ impl Switchboard {
     pub fn store_failed(&mut self, code: ErrorCode, effects: &mut impl StoreEffects) {
         self.version2.outage = Some(code);
         self.version2.withdrawal = Some(code);
-        self.version2.commit_queue.withdraw(self.version2.durable);
+        let withdrawn_events = &mut self.version2.withdrawn_events;
+        self.version2.commit_queue.withdraw(self.version2.durable, |output| {
+            if let QueuedOutput::Record(record, RecordContext { about, .. }) = output
+                && (about.is_some() || ends_views(record))
+            {
+                withdrawn_events.push((Arc::clone(record), *about));
+            }
+        });
         self.version2.shows_withdrawn |= self.version2.durable < self.version2.ledger.position();
         // Replies that need no change must not depend on a position that the store never reaches.
         self.version2.durable = self.version2.ledger.position();
@@ -115,9 +124,19 @@ impl Switchboard {
         for (&id, _) in conversations.iter().filter(is_new) {
             self.version2.news.add(id, None);
         }
-        // Their viewers read the records from the store.
-        self.version2.fan_outs = FanOuts::default();
+        // The viewers read the records from the store, but what follows from a stored record still has to be done.
+        let withdrawn = std::mem::take(&mut self.version2.withdrawn_events);
+        let mut events: Vec<_> = std::mem::take(&mut self.version2.fan_outs).into_records().chain(withdrawn).collect();
+        events.retain(|(record, _)| {
+            let (id, conversations) = (record.conversation, &self.version2.ledger.conversations);
+            let restored = conversations.get(&id).filter(|restored| restored.durable >= record.seq);
+            let before = old.conversations.get(&id);
+            restored.zip(before).is_some_and(|(restored, before)| restored.epoch == before.epoch)
+        });
         self.restore_viewers(old, effects);
+        for (record, about) in events {
+            self.follow_record(&record, about, effects);
+        }
         // Lists have waited for the true state.
         let sessions: Vec<_> = self.version2.sessions.keys().copied().collect();
         for session in sessions {
@@ -156,6 +175,12 @@ impl Switchboard {
         (self.version2.outage, self.version2.durable) = (None, position);
         self.version2.ledger.set_position(position);
         self.version2.commit_queue.restart();
+        // Their last `LEFT` was stored, but during the outage nothing could be deleted.
+        let conversations = self.version2.ledger.conversations.iter();
+        let abandoned = conversations.filter(|(_, conversation)| conversation.is_abandoned());
+        for id in abandoned.map(|(&id, _)| id).collect::<Vec<_>>() {
+            self.remove_if_abandoned(id, effects);
+        }
         self.settle(EVENT_WORK_MAX, effects);
     }
 }

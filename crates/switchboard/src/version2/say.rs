@@ -8,6 +8,7 @@ use switchboard_protocol::version2::{GapReason, RecordLine, RecordVerb, Reply, T
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::commit_queue::{PendingReply, QueuedOutput, RECORD_OVERHEAD_BYTES, RecordContext};
+use super::fan_out::ends_views;
 use super::state::{LaneItem, LaneRead};
 use crate::accounts::Account;
 use crate::board::Switchboard;
@@ -187,10 +188,11 @@ impl Switchboard {
             (last, visited) = (Some(session), visited + 1);
             let device = self.version2.sessions.get(&session).and_then(|state| state.device);
             for (record, shared_line) in records.iter().zip(&mut shared_lines) {
-                if viewer.progress != Progress::Live || viewer.next != record.seq {
+                if viewer.progress != Progress::Live || viewer.next > record.seq {
                     continue;
                 }
-                if !effects.has_room(session) {
+                // A panic of an earlier pass may have cost it a record, which it then reads from the store.
+                if viewer.next < record.seq || !effects.has_room(session) {
                     viewer.progress = Progress::Behind;
                     if let Some(state) = self.version2.sessions.get_mut(&session) {
                         state.behind.push_back(id);
@@ -239,7 +241,7 @@ impl Switchboard {
                 self.remove_if_abandoned(record.conversation, effects);
             }
             (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
-            (RecordKind::Set, _) => self.close_forbidden_views(record.conversation, effects),
+            (RecordKind::Set, _) if ends_views(record) => self.close_forbidden_views(record.conversation, effects),
             _ => {}
         }
     }

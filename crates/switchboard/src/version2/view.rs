@@ -10,7 +10,7 @@ use super::say::encode;
 use super::state::LaneItem;
 use super::{OPEN_MAX, Question, ReplyPath};
 use crate::board::Switchboard;
-use crate::change::ConversationId;
+use crate::change::{ConversationId, Standing};
 use crate::conversation::{Progress, Viewer};
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
@@ -94,7 +94,7 @@ impl Switchboard {
 
     /// Ends the view of a session, and releases the replies that waited for its records.
     pub(super) fn remove_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
-        self.forget_viewer(session, id);
+        self.forget_viewer(session, id, effects);
         self.advance_lane(session, effects);
     }
 
@@ -112,9 +112,15 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn forget_viewer(&mut self, session: SessionId, id: ConversationId) {
-        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
-            conversation.viewers.remove(&session);
+    pub(super) fn forget_viewer(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        let account = self.account_of(session);
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
+            && let Some(viewer) = conversation.viewers.remove(&session)
+            && viewer.next <= conversation.durable
+            && conversation.standing(account).is_some_and(Standing::is_member)
+        {
+            // The news have passed it, because it had the conversation open.
+            self.miss_news(session, id, effects);
         }
         self.version2.ledger.update_vacancy(id);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
@@ -153,15 +159,23 @@ impl Switchboard {
             return;
         }
         while let Some(state) = self.version2.sessions.get_mut(&session)
+            && state.view_read.is_none()
             && let Some(id) = state.behind.pop_front()
         {
+            let end = self.end_of_view(session, id);
             let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { continue };
-            let to = conversation.durable;
+            let to = end.map_or(conversation.durable, |end| end.min(conversation.durable));
             let Some(viewer) = conversation.viewers.get_mut(&session) else { continue };
+            if end.is_some_and(|end| viewer.next > end) {
+                self.close_view_of(session, id, effects);
+                continue;
+            }
             self.version2.next_ticket += 1;
             let ticket = Ticket(self.version2.next_ticket);
             viewer.progress = Progress::Reading(ticket);
-            state.view_read = Some(ticket);
+            if let Some(state) = self.version2.sessions.get_mut(&session) {
+                state.view_read = Some(ticket);
+            }
             self.version2.questions.insert(ticket, Question::Viewer(session, id, to));
             let (max_records, max_bytes) = (READ_RECORDS_MAX, READ_BYTES_MAX);
             let query = Query::Range { conversation: id, from: viewer.next, to, max_records, max_bytes };
@@ -206,6 +220,7 @@ impl Switchboard {
     ) {
         let device = self.version2.sessions.get(&session).and_then(|state| state.device);
         let target = self.target_name(id, session);
+        let end = self.end_of_view(session, id).unwrap_or(u64::MAX);
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
         let durable = conversation.durable;
         let Some(mut viewer) = conversation.viewers.get(&session).copied() else { return };
@@ -227,7 +242,7 @@ impl Switchboard {
             expired(viewer.next, to).encode(&mut line);
             viewer.next = to + 1;
         }
-        for record in records.iter().filter(|record| record.seq >= viewer.next).collect::<Vec<_>>() {
+        for record in records.iter().filter(|record| (viewer.next..=end).contains(&record.seq)).collect::<Vec<_>>() {
             if !effects.has_room(session) {
                 break;
             }
@@ -242,6 +257,14 @@ impl Switchboard {
         }
         if !line.is_empty() {
             self.send_line(session, &line, effects);
+        }
+        if viewer.next > end {
+            // The record that says so was the last line, unless it has expired.
+            let is_told = records.iter().any(|record| record.seq == end);
+            viewer.progress = if is_told { Progress::Live } else { Progress::Behind };
+            self.set_viewer(session, id, viewer);
+            self.close_view_of(session, id, effects);
+            return;
         }
         let is_live = viewer.next > durable;
         let sends_live = is_live && std::mem::take(&mut viewer.is_opening);
