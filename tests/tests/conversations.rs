@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use switchboard_tests::namespace::run_script;
 use switchboard_tests::process::{ServerProcess, program};
 use switchboard_tests::test_client::TIMEOUT;
+use switchboard_tests::wire_lab::texts;
 use tokio::time::Instant;
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -433,6 +435,39 @@ fn login_by_an_ssh_key_needs_no_password() {
     setup.ok(&["say", "Noy", "hi", "--name", "Elias", "--device", "phone"], "");
     let out = setup.ok(&["history", "Elias", "--name", "Noy"], "");
     assert!(out.ends_with(" Elias: hi\n"), "{out}");
+}
+
+/// Logs in over an address that is not loopback, where the server takes and gives no secret. The second argument is the
+/// client.
+const INSECURE_LOGIN: &str = r#"
+    ip link set lo up
+    ip addr add 192.0.2.1/32 dev lo
+    "$0" --listen 192.0.2.1:12345 --listen-line none > log &
+    until grep -q listening log; do sleep 0.02; done
+    export SWITCHBOARD_ADDR=192.0.2.1 XDG_STATE_HOME="$PWD/state"
+    ssh-keygen -q -t ed25519 -N '' -f key
+    "$1" login --name Elias --create --key key
+    # The key has a path from any folder.
+    cd /
+    "$1" say '#lab' hi --name Elias --join
+    "$1" listen --conversation '#lab' --name Elias --count 0
+    "$1" export '#lab' --name Elias
+    "$1" login --name Elias --key "$OLDPWD/key" --json
+    find "$XDG_STATE_HOME" -name token
+"#;
+
+#[test]
+fn login_by_an_ssh_key_from_another_machine_signs_each_connection() {
+    let client = program("switchboard");
+    let client = client.to_str().expect("a path in UTF-8");
+    let (out, errors) = texts(&run_script(INSECURE_LOGIN, &program("switchboard-server"), &[client]));
+    let lines: Vec<_> = out.lines().collect();
+    let [logged_in, key, joined, said, json] = lines[..] else { panic!("{lines:?}\n{errors}") };
+    assert_eq!(logged_in, "logged in as Elias, device main");
+    assert!(key.contains("each command signs with the key /") && key.ends_with("/key"), "{key}");
+    assert_eq!([without_time(joined), without_time(said)], ["1 JOINED Elias", "2 Elias: hi"]);
+    let json: serde_json::Value = serde_json::from_str(json).expect("a line of JSON");
+    assert!(json["key"].as_str().is_some_and(|key| key.ends_with("/key")), "{json}");
 }
 
 #[test]

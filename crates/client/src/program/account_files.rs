@@ -1,7 +1,9 @@
-//! The files of one device of an account at one server: its token, its outbox, and its positions.
+//! The files of one device of an account at one server: its token or the path of its SSH key, its outbox, and its
+//! positions.
 //!
 //! ```text
 //! $XDG_STATE_HOME/switchboard/accounts/SERVER/NAME/DEVICE/token
+//!                                                        /key
 //!                                                        /outbox
 //!                                                        /positions/CONVERSATION
 //! ```
@@ -45,6 +47,17 @@ impl AccountFiles {
         Ok(Self { directory })
     }
 
+    /// What to use instead of a chat, if `name` is taken by an account to which this user has logged in.
+    pub(crate) fn account_hint(addr: &str, name: &str) -> Option<String> {
+        let files = Self::new(addr, name, DEFAULT_DEVICE).ok()?;
+        let mut devices = fs::read_dir(files.directory.parent()?).ok()?.filter_map(Result::ok);
+        let is_account = devices.any(|device| ["token", "key"].iter().any(|file| device.path().join(file).exists()));
+        is_account.then(|| {
+            let name = switchboard_protocol::sanitize(name);
+            format!("{name} is your account: use `say`, `history` or `listen --conversation`.")
+        })
+    }
+
     /// The stored token. `None` if this device has not logged in yet.
     pub(crate) fn token(&self) -> Result<Option<Secret>, CliError> {
         let path = self.token_path();
@@ -57,9 +70,24 @@ impl AccountFiles {
 
     pub(crate) fn store_token(&self, token: &Secret) -> Result<(), CliError> {
         self.create()?;
-        let path = self.token_path();
         let text = Zeroizing::new(format!("{}\n", token.expose()));
-        state_directory::replace_private(&path, &text).map_err(|error| file_error(&path, &error))
+        replace(&self.token_path(), &self.key_path(), &text)
+    }
+
+    /// The path of the SSH key with which this device logs in. `None` if it has a token, or has not logged in yet.
+    pub(crate) fn key(&self) -> Result<Option<PathBuf>, CliError> {
+        let path = self.key_path();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(PathBuf::from(text.strip_suffix('\n').unwrap_or(&text)))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(file_error(&path, &error)),
+        }
+    }
+
+    /// Stores the path of an SSH key in the place of a token.
+    pub(crate) fn store_key(&self, key: &str) -> Result<(), CliError> {
+        self.create()?;
+        replace(&self.key_path(), &self.token_path(), &format!("{key}\n"))
     }
 
     pub(crate) fn outbox_path(&self) -> PathBuf {
@@ -93,6 +121,10 @@ impl AccountFiles {
 
     fn token_path(&self) -> PathBuf {
         self.directory.join("token")
+    }
+
+    fn key_path(&self) -> PathBuf {
+        self.directory.join("key")
     }
 
     fn position_path(&self, target: &str) -> PathBuf {

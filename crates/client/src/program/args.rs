@@ -242,7 +242,7 @@ pub(crate) enum Action {
     /// Asks for the password at the terminal, or reads it from the first line of standard input. The token is stored
     /// in a file that only you can read. Then --name NAME means this account in `say`, `history`, `rooms`, `export`
     /// and `listen --conversation`. A server takes secrets only over a secure connection, such as one on the same
-    /// machine.
+    /// machine. Elsewhere, --key still works: then there is no token, and each command signs with the key.
     Login {
         #[command(flatten)]
         server: AddrArg,

@@ -37,6 +37,9 @@ struct LoginJson<'a> {
     reply: &'static str,
     name: &'a str,
     device: &'a str,
+    /// The SSH key that signs at each connection, if the server gives no token here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
 }
 
 /// The JSON form of a stored message.
@@ -55,7 +58,8 @@ struct OpenSession {
     files: Option<AccountFiles>,
 }
 
-/// Logs in with a password or key, and stores a token with which this device logs in from now on.
+/// Logs in with a password or key, and stores a token with which this device logs in from now on. Where the connection
+/// is not secure enough for a token, stores the path of the key instead: its signature is no secret.
 pub(crate) async fn login(
     addr: &str,
     options: &Options,
@@ -84,16 +88,36 @@ pub(crate) async fn login(
     };
     let settings = SessionOptions { outbox: Some(files.outbox_path()), ..session_options(options) };
     let session = Session::connect(addr, identity, settings).await?;
-    let token = with_timeout(options.timeout, session.token()).await?;
-    files.store_token(&token)?;
-    let name = sanitize(session.name()).into_owned();
+    let stored_key = match (with_timeout(options.timeout, session.token()).await, key) {
+        (Err(CliError::Client(Error::Refused { code: ErrorCode::NotSecure, .. })), Some(key)) => {
+            let key = absolute(key)?;
+            files.store_key(&key)?;
+            Some(key)
+        }
+        (token, _) => {
+            files.store_token(&token?)?;
+            None
+        }
+    };
     if options.json {
-        stdout::print_json(&LoginJson { reply: "LOGIN_OK", name: session.name(), device })?;
+        let (name, key) = (session.name(), stored_key.as_deref());
+        stdout::print_json(&LoginJson { reply: "LOGIN_OK", name, device, key })?;
     } else {
-        stdout::print_line(&format!("logged in as {name}, device {device}"))?;
+        stdout::print_line(&format!("logged in as {}, device {device}", session.name()))?;
+        if let Some(key) = stored_key {
+            stdout::print_line(&format!(
+                "The connection is not encrypted, so there is no token: each command signs with the key {key}"
+            ))?;
+        }
     }
     session.close().await;
     Ok(())
+}
+
+/// The path of a key from any working directory.
+fn absolute(key: &Path) -> Result<String, CliError> {
+    let path = std::path::absolute(key)?.into_os_string().into_string();
+    path.map_err(|_| CliError::Usage(format!("the path {} is not UTF-8: rename the key", key.display())))
 }
 
 /// Registers `name` as a guest and turns it into an account.
@@ -321,7 +345,7 @@ fn report_link(state: &LinkState, was_connected: bool) -> bool {
     }
 }
 
-/// Connects as the account whose token is stored for `--name` and the device, or else as a guest.
+/// Connects as the account whose token or key is stored for `--name` and the device, or else as a guest.
 async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<OpenSession, CliError> {
     let settings = session_options(options);
     let Some(name) = &options.name else {
@@ -332,7 +356,7 @@ async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<
     };
     let files = AccountFiles::new(addr, name, device.unwrap_or(DEFAULT_DEVICE))?;
     let not_logged_in = |source| CliError::NotLoggedIn { name: sanitize(name).into_owned(), source };
-    let Some(token) = files.token()? else {
+    let Some(identity) = stored_identity(&files, name, device.unwrap_or(DEFAULT_DEVICE))? else {
         if device.is_some() {
             return Err(not_logged_in(Error::Refused { code: ErrorCode::NotLoggedIn, detail: None }));
         }
@@ -343,13 +367,22 @@ async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<
         })?;
         return Ok(OpenSession { session, files: None });
     };
-    let identity = Identity::token(name, device.unwrap_or(DEFAULT_DEVICE), token);
     let settings = SessionOptions { outbox: Some(files.outbox_path()), ..settings };
     let session = Session::connect(addr, identity, settings).await.map_err(|error| match error {
         Error::Refused { code: ErrorCode::LoginFailed, .. } => not_logged_in(error),
         error => error.into(),
     })?;
     Ok(OpenSession { session, files: Some(files) })
+}
+
+/// How a device proves its account: with its token, or else by its SSH key. `None` if it has not logged in yet.
+fn stored_identity(files: &AccountFiles, name: &str, device: &str) -> Result<Option<Identity>, CliError> {
+    if let Some(token) = files.token()? {
+        return Ok(Some(Identity::token(name, device, token)));
+    }
+    let Some(path) = files.key()? else { return Ok(None) };
+    let (public_key, signer) = ssh_keygen_signer(&path).map_err(|source| Error::Signer { source })?;
+    Ok(Some(Identity::key(name, device, &public_key, signer)))
 }
 
 /// Waits for the answers to messages of an earlier run, and closes the session.
