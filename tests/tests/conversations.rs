@@ -202,6 +202,10 @@ impl Setup {
     fn restart_server(&mut self) {
         self.server.signal("KILL");
         self.server.wait();
+        self.start_server();
+    }
+
+    fn start_server(&mut self) {
         self.server = start_server(self.directory.path());
         *lock(&self.proxy.shared.server) = self.server.commands;
     }
@@ -408,6 +412,32 @@ fn a_listener_begins_where_it_stopped_and_prints_nothing_twice() {
     drop(listener);
     say(&setup, "seven");
     assert_eq!(Listener::start(&setup, &device).next(), "seven");
+}
+
+#[test]
+fn a_listener_gets_the_records_that_came_after_a_restore() {
+    let mut setup = Setup::start();
+    let listen =
+        |setup: &Setup, count| setup.ok(&["listen", "--conversation", "#lab", "--name", "Noy", "--count", count], "");
+    setup.ok(&["say", "#lab", "one", "--name", "Noy", "--join"], "");
+    listen(&setup, "0");
+    setup.server.signal("TERM");
+    setup.server.wait();
+    let (data, old) = (setup.directory.path().join("data"), setup.directory.path().join("old"));
+    fs::rename(&data, &old).expect("both are in one directory");
+    let mut restore = Command::new(program("switchboard-server"));
+    restore.arg("restore").arg(old.join("switchboard.sqlite")).arg("--data").arg(&data);
+    assert!(restore.output().is_ok_and(|output| output.status.success()), "the backup is restored");
+    setup.start_server();
+    setup.ok(&["say", "#lab", "two", "--name", "Noy"], "");
+    let out = listen(&setup, "2");
+    let (gap, records) = out.split_once('\n').expect("several lines");
+    assert!(gap.starts_with("(records are missing: LOST"), "{gap}");
+    let records: Vec<_> = records.lines().map(without_time).collect();
+    assert_eq!(records, ["1 JOINED Noy", "2 Noy: one", "3 Noy: two"]);
+    // The position is of the new epoch.
+    setup.ok(&["say", "#lab", "three", "--name", "Noy"], "");
+    assert_eq!(without_time(listen(&setup, "1").trim_end()), "4 Noy: three");
 }
 
 #[test]

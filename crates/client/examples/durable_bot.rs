@@ -62,7 +62,11 @@ pub async fn echo(addr: &str, room: &str, state: &Path, password: Secret) -> Res
             Item::Record(record) if record.verb == RecordVerb::From && record.redacted_by.is_none() => {
                 waiting.push_back((record, conversation.position().clone()));
             }
-            Item::Gap(gap) => eprintln!("durable_bot: records {} to {} are missing", gap.from, gap.to),
+            Item::Gap(gap) => {
+                eprintln!("durable_bot: records {} to {} are missing", gap.from, gap.to);
+                // After a gap with unknown numbers, messages come again, and their echoes after them.
+                is_live &= gap.to != 0;
+            }
             Item::Live(_) => is_live = true,
             _ => {}
         }

@@ -215,20 +215,59 @@ async fn a_reader_hears_of_every_gap() {
             connection.play("> OPEN #lab e1 2\n< OPEN_OK #lab e1 5 9\n< GAP #lab 3 4 EXPIRED").await;
             connection.send((record(5) + &record(8)).as_bytes()).await;
             // The epoch changes in the middle of the session.
-            connection.play("< LIVE #lab 9\n< OPEN_OK #lab e2 1 3\n< GAP #lab 0 0 LOST\n< LIVE #lab 3").await;
+            connection.play("< LIVE #lab 9\n< OPEN_OK #lab e2 2 3\n< GAP #lab 0 0 LOST\n< LIVE #lab 3").await;
+            // This record comes again after the position.
             connection.send(record(4).as_bytes()).await;
-            connection.expect_eof().await;
+            connection.play("> CLOSE #lab\n< CLOSE_OK #lab\n> OPEN #lab e2 1\n< OPEN_OK #lab e2 2 4").await;
+            connection.send((record(2) + &record(3) + &record(4)).as_bytes()).await;
+            connection.play("< LIVE #lab 4\n.").await;
         })
         .await;
         let session = connect(&server, account(), SessionOptions::default()).await;
         let start = Start::After(Position { epoch: "e1".to_owned(), number: 2 });
         let mut lab = session.open("#lab", start).await.expect("the room opens");
         let expected =
-            ["gap 3 4", "5 text 5", "gap 6 7", "8 text 8", "gap 9 9", "live 9", "gap 0 0", "live 3", "4 text 4"];
-        for expected in expected {
+            ["gap 3 4", "5 text 5", "gap 6 7", "8 text 8", "gap 9 9", "live 9", "gap 0 0", "2 text 2", "3 text 3"];
+        for expected in expected.into_iter().chain(["4 text 4", "live 4"]) {
             assert_eq!(next(&mut lab).await, expected);
         }
         assert_eq!(lab.position().to_string(), "e2/4");
+        session.close().await;
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_lost_records_a_reader_gets_the_last_ones_that_are_there() {
+    run_local(async {
+        let server = FakeServer::listen(async |listener| {
+            // The gap does not arrive.
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play(LOGIN).await;
+            connection.play("> OPEN #lab e1 9000\n< OPEN_OK #lab e2 1 2000").await;
+            drop(connection);
+            // It arrives, and the connection is lost before the answer to `CLOSE`.
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play(LOGIN).await;
+            connection.play("> OPEN #lab e1 9000\n< OPEN_OK #lab e2 1 2000\n< GAP #lab 0 0 LOST").await;
+            connection.play("< LIVE #lab 2000\n> CLOSE #lab").await;
+            drop(connection);
+            let mut connection = FakeConnection::accept(&listener).await;
+            connection.play(LOGIN).await;
+            connection.play("> OPEN #lab e2 976\n< OPEN_OK #lab e2 1 2000").await;
+            connection.send(record(977).as_bytes()).await;
+            connection.expect_eof().await;
+        })
+        .await;
+        let session = connect(&server, account(), SessionOptions::default()).await;
+        let start = Start::After(Position { epoch: "e1".to_owned(), number: 9000 });
+        let mut lab = session.open("#lab", start).await.expect("the room opens");
+        // A program may store this position before it has the gap.
+        assert_eq!(lab.position().to_string(), "e2/976");
+        for expected in ["gap 0 0", "977 text 977"] {
+            assert_eq!(next(&mut lab).await, expected);
+        }
         session.close().await;
         server.finish().await;
     })

@@ -15,7 +15,8 @@ use crate::error::Error;
 /// One open conversation: yields its records and gaps in order, and sends messages.
 ///
 /// After a lost connection it continues after the last item that it has received: it yields no record twice, and
-/// leaves none out without a [`Gap`](super::Gap). Dropping it closes the conversation on the server.
+/// leaves none out without a [`Gap`](super::Gap). Only after a gap with the numbers 0 it may yield records again.
+/// Dropping it closes the conversation on the server.
 #[derive(Debug)]
 pub struct Conversation {
     session: Session,

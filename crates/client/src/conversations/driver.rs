@@ -26,7 +26,7 @@ use super::identity::{Identity, Kind};
 use super::item::{Gap, Record};
 use super::outgoing::{FlushedSender, NewMessage, Outgoing};
 use super::session::{LinkState, SessionOptions};
-use super::views::{View, Views};
+use super::views::{Numbers, View, Views};
 use crate::backoff::Backoff;
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
@@ -164,6 +164,8 @@ impl Driver {
         self.out.clear();
         self.close_reason = None;
         self.controls.extend(self.views.reopen_all());
+        // A view that the last connection was closing may have room.
+        self.check_queues();
         loop {
             if self.is_closing {
                 return Exit::Closed;
@@ -296,8 +298,8 @@ impl Driver {
                 let controls = self.views.live(&target, last);
                 self.controls.extend(controls);
             }
-            Reply::OpenOk { target, epoch, last, .. } if self.views.is_new_epoch(&target, &epoch) => {
-                self.views.epoch_changed(&target, &epoch, last);
+            Reply::OpenOk { target, epoch, first, last } if self.views.is_new_epoch(&target, &epoch) => {
+                self.views.epoch_changed(&target, &epoch, Numbers { first, last });
             }
             Reply::Said { seq, .. } if n.is_some() => self.outgoing.said(n.unwrap_or_default(), seq),
             // Nobody asked for it.
@@ -368,8 +370,8 @@ impl Driver {
         let Some(control) = self.in_flight.take() else { return };
         let parts = control.parts;
         match (control.purpose, last) {
-            (Purpose::Open(id), Reply::OpenOk { target, epoch, last, .. }) => {
-                let next = self.views.opened(id, &target, &epoch, last);
+            (Purpose::Open(id), Reply::OpenOk { target, epoch, first, last }) => {
+                let next = self.views.opened(id, &target, &epoch, Numbers { first, last });
                 self.controls.extend(next);
             }
             (Purpose::Close(Some(id)), _) => {

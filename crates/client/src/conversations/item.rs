@@ -51,8 +51,8 @@ pub enum Start {
     Now,
     /// With the first record that the server still has.
     Beginning,
-    /// With the record after this position. If the position is not valid any more, the reader gets a [`Gap`] and
-    /// continues with the present epoch.
+    /// With the record after this position. If the position is not valid any more, the reader gets a [`Gap`] with the
+    /// numbers 0, and then the last 1,024 records of the present epoch, at most.
     After(Position),
 }
 
@@ -102,6 +102,11 @@ pub struct Record {
 }
 
 /// Records that a reader does not get.
+///
+/// With the numbers 0 it says that the reader's position is not valid any more, because records were lost or a backup
+/// was restored. Nobody knows which records of the present epoch are new to the reader. So the reader gets the last
+/// 1,024 of them, until the next [`Item::Live`], and it may know some.
+/// [`Session::history`](super::Session::history) has the earlier ones. If the conversation is gone, its end follows.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename = "GAP")]
 pub struct Gap {

@@ -27,6 +27,10 @@
 //! attempts. Each conversation continues after the last record that it has received. The program sees nothing of it,
 //! except that requests take longer. [`Session::link`] tells a program that wants to know.
 //!
+//! If the server has lost records or was restored from a backup, the positions of its clients are not valid any more. A
+//! conversation then yields a [`Gap`] with the numbers 0, and begins again with the last 1,024 records: a program that
+//! must not handle a record twice looks for those it knows.
+//!
 //! # What a message is worth
 //!
 //! [`Delivery`] says what [`Conversation::say`] promises. With an account and an outbox file

@@ -1,11 +1,14 @@
 //! The open conversations of a session: the position of each reader, and its queue.
 //!
 //! ```text
-//!            OPEN_OK                queue is full            CLOSE_OK
+//!            OPEN_OK      queue is full, or records were lost       CLOSE_OK
 //! Opening ───────────▶ Open ───────────────────▶ Closing ───────────▶ Full
 //!    ▲                                                                  │
 //!    └──────────────── there is room, or a pause has ended ◀────────────┘
 //! ```
+//!
+//! A reader whose position is not valid any more gets the gap, and then the last [`REPLAY_MAX`] records of the present
+//! epoch: the view opens again before them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +27,9 @@ pub(crate) const ITEMS_MAX: usize = 1024;
 
 /// The free places in the queue at which a session opens a conversation again.
 pub(crate) const REOPEN_FREE: usize = ITEMS_MAX / 2;
+
+/// The maximum number of records that a reader gets again after its position has become invalid.
+const REPLAY_MAX: u64 = 1024;
 
 /// The pause after the server could not read records.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
@@ -58,6 +64,8 @@ pub(crate) struct View {
     name: Option<String>,
     /// The reader's position after all queued items.
     position: Option<Position>,
+    /// The position that is not valid any more, until the gap that says so is queued.
+    invalid: Option<Position>,
     state: ViewState,
     /// The server could not read records. The view stays closed until then.
     retry_at: Option<Instant>,
@@ -81,6 +89,21 @@ pub(crate) struct Views {
     own_name: String,
 }
 
+/// The first and the last record of a conversation when it was opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl Numbers {
+    /// The position before the last [`REPLAY_MAX`] records.
+    fn replay_start(self, epoch: &str) -> Position {
+        let number = self.first.saturating_sub(1).max(self.last.saturating_sub(REPLAY_MAX)).min(self.last);
+        Position { epoch: epoch.to_owned(), number }
+    }
+}
+
 impl View {
     pub(crate) fn new(
         word: String,
@@ -97,17 +120,24 @@ impl View {
             opened_tx: Some(opened_tx),
             name: None,
             position: None,
+            invalid: None,
             state: ViewState::Opening,
             retry_at: None,
         }
     }
 
-    fn open_command(&self) -> Command<'static> {
-        let position = match (&self.position, &self.start) {
-            (Some(position), _) | (None, Start::After(position)) => Some(position),
-            (None, Start::Now | Start::Beginning) => None,
+    /// The position for the next `OPEN`. An invalid one gets its gap again.
+    fn requested(&self) -> Option<&Position> {
+        let start = match &self.start {
+            Start::After(position) => Some(position),
+            Start::Now | Start::Beginning => None,
         };
-        let position = position
+        self.invalid.as_ref().or(self.position.as_ref()).or(start)
+    }
+
+    fn open_command(&self) -> Command<'static> {
+        let position = self
+            .requested()
             .map(|Position { epoch, number }| version2::Position { epoch: epoch.clone().into(), after: *number });
         Command::Open { target: Target::new(&self.word).into_owned(), position }
     }
@@ -182,7 +212,7 @@ impl Views {
     }
 
     /// The server has answered the `OPEN` of a view. Returns the next request, if any.
-    pub(crate) fn opened(&mut self, id: ViewId, target: &str, epoch: &str, last: u64) -> Option<Control> {
+    pub(crate) fn opened(&mut self, id: ViewId, target: &str, epoch: &str, numbers: Numbers) -> Option<Control> {
         if self.by_name.get(target).is_some_and(|other| *other != id) {
             self.end(id, Error::AlreadyOpen { target: target.to_owned() });
             return None;
@@ -192,16 +222,18 @@ impl Views {
         self.by_name.insert(target.to_owned(), id);
         let is_first = view.position.is_none();
         view.state = ViewState::Open;
-        let begins_early = is_first && view.start == Start::Beginning && last > 0;
-        let requested = match (&view.position, &view.start) {
-            (Some(position), _) | (None, Start::After(position)) => Some(position.clone()),
-            (None, Start::Now | Start::Beginning) => None,
+        let begins_early = is_first && view.start == Start::Beginning && numbers.last > 0;
+        let (position, invalid) = match view.requested().cloned() {
+            Some(position) if position.epoch == epoch && position.number <= numbers.last => (position, None),
+            // The server sends a `GAP`.
+            Some(position) => (numbers.replay_start(epoch), Some(position)),
+            None => {
+                let number = if begins_early { 0 } else { numbers.last };
+                (Position { epoch: epoch.to_owned(), number }, None)
+            }
         };
-        let present = Position { epoch: epoch.to_owned(), number: if begins_early { 0 } else { last } };
-        // A `GAP` follows if the position is not valid any more.
-        let is_valid = |position: &Position| position.epoch == epoch && position.number <= last;
-        let position = requested.filter(is_valid).unwrap_or(present);
         view.position = Some(position.clone());
+        view.invalid = invalid;
         if let Some(opened_tx) = view.opened_tx.take() {
             // This fails if the program has dropped the future. Then it has dropped the queue, too.
             let _ = opened_tx.send(Ok(Opened { target: target.to_owned(), position }));
@@ -216,10 +248,11 @@ impl Views {
         view.is_some_and(|view| view.state == ViewState::Open)
     }
 
-    /// The epoch of an open conversation has changed.
-    pub(crate) fn epoch_changed(&mut self, target: &str, epoch: &str, last: u64) {
+    /// The epoch of an open conversation has changed. A `GAP` follows.
+    pub(crate) fn epoch_changed(&mut self, target: &str, epoch: &str, numbers: Numbers) {
         if let Some(view) = self.by_name.get(target).and_then(|id| self.by_id.get_mut(id)) {
-            view.position = Some(Position { epoch: epoch.to_owned(), number: last });
+            let before = view.position.replace(numbers.replay_start(epoch));
+            view.invalid = view.invalid.take().or(before);
         }
     }
 
@@ -297,7 +330,8 @@ impl Views {
         let Some((id, view)) = self.open_view(&gap.target) else { return Vec::new() };
         let number = view.position.as_ref().map_or(0, |position| position.number);
         if gap.to == 0 {
-            return self.push(id, Item::Gap(gap), number).into_iter().collect();
+            let close = self.push(id, Item::Gap(gap), number);
+            return close.or_else(|| self.replay(id)).into_iter().collect();
         }
         if gap.to <= number {
             return Vec::new();
@@ -306,6 +340,14 @@ impl Views {
         let to = gap.to;
         controls.extend(self.push(id, Item::Gap(gap), to));
         controls
+    }
+
+    /// The reader has the gap for its invalid position. Returns the request that closes the view, which then opens again
+    /// before the records that are there.
+    fn replay(&mut self, id: ViewId) -> Option<Control> {
+        let view = self.by_id.get_mut(&id)?;
+        view.invalid.take()?;
+        Some(Self::close(view, id))
     }
 
     /// Whether a gap comes next in an open conversation. Otherwise it may be a line of an answer.

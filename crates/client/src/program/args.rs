@@ -222,7 +222,8 @@ pub(crate) enum Action {
         /// Print the records of this conversation: a room (#ROOM), or a user with an account.
         ///
         /// A device of an account begins where it stopped the last time. The first time, and for a guest, it begins
-        /// with the records that come from now on.
+        /// with the records that come from now on. After the server was restored from a backup, it begins with the
+        /// last 1,024 records.
         #[arg(long, value_name = "TARGET")]
         conversation: Option<String>,
         /// The device of the account --name that listens [default: main].

@@ -436,7 +436,10 @@ fn print_item(item: &Item, options: &Options) -> io::Result<()> {
             };
             stdout::print_line(&format!("{} {} {text}", record.seq, record.at()))
         }
-        Item::Gap(gap) if gap.to == 0 => stdout::print_line(&format!("(records are missing: {})", gap.reason.as_str())),
+        Item::Gap(gap) if gap.to == 0 => stdout::print_line(&format!(
+            "(records are missing: {}; the last ones that are there follow, also known ones; `export` prints all)",
+            gap.reason.as_str()
+        )),
         Item::Gap(gap) => {
             stdout::print_line(&format!("(records {} to {} are missing: {})", gap.from, gap.to, gap.reason.as_str()))
         }
