@@ -12,5 +12,7 @@ mod listen;
 mod oneshot;
 #[path = "program/run.rs"]
 mod run;
+#[path = "program/say.rs"]
+mod say;
 #[path = "program/script.rs"]
 mod script;

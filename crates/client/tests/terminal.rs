@@ -181,6 +181,25 @@ async fn a_signal_restores_the_terminal_and_saves_the_history() {
 }
 
 #[tokio::test]
+async fn the_name_of_an_account_of_this_user_gets_a_hint() {
+    run_local(async {
+        let server = FakeServer::play(["< WELCOME\n> REGISTER Noy\n< ERROR NAME_TAKEN\n."]).await;
+        let addr = server.addr.to_string();
+        let state = tempfile::tempdir().expect("a directory");
+        let server_folder = addr.replace('.', "%2e").replace(':', "%3a");
+        let device = state.path().join("switchboard/accounts").join(server_folder).join("noy/main");
+        fs::create_dir_all(&device).expect("a directory");
+        fs::write(device.join("token"), "x\n").expect("a file");
+        let Started { mut user, mut child, shown, .. } = start(&[&addr, "--name", "Noy"], state.path());
+        wait_for(|| shown.lock().expect("no panic").contains("Noy is your account: use `say`")).await;
+        user.write_all(b"\x04").expect("the program reads");
+        child.wait().await.expect("the program ends");
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_typed_password_is_not_shown_and_the_terminal_shows_text_again() {
     run_local(async {
         let server = FakeServer::play(["

@@ -132,6 +132,15 @@ impl AccountFiles {
     }
 }
 
+/// Replaces the file of one proof of the account, and removes the file of the other one.
+fn replace(path: &Path, other: &Path, text: &str) -> Result<(), CliError> {
+    state_directory::replace_private(path, text).map_err(|error| file_error(path, &error))?;
+    match fs::remove_file(other) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(file_error(other, &error)),
+        _ => Ok(()),
+    }
+}
+
 fn file_error(path: &Path, error: &io::Error) -> CliError {
     CliError::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }

@@ -205,7 +205,8 @@ pub(crate) enum Action {
         ///
         /// An address may stand before the user: HOST:PORT or an IP address. A HOST without a port is not enough,
         /// because it could be a user.
-        #[arg(required = true, num_args = 2.., value_names = ["USER", "TEXT"])]
+        // `1..`, because options may stand among the words. `SendWords` checks the number.
+        #[arg(required = true, num_args = 1.., value_names = ["USER", "TEXT"])]
         words: Vec<String>,
     },
     /// Register and print arriving messages, until interrupted.
@@ -276,7 +277,7 @@ pub(crate) enum Action {
         ///
         /// The conversation is a room (#ROOM, in quotes for most shells), a user with an account, or @ and an account's
         /// id. An address may stand before it: HOST:PORT or an IP address.
-        #[arg(required = true, num_args = 2.., value_names = ["TARGET", "TEXT"])]
+        #[arg(required = true, num_args = 1.., value_names = ["TARGET", "TEXT"])]
         words: Vec<String>,
     },
     /// Print the last records of a conversation.
@@ -380,19 +381,20 @@ impl<'a> SendWords<'a> {
         let usage = |message: String| Err(CliError::Usage(sanitize(&message).into_owned()));
         let is_addr = |word: &str| word.contains([':', '[']) || word.parse::<IpAddr>().is_ok();
         match words {
-            [addr, user, text @ ..] if is_addr(addr) => {
-                if text.is_empty() {
-                    return usage(format!("{addr} is an address: write a user and a text after it"));
-                }
+            [addr, user, text @ ..] if is_addr(addr) && !text.is_empty() => {
                 Ok(Self { addr: Some(addr), user, text: text.join(" ") })
+            }
+            [addr, ..] if is_addr(addr) => {
+                usage(format!("{addr} is an address: write a user or #ROOM, and a text after it"))
             }
             [first, _, _, ..] if first.contains('.') && !has_addr => usage(format!(
                 "{first} may be a server or a user: for a server, add the port ({first}:{}); for a user, write the \
                  text in quotes",
                 Dialect::Commands.port()
             )),
-            [user, text @ ..] => Ok(Self { addr: None, user, text: text.join(" ") }),
-            [] => usage("write a user and a text".to_owned()),
+            [user, text @ ..] if !text.is_empty() => Ok(Self { addr: None, user, text: text.join(" ") }),
+            [word] => usage(format!("{word} is the only word: write a user or #ROOM, and a text after it")),
+            _ => usage("write a user or #ROOM, and a text".to_owned()),
         }
     }
 }
@@ -588,7 +590,10 @@ mod tests {
 
     #[test]
     fn the_address_may_stand_before_or_after_a_subcommand() {
-        let cases: [(&[&str], &str); 15] = [
+        let cases: [(&[&str], &str); 18] = [
+            (&["say", "a:1", "--name", "Noy", "--join", "#lab", "hi"], "a:1"),
+            (&["send", "a:1", "--name", "Noy", "Elias", "hi", "there"], "a:1"),
+            (&["say", "#lab", "--name", "Noy", "hi", "--json"], "127.0.0.1:12345"),
             (&["history", "#lab"], "127.0.0.1:12345"),
             (&["history", "a:1", "#lab"], "a:1"),
             (&["b:2", "export", "a", "#lab"], "a:12345"),
@@ -616,7 +621,7 @@ mod tests {
     fn the_words_of_send_may_begin_with_an_address() {
         /// The address (or nothing), the user and the text; or a part of the error.
         type Expected = Result<[&'static str; 3], &'static str>;
-        let cases: [(&[&str], Expected); 9] = [
+        let cases: [(&[&str], Expected); 11] = [
             (&["Elias", "hi"], Ok(["", "Elias", "hi"])),
             (&["Elias", "hi", "there"], Ok(["", "Elias", "hi there"])),
             (&["chat.example:12345", "Elias", "hi"], Ok(["chat.example:12345", "Elias", "hi"])),
@@ -625,7 +630,9 @@ mod tests {
             (&["el.ias", "hi there"], Ok(["", "el.ias", "hi there"])),
             (&["el.ias", "hi", "there"], Err("write the text in quotes")),
             (&["chat.example", "Elias", "hi"], Err("add the port (chat.example:12345)")),
-            (&["chat.example:12345", "hi"], Err("write a user and a text after it")),
+            (&["chat.example:12345", "hi"], Err("is an address: write a user or #ROOM, and a text after it")),
+            (&["127.0.0.1"], Err("is an address: write a user or #ROOM, and a text after it")),
+            (&["Elias"], Err("Elias is the only word")),
         ];
         for (given, expected) in cases {
             let words: Vec<_> = given.iter().map(|word| (*word).to_owned()).collect();

@@ -67,6 +67,13 @@ pub(crate) enum CliError {
         name: String,
         source: Error,
     },
+    /// The server refused a request, and the command line has a remedy.
+    #[error("{source} {hint}")]
+    Hinted {
+        source: Error,
+        /// Sentences, sanitized.
+        hint: String,
+    },
     /// A signal ended the program. The value is its number.
     #[error("ended by signal {0}")]
     Signalled(i32),
@@ -130,7 +137,7 @@ impl CliError {
                 BenchError::Silent { .. } => 4,
                 BenchError::Io(_) => 5,
             },
-            Self::Client(error) => exit_code_of(error),
+            Self::Client(error) | Self::Hinted { source: error, .. } => exit_code_of(error),
         }
     }
 }

@@ -155,7 +155,7 @@ pub(crate) async fn say(
         Err(CliError::TimedOut(_)) if session.delivery() == Delivery::OnceAcrossRestarts => {
             return Err(CliError::Unanswered(options.timeout));
         }
-        result => result?,
+        result => result.map_err(|error| with_remedy(error, target))?,
     };
     if options.json {
         stdout::print_json(&SaidJson { reply: "SAID", target, seq })?;
@@ -256,7 +256,8 @@ pub(crate) async fn listen(
         Some(files) => files.position(target)?.map_or(Start::Now, Start::After),
         None => Start::Now,
     };
-    let conversation = with_timeout(options.timeout, session.open(target, start)).await?;
+    let conversation = with_timeout(options.timeout, session.open(target, start)).await;
+    let conversation = conversation.map_err(|error| with_remedy(error, target))?;
     let position = conversation.position().clone();
     let mut listener = Listener { conversation, files, target, options, position, stored_at: Instant::now() };
     listener.store_position()?;
@@ -270,6 +271,20 @@ pub(crate) async fn listen(
     }
     close(session, options).await;
     Ok(())
+}
+
+/// Adds the remedy to a refused `say` or `listen`. The server's sentence names lines of the protocol, such as `JOIN`.
+fn with_remedy(error: CliError, target: &str) -> CliError {
+    let CliError::Client(source @ Error::Refused { code, .. }) = error else { return error };
+    let mut hints = match code {
+        ErrorCode::NotAMember => vec!["Here, --join does that.".to_owned()],
+        ErrorCode::NotLoggedIn => vec!["Here, `switchboard login --name NAME` does that.".to_owned()],
+        _ => Vec::new(),
+    };
+    if matches!(code, ErrorCode::NotLoggedIn | ErrorCode::UserNotFound) && !target.starts_with(['#', '@']) {
+        hints.push(format!("If {0} is a room, write '#{0}'.", sanitize(target)));
+    }
+    if hints.is_empty() { CliError::Client(source) } else { CliError::Hinted { source, hint: hints.join(" ") } }
 }
 
 /// SIGINT, with which a user ends `listen`.

@@ -11,6 +11,7 @@ use switchboard_protocol::{ErrorCode, Reply, Users, sanitize};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep};
 
+use super::account_files::AccountFiles;
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
 use super::connecting;
@@ -68,7 +69,7 @@ pub(crate) async fn send(addr: &str, options: &Options, user: &str, text: &str) 
         return Err(CliError::Usage("the message has more than one line: send each line by itself".to_owned()));
     }
     let (client, mut events) = connect(addr, options).await?;
-    register(&client, options).await?;
+    register(&client, addr, options).await?;
     let mut message = OutgoingMessage { client: &client, events: &mut events, options, user, text };
     message.send_when_free().await?;
     if options.json {
@@ -164,7 +165,7 @@ async fn take_chat_changes(events: &mut Events) -> Vec<Event> {
 /// all events.
 pub(crate) async fn listen(addr: &str, options: &Options, count: Option<u64>) -> Result<(), CliError> {
     let (client, events) = connect(addr, options).await?;
-    let name = register(&client, options).await?;
+    let name = register(&client, addr, options).await?;
     if options.name.is_none() {
         notice(&format!("listening as {}", sanitize(&name)));
     }
@@ -287,9 +288,17 @@ async fn connect(addr: &str, options: &Options) -> Result<(Client, Events), CliE
 }
 
 /// Registers the name of `--name`, or else a guest name.
-async fn register(client: &Client, options: &Options) -> Result<String, CliError> {
+async fn register(client: &Client, addr: &str, options: &Options) -> Result<String, CliError> {
     if let Some(name) = &options.name {
-        return with_timeout(options.timeout, client.register(name)).await;
+        return with_timeout(options.timeout, client.register(name)).await.map_err(|error| match error {
+            CliError::Client(source @ Error::Refused { code: ErrorCode::NameTaken, .. }) => {
+                match AccountFiles::account_hint(addr, name) {
+                    Some(hint) => CliError::Hinted { source, hint },
+                    None => source.into(),
+                }
+            }
+            error => error,
+        });
     }
     let mut tries_left = GUEST_NAME_TRIES_MAX;
     loop {

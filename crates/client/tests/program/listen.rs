@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::fake_server::{FakeServer, run_local};
-use crate::run::{finish, finished, run_against, run_against_server, start};
+use crate::run::{command, finish, finished, run_against, run_against_server, start};
 
 #[tokio::test]
 async fn listen_prints_messages() {
@@ -99,6 +99,33 @@ async fn an_interrupted_listener_closes_without_a_reset() {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(id.expect("the program runs"), rustix::process::Signal::INT).expect("it runs");
         assert_eq!((&*line, finish(child).await), ("Elias: one\n", finished(0, "", "")));
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_name_of_an_account_of_this_user_gets_a_hint() {
+    run_local(async {
+        let state = tempfile::tempdir().expect("a directory");
+        let taken = "< WELCOME\n> REGISTER Noy\n< ERROR NAME_TAKEN\n.";
+        let server = FakeServer::play([taken, taken, taken]).await;
+        let addr = server.addr.to_string();
+        let listen = async |args: &[&str]| {
+            let mut command = command(&[args, &[&addr, "--name", "Noy"]].concat());
+            finish(command.env("XDG_STATE_HOME", state.path()).spawn().expect("the program starts")).await
+        };
+        let err = "switchboard: NAME_TAKEN: Somebody else has that name, or one that looks like it: choose another.";
+        assert_eq!(listen(&["listen"]).await, finished(1, "", &format!("{err}\n")));
+        let server_folder = addr.replace('.', "%2e").replace(':', "%3a");
+        let device = state.path().join("switchboard/accounts").join(server_folder).join("noy/laptop");
+        std::fs::create_dir_all(&device).expect("a directory");
+        for file in ["token", "key"] {
+            std::fs::write(device.join(file), "x\n").expect("a file");
+            let hint = "Noy is your account: use `say`, `history` or `listen --conversation`.";
+            assert_eq!(listen(&["listen"]).await, finished(1, "", &format!("{err} {hint}\n")), "given {file}");
+            std::fs::remove_file(device.join(file)).expect("a file");
+        }
         server.finish().await;
     })
     .await;

@@ -4,6 +4,7 @@ use switchboard_client::low_level::Incoming;
 use switchboard_client::{ConnectionError, Error, Event};
 use switchboard_protocol::{ErrorCode, Reply, commands, sanitize};
 
+use super::super::account_files::AccountFiles;
 use super::ChatSession;
 use super::request::{PendingRequest, RequestKind};
 
@@ -52,7 +53,15 @@ impl ChatSession<'_> {
                 if let Error::Refused { code: ErrorCode::NotConnected, .. } = error {
                     self.set_peer(None).await;
                 }
+                let is_taken = matches!(error, Error::Refused { code: ErrorCode::NameTaken, .. });
                 self.show_error(error).await;
+                if is_taken
+                    && let RequestKind::Register(line) = &request.kind
+                    && let Some((_, name)) = line.split_once(' ')
+                    && let Some(hint) = AccountFiles::account_hint(self.addr, name.trim())
+                {
+                    self.show_notice(hint).await;
+                }
                 if let Some(name) = &self.deferred_chat
                     && matches!(request.kind, RequestKind::Register(_))
                     && self.own_name.is_none()
