@@ -21,7 +21,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard_core::change::{Change, ConversationKind, RedactTarget, Snapshot};
 
@@ -109,7 +109,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             store,
             report: Box::new(report),
-            maintenance_error: None,
+            maintenance_failure: None,
             panic_pause: RETRY_MIN,
         };
         let thread = thread::Builder::new().name("store-write".to_owned()).spawn(move || thread.run())?;
@@ -258,8 +258,8 @@ impl Shared {
 enum Maintenance {
     /// Nothing is to be done until the next commit.
     Done,
-    /// After a pause without changes.
-    AfterPause(Duration),
+    /// After a pause without changes, and not too soon after a failed step.
+    AfterPause,
     /// As soon as no changes wait.
     Now,
 }
@@ -268,8 +268,9 @@ struct WriterThread {
     shared: Arc<Shared>,
     store: Box<dyn Store>,
     report: Box<dyn FnMut(Outcome) + Send>,
-    /// The failure of the last step of maintenance, which is reported once.
-    maintenance_error: Option<StoreError>,
+    /// The failure of the last step of maintenance, which is reported once, and the time of the next attempt. A step may
+    /// fail only after a wait, for which a commit should not wait again and again.
+    maintenance_failure: Option<(StoreError, Instant)>,
     /// The pause after the next panic, which must not keep a processor busy if it repeats.
     panic_pause: Duration,
 }
@@ -295,7 +296,7 @@ impl WriterThread {
         }
         let mut batch = Vec::new();
         // An earlier process may have left some work.
-        let mut maintenance = Maintenance::AfterPause(MAINTENANCE_DELAY);
+        let mut maintenance = Maintenance::AfterPause;
         let mut changes_since_maintenance = 0;
         loop {
             let mut queue = self.shared.lock();
@@ -305,8 +306,8 @@ impl WriterThread {
                 }
                 match maintenance {
                     Maintenance::Done => self.shared.wait(queue, None),
-                    Maintenance::AfterPause(pause) => {
-                        self.shared.wait(queue, Some(pause));
+                    Maintenance::AfterPause => {
+                        self.shared.wait(queue, Some(MAINTENANCE_DELAY.max(self.maintenance_wait())));
                         maintenance = Maintenance::Now;
                     }
                     Maintenance::Now => {
@@ -333,12 +334,18 @@ impl WriterThread {
                 }
             }
             changes_since_maintenance += size.changes;
-            if changes_since_maintenance >= MAINTENANCE_CHANGES {
+            if changes_since_maintenance >= MAINTENANCE_CHANGES && self.maintenance_wait().is_zero() {
                 changes_since_maintenance = 0;
                 self.maintain();
             }
-            maintenance = Maintenance::AfterPause(MAINTENANCE_DELAY);
+            maintenance = Maintenance::AfterPause;
         }
+    }
+
+    /// The time until the next attempt after a failed step of maintenance.
+    fn maintenance_wait(&self) -> Duration {
+        let next = self.maintenance_failure.as_ref().map(|(_, next)| *next);
+        next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now()))
     }
 
     /// Does one step of maintenance.
@@ -350,15 +357,16 @@ impl WriterThread {
         });
         match stepped {
             Ok(is_work_left) => {
-                self.maintenance_error = None;
+                self.maintenance_failure = None;
                 if is_work_left { Maintenance::Now } else { Maintenance::Done }
             }
             Err(error) => {
-                if self.maintenance_error.as_ref() != Some(&error) {
-                    self.maintenance_error = Some(error.clone());
+                let next = now() + MAINTENANCE_RETRY;
+                let before = self.maintenance_failure.replace((error.clone(), next));
+                if before.is_none_or(|(before, _)| before != error) {
                     (self.report)(Outcome::MaintenanceFailed { error });
                 }
-                Maintenance::AfterPause(MAINTENANCE_RETRY)
+                Maintenance::AfterPause
             }
         }
     }
@@ -412,6 +420,11 @@ impl WriterThread {
             (self.report)(Outcome::Failed { error });
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the thread of the writer is a shell")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// The memory that a change takes, in bytes.

@@ -1,7 +1,7 @@
 //! The writer: groups, failures, recovery, and the end.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -289,6 +289,29 @@ fn maintenance_runs_in_a_pause_and_its_failure_stops_nothing() {
     let limit = ReadLimit { records: 1, bytes: 1 };
     assert_eq!(reader.records(ROOM, 1..=1, limit).unwrap().records.len(), 1);
     assert_eq!(reader.search(&[ROOM], "word", 1).unwrap().records.len(), 1);
+}
+
+#[test]
+fn commits_do_not_bring_a_failed_step_forward() {
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&attempts);
+    let store = FaultyStore::new(BoxedStore(Home::memory()), move |operation| {
+        (operation == Operation::Maintain).then(|| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            broken()
+        })
+    });
+    let (writer, outcomes) = start(store);
+    assert_eq!(next(&outcomes), Outcome::MaintenanceFailed { error: broken() });
+    writer.submit(Generation::default(), &mut vec![room(1)]).unwrap();
+    // After so many changes, a step is due at once.
+    let mut changes = (1..=3000).map(|seq| append(record(1, seq, "text"))).collect();
+    assert_eq!(next(&outcomes), durable(1));
+    writer.submit(Generation::default(), &mut changes).unwrap();
+    assert_eq!(next(&outcomes), durable(3001));
+    writer.submit(Generation::default(), &mut vec![append(record(1, 3001, "text"))]).unwrap();
+    assert_eq!(next(&outcomes), durable(3002));
+    assert_eq!(attempts.load(Ordering::Relaxed), 1);
 }
 
 #[test]
