@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchboard_core::change::{
     AccountId, Change, ConversationId, DeviceId, LastSent, NextIds, Record, Snapshot, StoredAccount,
-    StoredConversation, StoredDevice,
+    StoredConversation, StoredDevice, UnixMillis,
 };
 
 use crate::error::StoreError;
@@ -105,6 +105,7 @@ impl Ledger {
                     settings: settings.clone(),
                     first: 1,
                     last: 0,
+                    last_at: UnixMillis::default(),
                     members: Vec::new(),
                     sent: Vec::new(),
                 };
@@ -142,7 +143,7 @@ impl Ledger {
         if record.seq != conversation.last + 1 {
             return None;
         }
-        conversation.last = record.seq;
+        (conversation.last, conversation.last_at) = (record.seq, record.at);
         if let Some(sent) = record.sent {
             set(&mut conversation.sent, sent.device, LastSent { n: sent.n, seq: record.seq });
         }

@@ -408,6 +408,8 @@ pub struct StoredConversation {
     pub first: u64,
     /// The number of its last record so far, or 0.
     pub last: u64,
+    /// When the server took the last record. 0 if there was none.
+    pub last_at: UnixMillis,
     /// The accounts with a place in it, in order of their ids.
     pub members: Vec<(AccountId, Member)>,
     /// For each device that has sent numbered records: its highest `n`, and the record that has it. In order of the

@@ -44,13 +44,15 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The state that a store has kept. Its next change has the place after `position`.
-    pub(crate) fn load(snapshot: Snapshot, position: Position) -> Self {
+    pub(crate) fn load(mut snapshot: Snapshot, position: Position) -> Self {
         let mut ledger = Self {
             accounts: Accounts::load(snapshot.accounts, snapshot.next_ids),
             next_conversation: snapshot.next_ids.conversation,
             position,
             ..Self::default()
         };
+        // The vacant rooms are in the order in which they are inserted, so those that are idle for longer come first.
+        snapshot.conversations.sort_by_key(|stored| stored.last_at);
         for stored in snapshot.conversations {
             let id = stored.conversation;
             ledger.insert(id, Conversation::load(stored));

@@ -7,7 +7,7 @@ use rusqlite::{
 };
 use switchboard_core::change::{
     Change, ConversationId, ConversationKind, Credential, DeviceId, GuestAccess, LastSent, Record, RoomSettings,
-    Standing,
+    Standing, UnixMillis,
 };
 
 use super::failure::Place;
@@ -32,6 +32,7 @@ struct Appended {
     /// The last record before them.
     before: u64,
     last: u64,
+    last_at: UnixMillis,
 }
 
 impl<'a> Batch<'a> {
@@ -163,11 +164,12 @@ impl<'a> Batch<'a> {
 
     fn append(&mut self, record: &Record) -> Result<bool> {
         let before = record.seq.wrapping_sub(1);
-        let appended = self.appended.entry(record.conversation).or_insert(Appended { before, last: before });
+        let appended =
+            self.appended.entry(record.conversation).or_insert(Appended { before, last: before, last_at: record.at });
         if appended.last != before {
             return Ok(false);
         }
-        appended.last = record.seq;
+        (appended.last, appended.last_at) = (record.seq, record.at);
         record_row::insert(&mut self.insert_record, self.next_record, record)?;
         self.next_record += 1;
         if let Some(sent) = record.sent {
@@ -178,10 +180,11 @@ impl<'a> Batch<'a> {
 
     /// Writes the rows that wait for the end of the batch. Returns whether the records follow those before them.
     fn flush(&mut self) -> Result<bool> {
-        let mut update =
-            self.transaction.prepare_cached("UPDATE heads SET last = ?2 WHERE conversation = ?1 AND last = ?3")?;
+        let mut update = self
+            .transaction
+            .prepare_cached("UPDATE heads SET last = ?2, last_at = ?4 WHERE conversation = ?1 AND last = ?3")?;
         for (conversation, appended) in self.appended.drain() {
-            let values = [conversation.0, appended.last, appended.before].map(u64::cast_signed);
+            let values = [conversation.0, appended.last, appended.before, appended.last_at.0].map(u64::cast_signed);
             if update.execute(values)? != 1 {
                 return Ok(false);
             }

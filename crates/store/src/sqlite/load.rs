@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Error, Result, Row};
 use switchboard_core::change::{
     AccountId, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Member, NextIds,
-    RoomSettings, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice, TokenHash,
+    RoomSettings, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice, TokenHash, UnixMillis,
 };
 
 use super::batch::{guests_number, standing_number};
@@ -128,6 +128,7 @@ fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
         settings,
         first: number("first")?,
         last: number("last")?,
+        last_at: UnixMillis(number("last_at")?),
         members: Vec::new(),
         sent: Vec::new(),
     })

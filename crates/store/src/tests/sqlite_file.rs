@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
-use switchboard_core::change::{Change, ConversationId};
+use switchboard_core::change::{Change, ConversationId, UnixMillis};
 
 use super::home::{Home, append, open, record, room};
 use crate::{SqliteOptions, SqliteStore, Store, StoreError};
@@ -49,7 +49,7 @@ fn other_programs_can_read_the_file() {
         check_integrity(&file);
         assert_eq!(query(&file, "SELECT text FROM records WHERE seq = 1"), "שלום");
         assert_eq!(query(&file, "PRAGMA application_id"), 0x5357_4244.to_string());
-        assert_eq!(query(&file, "PRAGMA user_version"), "2");
+        assert_eq!(query(&file, "PRAGMA user_version"), "3");
         assert_eq!(query(&file, "PRAGMA journal_mode"), "wal");
         home = home.restart();
     }
@@ -63,13 +63,15 @@ fn file_of_the_first_version_is_migrated() {
     connection.pragma_update(None, "application_id", 0x5357_4244).unwrap();
     connection.pragma_update(None, "user_version", 1).unwrap();
     let insert = "INSERT INTO conversations VALUES (1, '#lab', NULL, NULL, 5, '', 0, 2, NULL, NULL);
-         INSERT INTO heads VALUES (1, 1, 0)";
+         INSERT INTO heads VALUES (1, 1, 1);
+         INSERT INTO records VALUES (1, 1, 1, 77, NULL, 'Noy', 1, 'old', NULL, NULL, NULL, NULL)";
     connection.execute_batch(insert).unwrap();
     drop(connection);
     let mut store = open(&directory);
-    store.commit(&[append(record(1, 1, "text"))]).unwrap();
-    assert_eq!(store.load().unwrap().conversations[0].last, 1);
-    assert_eq!(query(store.file(), "PRAGMA user_version"), "2");
+    assert_eq!(store.load().unwrap().conversations[0].last_at, UnixMillis(77));
+    store.commit(&[append(record(1, 2, "text"))]).unwrap();
+    assert_eq!(store.load().unwrap().conversations[0].last, 2);
+    assert_eq!(query(store.file(), "PRAGMA user_version"), "3");
 }
 
 #[test]
@@ -150,10 +152,10 @@ fn second_server_is_refused() {
 fn newer_and_foreign_files_are_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = open(&directory).file().to_owned();
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 4).unwrap();
     let before = std::fs::read(&file).unwrap();
     let error = try_open(directory.path()).unwrap_err();
-    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 3, known: 2 });
+    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 4, known: 3 });
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
     std::fs::remove_file(&file).unwrap();

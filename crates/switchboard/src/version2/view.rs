@@ -116,13 +116,15 @@ impl Switchboard {
         let account = self.account_of(session);
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id)
             && let Some(viewer) = conversation.viewers.remove(&session)
-            && viewer.next <= conversation.durable
-            && conversation.standing(account).is_some_and(Standing::is_member)
         {
-            // The news have passed it, because it had the conversation open.
-            self.miss_news(session, id, effects);
+            let is_member = conversation.standing(account).is_some_and(Standing::is_member);
+            let is_behind = viewer.next <= conversation.durable;
+            self.version2.ledger.update_vacancy(id);
+            if is_member && is_behind {
+                // The news have passed it, because it had the conversation open.
+                self.miss_news(session, id, effects);
+            }
         }
-        self.version2.ledger.update_vacancy(id);
         if let Some(state) = self.version2.sessions.get_mut(&session) {
             state.open.remove(&id);
             state.behind.retain(|&behind| behind != id);

@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use switchboard_core::change::{
     AccountId, Change, ConversationId, DeviceId, Epoch, LastSent, Record, RecordKind, RedactTarget, Snapshot,
-    StoredAccount, StoredConversation, StoredDevice,
+    StoredAccount, StoredConversation, StoredDevice, UnixMillis,
 };
 use switchboard_core::{Answer, Position, Query, SENT_KEPT};
 
@@ -197,6 +197,7 @@ impl Home {
                     settings,
                     first: 1,
                     last: 0,
+                    last_at: UnixMillis::default(),
                     members: Vec::new(),
                     sent: Vec::new(),
                 });
@@ -231,7 +232,7 @@ impl Home {
     fn append_record(&mut self, record: &Record) {
         let conversation = self.conversation(record.conversation);
         assert_eq!(record.seq, conversation.last + 1, "a number is skipped or given twice");
-        conversation.last = record.seq;
+        (conversation.last, conversation.last_at) = (record.seq, record.at);
         if let Some(sent) = record.sent {
             let last = conversation.sent.iter().find(|&&(device, _)| device == sent.device).map(|&(_, last)| last);
             let (last_n, last_seq) = last.map_or((0, 0), |last| (last.n, last.seq));
