@@ -121,7 +121,7 @@ codes! {
     TooManyAccounts = "TOO_MANY_ACCOUNTS", "The server takes no more accounts: ask the operator.";
     /// Version 2: the account has as many devices as it may.
     TooManyDevices = "TOO_MANY_DEVICES", "Your account has too many devices: REVOKE one first.";
-    /// Version 2: the server or the account has as many rooms as it may.
+    /// Version 2: the server has as many rooms as it may, or the account is a member of as many.
     TooManyRooms = "TOO_MANY_ROOMS", "There are too many rooms: LEAVE one first, or ask the operator.";
     /// Version 2: the room has as many members as it may.
     RoomFull = "ROOM_FULL", "That room is full, or its list of invited or banned people is: remove somebody first.";

@@ -28,8 +28,8 @@ pub(crate) struct Ledger {
     memberships: HashMap<AccountId, BTreeSet<ConversationId>>,
     /// The conversations in which a device has given numbers.
     numbered: HashMap<DeviceId, BTreeSet<ConversationId>>,
-    /// For each account that owns rooms: how many.
-    owned: HashMap<AccountId, usize>,
+    /// For each account that is a member of rooms: of how many.
+    joined: HashMap<AccountId, usize>,
     /// Number of rooms without members.
     memberless: usize,
     /// The rooms without members in which nobody reads, the longest idle one first.
@@ -73,7 +73,9 @@ impl Ledger {
         }
         for (&account, member) in &*conversation.members {
             self.memberships.entry(account).or_default().insert(id);
-            self.count_owned(account, None, Some(member.standing));
+            if conversation.is_room() {
+                self.count_joined(account, None, Some(member.standing));
+            }
         }
         for &device in conversation.sent.keys() {
             self.numbered.entry(device).or_default().insert(id);
@@ -83,19 +85,19 @@ impl Ledger {
         self.update_vacancy(id);
     }
 
-    /// Counts the rooms that an account owns. Both accounts of a direct conversation are members, so it has no owner.
-    fn count_owned(&mut self, account: AccountId, before: Option<Standing>, after: Option<Standing>) {
-        let is_owner = |standing| standing == Some(Standing::Owner);
-        if is_owner(before) == is_owner(after) {
+    /// Counts the rooms of which an account is a member.
+    fn count_joined(&mut self, account: AccountId, before: Option<Standing>, after: Option<Standing>) {
+        let is_member = |standing: Option<Standing>| standing.is_some_and(Standing::is_member);
+        if is_member(before) == is_member(after) {
             return;
         }
-        let owned = self.owned.entry(account).or_default();
-        if is_owner(after) {
-            *owned += 1;
+        let joined = self.joined.entry(account).or_default();
+        if is_member(after) {
+            *joined += 1;
         } else {
-            *owned -= 1;
-            if *owned == 0 {
-                self.owned.remove(&account);
+            *joined -= 1;
+            if *joined == 0 {
+                self.joined.remove(&account);
             }
         }
     }
@@ -123,9 +125,9 @@ impl Ledger {
         self.memberless
     }
 
-    /// Number of rooms that an account owns.
-    pub(crate) fn owned_rooms(&self, account: AccountId) -> usize {
-        self.owned.get(&account).copied().unwrap_or_default()
+    /// Number of rooms of which an account is a member.
+    pub(crate) fn joined_rooms(&self, account: AccountId) -> usize {
+        self.joined.get(&account).copied().unwrap_or_default()
     }
 
     /// Adds a change at the end of the store.
@@ -252,7 +254,7 @@ impl Ledger {
     fn set_place(&mut self, id: ConversationId, account: AccountId, member: Option<Member>) -> bool {
         let Some(conversation) = self.conversations.get_mut(&id) else { return false };
         let before = conversation.standing(Some(account));
-        let was_memberless = conversation.is_memberless();
+        let (is_room, was_memberless) = (conversation.is_room(), conversation.is_memberless());
         match member {
             Some(member) => {
                 conversation.members.set(account, member);
@@ -270,7 +272,9 @@ impl Ledger {
             (true, false) => self.memberless -= 1,
             (false, false) | (true, true) => {}
         }
-        self.count_owned(account, before, member.map(|member| member.standing));
+        if is_room {
+            self.count_joined(account, before, member.map(|member| member.standing));
+        }
         self.update_vacancy(id);
         true
     }
@@ -324,7 +328,9 @@ impl Ledger {
             if let Some(memberships) = self.memberships.get_mut(&account) {
                 memberships.remove(&id);
             }
-            self.count_owned(account, Some(member.standing), None);
+            if conversation.is_room() {
+                self.count_joined(account, Some(member.standing), None);
+            }
         }
         for device in conversation.sent.keys() {
             if let Some(numbered) = self.numbered.get_mut(device) {

@@ -237,12 +237,12 @@ impl Stage for BareStage {
                 self.settings.all_guests_quota = Quota { records: quota.records * 2, ..quota };
                 self.board.load(Snapshot::default(), self.settings.clone());
             }
-            ["limits", "of", rooms, "rooms,", memberless, "memberless,", owned, "owned,", members, "members"] => {
+            ["limits", "of", rooms, "rooms,", memberless, "memberless,", joined, "joined,", members, "members"] => {
                 let number = |word: &str| word.parse().expect("a number");
                 self.settings.room_limits = RoomLimits {
                     rooms: number(rooms),
                     memberless_rooms: number(memberless),
-                    owned_rooms: number(owned),
+                    joined_rooms: number(joined),
                     members: number(members),
                 };
                 self.board.load(Snapshot::default(), self.settings.clone());

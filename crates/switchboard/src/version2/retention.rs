@@ -173,7 +173,7 @@ impl Usage {
     fn has_room(&mut self, now: u64, records: u64, bytes: u64, quota: Quota) -> bool {
         // A clock that was set back begins anew, too: otherwise, the count would end only after the old time.
         if now < self.start || now - self.start >= DAY_MILLIS {
-            *self = Self { start: now, records: 0, bytes: 0 };
+            *self = Self { start: now, ..Self::default() };
         }
         records <= quota.records.saturating_sub(self.records) && bytes <= quota.bytes.saturating_sub(self.bytes)
     }

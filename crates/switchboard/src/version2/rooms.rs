@@ -19,17 +19,18 @@ use crate::session::SessionId;
 pub struct RoomLimits {
     /// Maximum rooms of a server.
     pub rooms: usize,
-    /// Maximum rooms without members. Guests can make no others, so they cannot use up all rooms.
+    /// Maximum rooms without members when a guest makes one, so that guests alone cannot use up all rooms.
     pub memberless_rooms: usize,
-    /// Maximum rooms that an account owns.
-    pub owned_rooms: usize,
+    /// Maximum rooms of which an account is a member, and maximum rooms that it makes in 24 hours: otherwise, an account
+    /// that leaves its rooms at once could push out the rooms of all others.
+    pub joined_rooms: usize,
     /// Maximum members of a room. It may have as many invited accounts besides, and as many banned ones.
     pub members: usize,
 }
 
 impl Default for RoomLimits {
     fn default() -> Self {
-        Self { rooms: 65_536, memberless_rooms: 4_096, owned_rooms: 1_024, members: 5_000 }
+        Self { rooms: 65_536, memberless_rooms: 4_096, joined_rooms: 1_024, members: 5_000 }
     }
 }
 
@@ -62,7 +63,7 @@ impl Switchboard {
         let Target::Room(name) = target else { return Err(ErrorCode::InvalidRoom) };
         let name = RoomName::new(name).map_err(|_| ErrorCode::InvalidRoom)?;
         let id = match self.version2.ledger.room(&name) {
-            Some(id) if !self.is_abandoned(id)? => id,
+            Some(id) if !self.version2.ledger.conversations[&id].is_abandoned() => id,
             abandoned => self.create_room(from, &name, abandoned, effects)?,
         };
         let conversation = &self.version2.ledger.conversations[&id];
@@ -88,7 +89,7 @@ impl Switchboard {
             _ if conversation.members.count(Standing::Owner) == 0 => Standing::Owner,
             Standing::Member | Standing::Invited | Standing::Banned => Standing::Member,
         };
-        if standing == Standing::Owner && self.version2.ledger.owned_rooms(account) >= limits.owned_rooms {
+        if self.version2.ledger.joined_rooms(account) >= limits.joined_rooms {
             return Err(ErrorCode::TooManyRooms);
         }
         let joined = conversation.last + 1;
@@ -107,12 +108,17 @@ impl Switchboard {
         abandoned: Option<ConversationId>,
         effects: &mut impl StoreEffects,
     ) -> Result<ConversationId, ErrorCode> {
+        let (ledger, limits) = (&self.version2.ledger, self.version2.settings.room_limits);
+        let is_awaited = |id| ledger.conversations[&id].durable < ledger.conversations[&id].last;
+        if abandoned.is_some_and(is_awaited) {
+            // The last `LEFT` is still on its way to the store and to the readers.
+            return Err(ErrorCode::NotAllowed);
+        }
         let account = self.account_of(from);
         if account.is_none() && !self.version2.settings.guests_create_rooms {
             return Err(ErrorCode::NotLoggedIn);
         }
-        let (ledger, limits) = (&self.version2.ledger, self.version2.settings.room_limits);
-        if account.is_some_and(|account| ledger.owned_rooms(account) >= limits.owned_rooms) {
+        if account.is_some_and(|account| ledger.joined_rooms(account) >= limits.joined_rooms) {
             return Err(ErrorCode::TooManyRooms);
         }
         let is_full = ledger.room_count() >= limits.rooms
@@ -123,6 +129,7 @@ impl Switchboard {
         };
         // The room, and the record of an account that joins it.
         self.check_quota(from, 1 + u64::from(account.is_some()), 0, effects)?;
+        self.count_made_room(account)?;
         self.may_store(from, 0, effects)?;
         if let Some(removed) = removed {
             self.remove_room(removed, effects);
@@ -132,14 +139,16 @@ impl Switchboard {
         Ok(self.version2.ledger.create(kind, settings, effects))
     }
 
-    /// Whether nobody can join a room any more, so that its name is free.
-    fn is_abandoned(&self, id: ConversationId) -> Result<bool, ErrorCode> {
-        let conversation = &self.version2.ledger.conversations[&id];
-        // The last `LEFT` may still be on its way to the store and to the readers.
-        if conversation.is_abandoned() && conversation.durable < conversation.last {
-            return Err(ErrorCode::NotAllowed);
+    /// Counts a room that an account makes within its quota, which was checked for the present time.
+    fn count_made_room(&mut self, account: Option<AccountId>) -> Result<(), ErrorCode> {
+        let max = self.version2.settings.room_limits.joined_rooms;
+        let account = account.and_then(|account| self.version2.ledger.accounts.get_mut(account));
+        let Some(account) = account else { return Ok(()) };
+        if account.usage.rooms >= max {
+            return Err(ErrorCode::QuotaFull);
         }
-        Ok(conversation.is_abandoned())
+        account.usage.rooms += 1;
+        Ok(())
     }
 
     /// Removes a room that only invited accounts may join after its last member has left: nobody can invite anybody any
@@ -270,8 +279,8 @@ impl Switchboard {
             }
             None => {
                 self.check_place(id, Standing::Invited)?;
-                let (place, record) = (Some(Standing::Invited), (RecordKind::Invited, DoneVerb::Invite));
-                self.set_place(from, id, invited, place, record, effects)
+                let (standing, record) = (Some(Standing::Invited), (RecordKind::Invited, DoneVerb::Invite));
+                self.set_standing(from, id, invited, standing, record, effects)
             }
         }
     }
@@ -288,7 +297,7 @@ impl Switchboard {
         if standing.is_none_or(|standing| standing == Standing::Banned) {
             return Err(ErrorCode::UserNotFound);
         }
-        self.set_place(from, id, kicked, None, (RecordKind::Kicked, DoneVerb::Kick), effects)
+        self.set_standing(from, id, kicked, None, (RecordKind::Kicked, DoneVerb::Kick), effects)
     }
 
     /// `BAN`: a moderator removes an account, which may not come back.
@@ -306,7 +315,7 @@ impl Switchboard {
             return Ok(());
         }
         self.check_place(id, Standing::Banned)?;
-        self.set_place(from, id, banned, Some(Standing::Banned), (RecordKind::Banned, DoneVerb::Ban), effects)
+        self.set_standing(from, id, banned, Some(Standing::Banned), (RecordKind::Banned, DoneVerb::Ban), effects)
     }
 
     /// `UNBAN`: the account may come back, but is no member yet.
@@ -321,7 +330,7 @@ impl Switchboard {
         if standing != Some(Standing::Banned) {
             return Err(ErrorCode::UserNotFound);
         }
-        self.set_place(from, id, banned, None, (RecordKind::Unbanned, DoneVerb::Unban), effects)
+        self.set_standing(from, id, banned, None, (RecordKind::Unbanned, DoneVerb::Unban), effects)
     }
 
     /// The room and the account of a `KICK`, `BAN` or `UNBAN` that the session may carry out, and the standing of the
@@ -350,7 +359,7 @@ impl Switchboard {
     }
 
     /// Gives another account a new standing, or takes its place away. The record has the name of the account.
-    fn set_place(
+    fn set_standing(
         &mut self,
         from: SessionId,
         id: ConversationId,

@@ -82,6 +82,8 @@ pub(crate) struct Usage {
     pub(crate) start: u64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
+    /// Number of rooms that an account has made.
+    pub(crate) rooms: usize,
 }
 
 /// A reply that keeps its place among the replies of its session.
