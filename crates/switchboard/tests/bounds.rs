@@ -402,3 +402,74 @@ fn news_for_members_with_many_devices_are_sent_in_parts() {
     // `event` counts the lines.
     assert!(world.commit() > 80 * 32 / 1024);
 }
+
+#[test]
+fn members_are_listed_in_parts_also_guests() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);
+    for number in 0..3000 {
+        world.connect(&[&format!("REGISTER guest{number}"), "OPEN #lab"]);
+    }
+    world.shell.lines.clear();
+    world.send(noy, "MEMBERS #lab");
+    assert!(world.work() >= 3, "the list has several parts");
+    let lines = world.hear(noy);
+    assert_eq!((lines.len(), &*lines[0]), (3002, "MEMBER #lab Noy owner"));
+    assert_eq!(lines[3001], "MEMBERS_OK #lab 3001");
+}
+
+#[test]
+fn list_of_members_ends_for_a_reader_who_is_banned() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "ROOM #lab guests none"]);
+    let elias = world.connect(&["REGISTER Elias", "CLAIM password x", "JOIN #lab"]);
+    for number in 0..1500 {
+        world.connect(&[&format!("REGISTER member{number}"), "CLAIM password x", "JOIN #lab"]);
+    }
+    world.shell.lines.clear();
+    world.send(elias, "MEMBERS #lab");
+    world.send(noy, "BAN #lab Elias");
+    world.work();
+    let lines = world.hear(elias);
+    assert!(lines.len() < 1500, "{} lines", lines.len());
+    assert_eq!(lines.last().map(String::as_str), Some("ERROR NOT_A_MEMBER #lab"));
+}
+
+#[test]
+fn rooms_that_a_session_may_not_know_of_are_passed_over_in_parts() {
+    let mut world = World::new();
+    for owner in 0..3 {
+        let session = world.connect(&[&format!("REGISTER owner{owner}"), "CLAIM password x"]);
+        for room in 0..900 {
+            world.send(session, &format!("JOIN #room{owner}-{room}"));
+            world.send(session, &format!("ROOM #room{owner}-{room} guests none"));
+        }
+        world.commit();
+    }
+    let guest = world.connect(&["REGISTER Guest"]);
+    world.send(guest, "ROOMS");
+    assert_eq!(world.hear(guest), [""; 0]);
+    assert!(world.work() >= 2, "2,700 rooms take several parts");
+    assert_eq!(world.hear(guest), ["ROOMS_OK 0"]);
+}
+
+#[test]
+fn readers_fit_in_one_line() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "SAY #lab hi"]);
+    let mut read = |number: usize| {
+        let name = format!("REGISTER reader-with-a-long-name-{number:03}");
+        world.connect(&[&name, "CLAIM password x", "JOIN #lab", "READ #lab 2"]);
+        world.shell.lines.clear();
+        world.send(noy, "READERS #lab 2");
+        let [line] = &*world.hear(noy) else { panic!("READERS is one line") };
+        line.clone()
+    };
+    let lines: Vec<_> = (0..140).map(&mut read).collect();
+    // 27 bytes of a name and its comma: 3,840 bytes have 137 of them, and what is left takes no other one.
+    assert!(!lines[136].contains("more"), "{}", lines[136]);
+    for line in &lines[137..] {
+        assert!(line.starts_with("@more=1 READERS #lab 2 "), "{line}");
+        assert_eq!(line.split(',').count(), 137, "{line}");
+    }
+}

@@ -154,7 +154,7 @@ impl Switchboard {
                     .get(id)
                     .and_then(|conversation| conversation.viewers.get(&session))
                     .is_some_and(|viewer| viewer.next <= *seq),
-                Some(LaneItem::List(_)) => self.version2.shows_withdrawn,
+                Some(LaneItem::List(list)) => list.is_waiting || self.version2.shows_withdrawn,
                 Some(LaneItem::Line(_) | LaneItem::CloseView(_) | LaneItem::Request(..) | LaneItem::Read(..)) => false,
             };
             if must_wait {
@@ -174,14 +174,7 @@ impl Switchboard {
                 Some(LaneItem::Request(n, command)) => {
                     self.carry_out_later(session, n, *command, ReplyPath::Direct, effects);
                 }
-                Some(LaneItem::List(list)) => {
-                    let mut lines = Vec::new();
-                    let rest = self.next_lines(session, list, &mut lines);
-                    if let (Some(rest), Some(state)) = (rest, self.version2.sessions.get_mut(&session)) {
-                        state.lane.push_front(LaneItem::List(rest));
-                    }
-                    self.send_line(session, &lines, effects);
-                }
+                Some(LaneItem::List(list)) => self.send_list_part(session, list, effects),
                 Some(LaneItem::Read(read, target)) => {
                     let query = match self.query(session, &read) {
                         Ok(query) => query,

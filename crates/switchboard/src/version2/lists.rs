@@ -5,17 +5,21 @@ use std::ops::Bound;
 use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{self, Reply, Target, Words};
 
-use super::WATCHERS_MAX;
 use super::commit_queue::QueuedOutput;
 use super::news::ReadMarker;
 use super::state::{LaneItem, List, ListCursor};
+use super::{WATCHERS_MAX, error_line};
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, ConversationKind, Member, Standing};
+use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
 /// A list is sent in parts of about this length, whenever the outbox has room.
 const LIST_PART_BYTES: usize = 32 * 1024;
+
+/// Maximum entries of a list that one part looks at: an entry that is not for the reader costs time, too.
+const LIST_PART_ENTRIES: usize = 1024;
 
 /// Maximum bytes of the names in a `READERS`, so that the line is no longer than the longest request.
 const READERS_BYTES_MAX: usize = 3_840;
@@ -64,12 +68,43 @@ impl Switchboard {
     }
 
     fn send_list(&mut self, to: SessionId, cursor: ListCursor, effects: &mut impl StoreEffects) {
-        self.send_in_lane(to, LaneItem::List(List { cursor, count: 0 }), effects);
+        self.send_in_lane(to, LaneItem::List(List { cursor, count: 0, is_waiting: false }), effects);
+    }
+
+    /// Sends a part of the first list that waits.
+    pub(super) fn continue_list(&mut self, effects: &mut impl StoreEffects) {
+        if let Some(session) = self.version2.lists.pop_front()
+            && let Some(state) = self.version2.sessions.get_mut(&session)
+        {
+            if let Some(LaneItem::List(list)) = state.lane.front_mut() {
+                list.is_waiting = false;
+            }
+            self.advance_lane(session, effects);
+        }
+    }
+
+    /// Sends the next part of the list that was first in the lane. The rest waits for its turn, so that one event does
+    /// not send a long list at once.
+    pub(super) fn send_list_part(&mut self, session: SessionId, list: List, effects: &mut impl StoreEffects) {
+        let mut lines = Vec::new();
+        let rest = self.next_lines(session, list, &mut lines);
+        if let (Some(rest), Some(state)) = (rest, self.version2.sessions.get_mut(&session)) {
+            state.lane.push_front(LaneItem::List(rest));
+            self.version2.lists.push_back(session);
+        }
+        if !lines.is_empty() {
+            self.send_line(session, &lines, effects);
+        }
     }
 
     /// Appends the next lines of a list. Returns the rest of the list, unless this is its end.
-    pub(super) fn next_lines(&self, session: SessionId, list: List, out: &mut Vec<u8>) -> Option<List> {
-        let List { cursor, mut count } = list;
+    fn next_lines(&self, session: SessionId, list: List, out: &mut Vec<u8>) -> Option<List> {
+        let List { cursor, mut count, .. } = list;
+        let mut entries = 0;
+        let mut is_full = |out: &Vec<u8>| {
+            entries += 1;
+            entries >= LIST_PART_ENTRIES || out.len() >= LIST_PART_BYTES
+        };
         let ledger = &self.version2.ledger;
         let account = self.account_of(session);
         let cursor = match cursor {
@@ -77,7 +112,7 @@ impl Switchboard {
                 let mut rooms = ledger.rooms_after(sent.as_deref());
                 let reached = rooms.find_map(|(name, id)| {
                     count += u64::from(self.push_room(account, id, out));
-                    (out.len() >= LIST_PART_BYTES).then(|| name.into())
+                    is_full(out).then(|| name.into())
                 });
                 let Some(reached) = reached else {
                     Reply::RoomsOk { count }.encode(out);
@@ -89,7 +124,7 @@ impl Switchboard {
                 let mut ids = account.into_iter().flat_map(|account| ledger.conversations_after(account, sent));
                 let reached = ids.find(|&id| {
                     count += u64::from(account.is_some_and(|account| self.push_conversation(account, id, out)));
-                    out.len() >= LIST_PART_BYTES
+                    is_full(out)
                 });
                 let Some(reached) = reached else {
                     Reply::ConversationsOk { count }.encode(out);
@@ -99,26 +134,34 @@ impl Switchboard {
             }
             ListCursor::Members(id, sent) => {
                 let target = ledger.target_name(id, account);
-                let members = ledger.conversations.get(&id).map(|conversation| &*conversation.members);
+                let conversation = self.still_readable(id, account, &target, out)?;
                 let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
-                let mut members = members.into_iter().flat_map(|members| members.range((start, Bound::Unbounded)));
-                let reached = members.find_map(|(&account, member)| {
+                let reached = conversation.members.range((start, Bound::Unbounded)).find_map(|(&account, member)| {
                     if let Some(stored) = ledger.accounts.get(account) {
                         let standing = standing_on_the_wire(member.standing);
                         Reply::Member { target: (&*target).into(), name: (&*stored.name).into(), standing }.encode(out);
                         count += 1;
                     }
-                    (out.len() >= LIST_PART_BYTES).then_some(account)
+                    is_full(out).then_some(account)
+                });
+                reached.map_or(ListCursor::Guests(id, None), |reached| ListCursor::Members(id, Some(reached)))
+            }
+            ListCursor::Guests(id, sent) => {
+                let target = ledger.target_name(id, account);
+                let conversation = self.still_readable(id, account, &target, out)?;
+                let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
+                let reached = conversation.viewers.range((start, Bound::Unbounded)).find_map(|(&viewer, _)| {
+                    count += u64::from(self.push_guest(viewer, &target, out));
+                    is_full(out).then_some(viewer)
                 });
                 let Some(reached) = reached else {
-                    count += self.push_guests(id, &target, out);
                     Reply::MembersOk { target: target.into(), count }.encode(out);
                     return None;
                 };
-                ListCursor::Members(id, Some(reached))
+                ListCursor::Guests(id, Some(reached))
             }
         };
-        Some(List { cursor, count })
+        Some(List { cursor, count, is_waiting: true })
     }
 
     /// Appends the line of a room, if the account or guest may know of it.
@@ -149,18 +192,31 @@ impl Switchboard {
         is_member && !is_empty_direct
     }
 
-    /// Appends the guests in a room: they are there as long as they have it open.
-    fn push_guests(&self, id: ConversationId, target: &str, out: &mut Vec<u8>) -> u64 {
-        let viewers = self.version2.ledger.conversations.get(&id).map(|conversation| &conversation.viewers);
-        let sessions = viewers.into_iter().flat_map(|viewers| viewers.keys());
-        let guests = sessions.filter(|session| self.account_of(**session).is_none());
-        let mut count = 0;
-        for name in guests.filter_map(|&session| self.sessions.get(session)?.name()) {
+    /// The conversation of a `MEMBERS`. If the reader may not read it any more, an `ERROR` ends the list.
+    fn still_readable(
+        &self,
+        id: ConversationId,
+        reader: Option<AccountId>,
+        target: &str,
+        out: &mut Vec<u8>,
+    ) -> Option<&Conversation> {
+        let conversation = self.version2.ledger.conversations.get(&id);
+        let readable = conversation.filter(|conversation| conversation.may_read(reader));
+        if readable.is_none() {
+            out.extend(error_line(None, ErrorCode::NotAMember, Some(target)));
+        }
+        readable
+    }
+
+    /// Appends the line of a viewer that is a guest: guests are in a room as long as they have it open.
+    fn push_guest(&self, viewer: SessionId, target: &str, out: &mut Vec<u8>) -> bool {
+        let name = self.sessions.get(viewer).and_then(|session| session.name());
+        let name = name.filter(|_| self.account_of(viewer).is_none());
+        if let Some(name) = name {
             let standing = version2::Standing::Guest;
             Reply::Member { target: target.into(), name: name.into(), standing }.encode(out);
-            count += 1;
         }
-        count
+        name.is_some()
     }
 
     /// `READ`: moves the read marker of the account forward.

@@ -28,7 +28,7 @@ mod target;
 mod version1;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -79,6 +79,8 @@ pub(crate) struct Version2 {
     /// The questions to the store that are not answered yet.
     questions: HashMap<Ticket, Question>,
     next_ticket: u64,
+    /// The sessions whose lists have further parts, in the order of their turns.
+    lists: VecDeque<SessionId>,
     /// Paused sessions that may go on.
     pauses_to_check: Vec<SessionId>,
     watchers: BTreeSet<SessionId>,
@@ -245,12 +247,14 @@ impl Switchboard {
         // The operator waits for output, too, and needs no session.
         self.has_output()
             || !self.version2.fan_outs.is_empty()
+            || !self.version2.lists.is_empty()
             || (self.version2.is_spoken() && !(self.version2.news.is_empty() && self.version2.markers.is_empty()))
     }
 
     /// Does a part of the work that earlier events have left.
     pub fn work(&mut self, effects: &mut impl StoreEffects) {
         self.fan_out(EVENT_WORK_MAX, effects);
+        self.continue_list(effects);
         self.settle(EVENT_WORK_MAX, effects);
     }
 

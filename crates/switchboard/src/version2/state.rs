@@ -7,6 +7,7 @@ use switchboard_protocol::version2::{Command, DeviceName};
 use super::commit_queue::PendingReply;
 use crate::change::{AccountId, ConversationId, Credential, DeviceId, LastSent, TokenHash};
 use crate::reads::Ticket;
+use crate::session::SessionId;
 
 /// A session of version 2. Sessions of version 1 have none of this.
 #[derive(Debug, Default)]
@@ -111,6 +112,8 @@ pub(crate) struct List {
     pub(crate) cursor: ListCursor,
     /// Number of its lines so far.
     pub(crate) count: u64,
+    /// Whether its next part waits for its turn among the lists of all sessions.
+    pub(crate) is_waiting: bool,
 }
 
 /// The last entry of a list that is sent.
@@ -120,8 +123,10 @@ pub(crate) enum ListCursor {
     Rooms(Option<Box<str>>),
     /// `CONVERSATIONS`.
     Conversations(Option<ConversationId>),
-    /// `MEMBERS` of a conversation.
+    /// `MEMBERS` of a conversation: the accounts, and then the guests.
     Members(ConversationId, Option<AccountId>),
+    /// The guests of a `MEMBERS`.
+    Guests(ConversationId, Option<SessionId>),
 }
 
 /// A request that needs an answer of the store.
