@@ -11,10 +11,11 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Permit};
 use crate::connection::{Connection, LINGER_MAX};
 use crate::hub::Hub;
 use crate::listener::Listener;
+use crate::outbox::Socket;
 use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;
@@ -82,7 +83,11 @@ impl Acceptor {
             Ok(permit) => permit,
             Err(code) => {
                 telemetry::rejected(peer, code);
-                return self.reject(stream, code, listener.dialect);
+                // A line before the handshake would break it. The client learns from the close that it was refused.
+                if listener.tls.is_none() {
+                    self.reject(stream, code, dialect);
+                }
+                return;
             }
         };
         // A connection lacks the options if the system does not let it inherit them, or if it was established before
@@ -93,7 +98,19 @@ impl Acceptor {
             tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "reset before the session opened");
             return;
         }
-        let (id, outbox) = self.hub.admit(dialect, stream, Instant::now());
+        let Some(tls) = listener.tls.clone() else { return self.start(stream, peer, dialect, permit) };
+        let acceptor = self.clone();
+        tokio::spawn(async move {
+            match tls.accept(stream).await {
+                Ok(socket) => acceptor.start(socket, peer, dialect, permit),
+                Err(error) => telemetry::handshake_failed(peer, &error),
+            }
+        });
+    }
+
+    /// Opens the session of a connection.
+    fn start(&self, socket: impl Socket + 'static, peer: SocketAddr, dialect: Dialect, permit: Permit) {
+        let (id, outbox) = self.hub.admit(dialect, socket, Instant::now());
         telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
         // `Connection` itself is the future, because an `async` block around it would double the size of the task.

@@ -394,7 +394,7 @@ impl Deferred {
         for call in self.calls.drain(..) {
             match call {
                 DeferredCall::Identify(session, outbox, request) => {
-                    hub.identities.start(session, outbox.peer(), request);
+                    hub.identities.start(session, outbox.transport(), request);
                 }
                 DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
             }

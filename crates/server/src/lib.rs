@@ -33,6 +33,7 @@ mod tcp;
 mod tcp_info;
 mod telemetry;
 mod throttle;
+pub mod tls;
 
 pub use hub::StoreStartError;
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};

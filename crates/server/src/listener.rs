@@ -9,6 +9,7 @@ use switchboard_protocol::{Dialect, HostPort, HostPortError};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::telemetry;
+use crate::tls::Tls;
 
 /// Maximum number of connections that wait to be accepted. It is large enough for several school classes that connect
 /// at the same time.
@@ -20,11 +21,12 @@ const FREE_PORT_ATTEMPTS: usize = 16;
 /// The first port that a user without privileges may bind on most systems (RFC 6335 §6: System Ports are below).
 const UNPRIVILEGED_PORT_MIN: u16 = 1024;
 
-/// A listening socket, and the dialect of its sessions.
+/// A listening socket, and the dialect and the encryption of its sessions.
 #[derive(Debug)]
 pub struct Listener {
     pub(crate) dialect: Dialect,
     pub(crate) socket: TcpListener,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Why a listener cannot be bound.
@@ -80,8 +82,8 @@ pub enum BindError {
 }
 
 impl BindError {
-    fn new(error: io::Error, dialect: Dialect, address: &ListenAddress) -> Self {
-        let (address, flag) = (address.clone(), flag(dialect));
+    fn new(error: io::Error, flag: &'static str, address: &ListenAddress) -> Self {
+        let address = address.clone();
         match error.kind() {
             io::ErrorKind::AddrInUse => Self::InUse { address, flag },
             io::ErrorKind::PermissionDenied if address.port() < UNPRIVILEGED_PORT_MIN => {
@@ -151,26 +153,31 @@ impl Listener {
     /// Uses a socket that already listens.
     #[must_use]
     pub fn new(dialect: Dialect, socket: TcpListener) -> Self {
-        Self { dialect, socket }
+        Self { dialect, socket, tls: None }
+    }
+
+    /// Encrypts the sessions of this listener.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// Binds `address`. For port 0, the system chooses a free port. If the host has several addresses, binds all of
     /// them, with the same port. An address that this machine does not have is skipped, if another can be bound:
     /// `localhost` often has an IPv6 address on machines without IPv6.
     pub async fn bind(dialect: Dialect, address: &ListenAddress) -> Result<Vec<Self>, BindError> {
-        let sockets = match address {
-            ListenAddress::All { port } => listen_on_all(*port).map(|socket| vec![socket]),
-            ListenAddress::Host(host_port) => {
-                let resolved = lookup_host(host_port.pair()).await;
-                let unresolved = |error| BindError::Unresolved { address: address.clone(), flag: flag(dialect), error };
-                let mut candidates: Vec<_> = resolved.map_err(unresolved)?.collect();
-                candidates.sort_unstable();
-                candidates.dedup();
-                listen_on_each(&candidates)
-            }
+        let flag = match dialect {
+            Dialect::Commands => "--listen",
+            Dialect::Line => "--listen-line",
         };
-        let bound = sockets.map_err(|error| BindError::new(error, dialect, address))?;
-        Ok(bound.into_iter().map(|socket| Self { dialect, socket }).collect())
+        let sockets = bind_sockets(address, flag).await?;
+        Ok(sockets.into_iter().map(|socket| Self::new(dialect, socket)).collect())
+    }
+
+    /// Like [`Self::bind`], for the commands dialect over TLS.
+    pub async fn bind_tls(tls: &Tls, address: &ListenAddress) -> Result<Vec<Self>, BindError> {
+        let sockets = bind_sockets(address, "--listen-tls").await?;
+        Ok(sockets.into_iter().map(|socket| Self::new(Dialect::Commands, socket).with_tls(tls.clone())).collect())
     }
 
     /// The bound address, with the port that the system chose.
@@ -185,12 +192,20 @@ impl Listener {
     }
 }
 
-/// The flag that sets the addresses of a dialect.
-fn flag(dialect: Dialect) -> &'static str {
-    match dialect {
-        Dialect::Commands => "--listen",
-        Dialect::Line => "--listen-line",
-    }
+/// Binds an address, which `flag` has set.
+async fn bind_sockets(address: &ListenAddress, flag: &'static str) -> Result<Vec<TcpListener>, BindError> {
+    let sockets = match address {
+        ListenAddress::All { port } => listen_on_all(*port).map(|socket| vec![socket]),
+        ListenAddress::Host(host_port) => {
+            let resolved = lookup_host(host_port.pair()).await;
+            let unresolved = |error| BindError::Unresolved { address: address.clone(), flag, error };
+            let mut candidates: Vec<_> = resolved.map_err(unresolved)?.collect();
+            candidates.sort_unstable();
+            candidates.dedup();
+            listen_on_each(&candidates)
+        }
+    };
+    sockets.map_err(|error| BindError::new(error, flag, address))
 }
 
 /// Listens on all addresses with one socket for IPv4 and IPv6, or with a socket for IPv4 if there is no IPv6.

@@ -7,11 +7,13 @@ use std::num::NonZero;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::logging::{self, Log};
 use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
+use switchboard_server::tls::{CertificateError, CertificateSource, Fingerprints, Tls};
 use switchboard_server::{BindError, Listener, Settings, run};
 use tokio::runtime::{Builder, Runtime};
 
@@ -33,6 +35,9 @@ const FILES_BESIDE_SESSIONS: u64 = 32;
 /// Number of task polls between two checks for I/O events. The checks are rare enough to cost little. They are frequent
 /// enough that a connection's second attempt to read finds the bytes that have arrived since the first.
 const EVENT_INTERVAL: u32 = 16;
+
+/// Time between two looks at the files of the certificate. Programs that renew it do so days before it expires.
+const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
@@ -104,17 +109,68 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
 
 /// Binds the listeners, and serves until a signal stops the server.
 async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
-    let mut stopped = pin!(wait_for_stop(Signals::new()?, config, log));
+    let tls = if config.listen_tls.is_empty() { None } else { Some(load_tls(config)?) };
+    let mut stopped = pin!(wait_for_stop(Signals::new()?, config, tls.as_ref(), log));
     let listeners = tokio::select! {
-        listeners = bind(config) => listeners?,
+        listeners = bind(config, tls.as_ref()) => listeners?,
         () = &mut stopped => return Ok(()),
     };
-    run(listeners, config.settings.clone(), stopped).await?;
+    tokio::select! {
+        served = run(listeners, config.settings.clone(), stopped) => served?,
+        () = watch_certificate(tls.as_ref()) => unreachable!("the watch never ends"),
+    };
     Ok(())
 }
 
-async fn bind(config: &Config) -> Result<Vec<Listener>, BindError> {
+/// Reads or makes the certificate, and logs by which fingerprint clients recognize it.
+fn load_tls(config: &Config) -> Result<Tls, CertificateError> {
+    let tls = Tls::new(config.certificate.clone(), config.tls_oldest)?;
+    log_certificate(&tls);
+    if config.certificate == CertificateSource::Temporary {
+        tracing::warn!(
+            target: SERVER,
+            "this certificate ends with the server, and clients will refuse the next one: \
+             --data DIR keeps it, or give your own with --tls-cert and --tls-key"
+        );
+    }
+    Ok(tls)
+}
+
+fn log_certificate(tls: &Tls) {
+    let Fingerprints { certificate, key } = tls.fingerprints();
+    tracing::info!(target: SERVER, certificate, key, "TLS certificate (SHA-256)");
+}
+
+/// Reads the certificate again from time to time. Never returns.
+async fn watch_certificate(tls: Option<&Tls>) {
+    let Some(tls) = tls else { return std::future::pending().await };
+    let mut reported = None;
+    loop {
+        tokio::time::sleep(CERTIFICATE_CHECK).await;
+        let error = reload_certificate(tls).err().map(|error| error.to_string());
+        if let Some(error) = &error
+            && reported.as_ref() != Some(error)
+        {
+            tracing::error!(target: SERVER, error, "certificate not reloaded: the old one stays");
+        }
+        reported = error;
+    }
+}
+
+fn reload_certificate(tls: &Tls) -> Result<(), CertificateError> {
+    if tls.reload()? {
+        log_certificate(tls);
+    }
+    Ok(())
+}
+
+async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Vec::new();
+    for address in &config.listen_tls {
+        if let Some(tls) = tls {
+            listeners.extend(Listener::bind_tls(tls, address).await?);
+        }
+    }
     for (dialect, addresses) in [(Dialect::Commands, &config.listen), (Dialect::Line, &config.listen_line)] {
         for address in addresses {
             listeners.extend(Listener::bind(dialect, address).await?);
@@ -124,9 +180,12 @@ async fn bind(config: &Config) -> Result<Vec<Listener>, BindError> {
 }
 
 /// Returns after a signal to stop. Until then, handles the signals to reload.
-async fn wait_for_stop(mut signals: Signals, config: &Config, log: &Log) {
+async fn wait_for_stop(mut signals: Signals, config: &Config, tls: Option<&Tls>, log: &Log) {
     let mut log_level = config.log_level.clone();
     while signals.next().await == Request::Reload {
+        if let Some(Err(error)) = tls.map(reload_certificate) {
+            tracing::error!(target: SERVER, %error, "certificate not reloaded: the old one stays");
+        }
         reload(config, &mut log_level, log);
     }
 }

@@ -42,7 +42,6 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -54,6 +53,7 @@ use switchboard_protocol::{AfterReply, Dialect};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::identity::secure_transport::Transport;
 use crate::tcp_info::SendState;
 use crate::{buffers, tcp, tcp_info};
 
@@ -77,8 +77,8 @@ pub(crate) enum Ending {
 
 /// A stream to the client: a TCP connection, or a mock in a test.
 pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
-    /// The address of the peer, if it has one.
-    fn peer(&self) -> Option<SocketAddr> {
+    /// How the bytes travel, and from where.
+    fn transport(&self) -> Option<Transport> {
         None
     }
 
@@ -92,8 +92,8 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
 }
 
 impl Socket for TcpStream {
-    fn peer(&self) -> Option<SocketAddr> {
-        self.peer_addr().ok()
+    fn transport(&self) -> Option<Transport> {
+        self.peer_addr().ok().map(Transport::Tcp)
     }
 
     fn send_state(&self) -> Option<SendState> {
@@ -485,9 +485,9 @@ impl Outbox {
         self.lock().resume_sender(sender);
     }
 
-    /// The address of the peer, if it has one.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.io().socket.peer()
+    /// How the bytes travel, and from where.
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        self.io().socket.transport()
     }
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {
@@ -538,12 +538,19 @@ impl Outbox {
                         has_progress = true;
                     }
                     Poll::Ready(Ok(_) | Err(_)) => is_broken = true,
-                    Poll::Pending => {
-                        let ending = self.subtract_sent(sent - subtracted, watermarks);
-                        *output = Output::Partial(Box::new(PartialWrite { bytes, sent }));
-                        return (FlushOutcome::Blocked { has_progress }, ending);
-                    }
+                    Poll::Pending => break,
                 }
+            }
+            // TLS takes bytes before the TCP socket has taken all of them.
+            let is_flushed = is_broken || {
+                let flushed = Pin::new(&mut *socket).poll_flush(cx);
+                is_broken |= matches!(flushed, Poll::Ready(Err(_)));
+                flushed.is_ready()
+            };
+            if sent < bytes.len() && !is_broken || !is_flushed {
+                let ending = self.subtract_sent(sent - subtracted, watermarks);
+                *output = Output::Partial(Box::new(PartialWrite { bytes, sent }));
+                return (FlushOutcome::Blocked { has_progress }, ending);
             }
             let (next_bytes, ending) = self.exchange(bytes, subtracted, watermarks);
             if next_bytes.is_empty() {

@@ -27,6 +27,10 @@ pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, %session, %dialect, %peer, "opened");
 }
 
+pub(crate) fn handshake_failed(peer: SocketAddr, error: &std::io::Error) {
+    tracing::info!(target: SESSIONS, %peer, %error, "no TLS handshake");
+}
+
 /// Logs a session that is closed because the server refuses its first line. `name`: what it asked for.
 pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
     tracing::info!(target: SESSIONS, %session, %code, name, "refused");

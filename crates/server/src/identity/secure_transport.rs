@@ -7,17 +7,27 @@ use std::net::SocketAddr;
 pub(crate) enum Transport {
     /// Plain TCP with this peer.
     Tcp(SocketAddr),
+    /// TLS with this peer.
+    Tls(SocketAddr),
     /// A socket in the file system. Only processes of this machine reach it.
     Unix,
 }
 
 impl Transport {
+    /// The address of the peer, if it has one.
+    pub(crate) fn peer(self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(peer) | Self::Tls(peer) => Some(peer),
+            Self::Unix => None,
+        }
+    }
+
     /// Whether nobody between the two ends can read the bytes. A forwarded connection counts as one from the machine
     /// that forwards it: through `ssh -L`, a peer on loopback is as safe as SSH.
     fn is_secure(self) -> bool {
         match self {
             Self::Tcp(peer) => peer.ip().to_canonical().is_loopback(),
-            Self::Unix => true,
+            Self::Tls(_) | Self::Unix => true,
         }
     }
 
@@ -33,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_need_loopback_or_a_unix_socket() {
+    fn secrets_need_loopback_tls_or_a_unix_socket() {
         let tcp = |peer: &str| Transport::Tcp(SocketAddr::new(peer.parse().expect("an address"), 50_000));
         let cases = [
             (tcp("127.0.0.1"), true),
@@ -49,6 +59,7 @@ mod tests {
             (tcp("fd00::1"), false),
             (tcp("2001:db8::1"), false),
             (tcp("::ffff:192.0.2.1"), false),
+            (Transport::Tls(SocketAddr::new("192.168.1.2".parse().expect("an address"), 50_000)), true),
             (Transport::Unix, true),
         ];
         for (transport, expected) in cases {

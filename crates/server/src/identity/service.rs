@@ -1,6 +1,5 @@
 //! Answers the switchboard's requests to check an identity.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use base64ct::{Base64, Encoding as _};
@@ -77,11 +76,11 @@ impl IdentityService {
     }
 
     /// Starts a check on the runtime, from any thread. The hub gets the answer.
-    pub(crate) fn start(&self, session: SessionId, peer: Option<SocketAddr>, request: IdentityRequest) {
+    pub(crate) fn start(&self, session: SessionId, transport: Option<Transport>, request: IdentityRequest) {
         let Some(Start { hub, runtime }) = self.start.get() else { return };
         let (shared, hub) = (Arc::clone(&self.shared), Weak::clone(hub));
         runtime.spawn(async move {
-            let answer = answer_always(async move { shared.answer(peer, request).await }).await;
+            let answer = answer_always(async move { shared.answer(transport, request).await }).await;
             if let Some(hub) = hub.upgrade() {
                 hub.identified(session, answer);
             }
@@ -96,17 +95,17 @@ async fn answer_always(check: impl Future<Output = IdentityAnswer> + Send + 'sta
 }
 
 impl Shared {
-    async fn answer(&self, peer: Option<SocketAddr>, request: IdentityRequest) -> IdentityAnswer {
+    async fn answer(&self, transport: Option<Transport>, request: IdentityRequest) -> IdentityAnswer {
         match request {
             IdentityRequest::HashPassword(_)
             | IdentityRequest::CheckPassword { .. }
             | IdentityRequest::CheckToken { .. }
             | IdentityRequest::NewToken
-                if !self.allows_secrets(peer) =>
+                if !self.allows_secrets(transport) =>
             {
                 IdentityAnswer::NotSecure
             }
-            IdentityRequest::HashPassword(_) | IdentityRequest::ParseKey(_) if !self.admits_credential(peer) => {
+            IdentityRequest::HashPassword(_) | IdentityRequest::ParseKey(_) if !self.admits_credential(transport) => {
                 IdentityAnswer::TryLater
             }
             IdentityRequest::HashPassword(secret) => match self.checker.hash(secret, random_bytes()) {
@@ -118,7 +117,7 @@ impl Shared {
                 Err(_) => IdentityAnswer::InvalidKey,
             },
             IdentityRequest::CheckPassword { name, secret, hash } => {
-                self.check_password(peer, &name, secret, hash).await
+                self.check_password(transport, &name, secret, hash).await
             }
             IdentityRequest::CheckToken { secret, hash, .. } => decision(token::verify(&secret, hash)),
             IdentityRequest::NewToken => {
@@ -142,12 +141,12 @@ impl Shared {
     /// Checks a password, after the delay that earlier wrong ones have earned.
     async fn check_password(
         &self,
-        peer: Option<SocketAddr>,
+        transport: Option<Transport>,
         name: &str,
         secret: Secret,
         hash: Option<String>,
     ) -> IdentityAnswer {
-        let attempt = match (self.origin(peer), Username::new(name)) {
+        let attempt = match (self.origin(transport), Username::new(name)) {
             (Some(origin), Ok(name)) => match self.throttle().begin(origin, &name, Instant::now()) {
                 Ok(attempt) => Some(attempt),
                 Err(_) => return IdentityAnswer::TryLater,
@@ -173,19 +172,18 @@ impl Shared {
         checked.map_or(IdentityAnswer::Busy, decision)
     }
 
-    /// Whether a client at this address may set a further password or key now.
-    fn admits_credential(&self, peer: Option<SocketAddr>) -> bool {
-        let origin = self.origin(peer);
+    /// Whether a client of this connection may set a further password or key now.
+    fn admits_credential(&self, transport: Option<Transport>) -> bool {
+        let origin = self.origin(transport);
         origin.is_none_or(|origin| self.throttle().admit_credential(origin, Instant::now()).is_ok())
     }
 
-    fn allows_secrets(&self, peer: Option<SocketAddr>) -> bool {
-        let transport = peer.map_or(Transport::Unix, Transport::Tcp);
-        transport.allows_secrets(self.settings.allow_insecure_secrets)
+    fn allows_secrets(&self, transport: Option<Transport>) -> bool {
+        transport.unwrap_or(Transport::Unix).allows_secrets(self.settings.allow_insecure_secrets)
     }
 
-    fn origin(&self, peer: Option<SocketAddr>) -> Option<Origin> {
-        let peer = peer?;
+    fn origin(&self, transport: Option<Transport>) -> Option<Origin> {
+        let peer = transport?.peer()?;
         let is_limited = self.settings.limit_loopback || !peer.ip().to_canonical().is_loopback();
         Some(Origin { address: AddressKey::new(peer, &self.settings.on_link_prefixes), is_limited })
     }

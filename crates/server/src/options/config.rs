@@ -10,13 +10,14 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser as _, val
 
 use super::PROGRAM;
 use super::config_error::{ConfigError, ConfigErrors};
-use super::keys::{Cli, LogFormat, Options};
+use super::keys::{AUTO, Cli, LogFormat, OldestTls, Options};
 use super::layers::{Layers, Source};
 use super::unknown_name::check_variable_names;
 use crate::listener::ListenAddress;
 use crate::logging;
 use crate::operator::Command;
 use crate::settings::{InvalidSettings, Settings};
+use crate::tls::{CertificateSource, TlsVersion};
 
 /// Maximum number of threads: more than any machine has cores.
 const THREADS_MAX: usize = 1024;
@@ -33,6 +34,12 @@ pub struct Config {
     pub listen_line: Vec<ListenAddress>,
     /// The command of the operator, if the process is not to serve.
     pub command: Option<Command>,
+    /// The listening addresses for the commands dialect over TLS.
+    pub listen_tls: Vec<ListenAddress>,
+    /// The certificate for TLS.
+    pub certificate: CertificateSource,
+    /// The oldest version of TLS that clients may use.
+    pub tls_oldest: TlsVersion,
     /// The settings for [`run`](crate::run()).
     pub settings: Settings,
     /// The number of threads. `None`: one for each core.
@@ -113,9 +120,23 @@ impl Config {
             given.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect()
         };
         let (listen, listen_line) = (addresses(merged.listen), addresses(merged.listen_line));
-        if listen.is_empty() && listen_line.is_empty() {
+        let listen_tls = addresses(merged.listen_tls);
+        if listen.is_empty() && listen_line.is_empty() && listen_tls.is_empty() {
             errors.push(ConfigError::NothingToListenOn);
         }
+        let pem_file = |given: Option<String>| given.filter(|given| given != AUTO).map(PathBuf::from);
+        let certificate = match (pem_file(merged.tls_cert), pem_file(merged.tls_key)) {
+            (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
+            (None, None) => match &settings.data {
+                Some(data) => CertificateSource::SelfMade(data.clone()),
+                None => CertificateSource::Temporary,
+            },
+            (given, _) => {
+                let (given, missing) = if given.is_some() { ("tls-cert", "tls-key") } else { ("tls-key", "tls-cert") };
+                errors.push(ConfigError::Incomplete { given, missing });
+                CertificateSource::Temporary
+            }
+        };
         if !errors.is_empty() {
             return Err(ConfigErrors(errors));
         }
@@ -123,6 +144,12 @@ impl Config {
             listen,
             listen_line,
             command,
+            listen_tls,
+            certificate,
+            tls_oldest: match merged.tls_oldest {
+                Some(OldestTls::Tls12) => TlsVersion::Tls12,
+                _ => TlsVersion::Tls13,
+            },
             settings,
             threads: Some(threads).filter(|&threads| threads > 0),
             log_format: merged.log_format.unwrap_or(LogFormat::Auto),

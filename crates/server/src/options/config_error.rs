@@ -59,8 +59,18 @@ pub enum ConfigError {
         is_misformed: bool,
     },
     /// No listener has an address.
-    #[error("there is nothing to listen on: give --listen HOST:PORT or --listen-line HOST:PORT")]
+    #[error(
+        "there is nothing to listen on: give --listen HOST:PORT, --listen-tls HOST:PORT or --listen-line HOST:PORT"
+    )]
     NothingToListenOn,
+    /// Of two keys that belong together, only one has a value.
+    #[error("{given} needs {missing}: give both files, or none, and the server makes a certificate")]
+    Incomplete {
+        /// The key with a value.
+        given: &'static str,
+        /// The key without a value.
+        missing: &'static str,
+    },
 }
 
 fn correction(nearest: Option<&str>) -> String {

@@ -19,6 +19,9 @@ pub(super) const LISTEN: &str = "127.0.0.1:12345";
 /// Default listening address of the line dialect.
 const LISTEN_LINE: &str = "127.0.0.1:8080";
 
+/// The value of `tls-cert` and `tls-key` with which the server makes a certificate.
+pub(super) const AUTO: &str = "auto";
+
 /// A chat server: people register a name, write to each other in pairs and in rooms, one line a message.
 #[derive(Debug, Parser)]
 #[command(
@@ -64,6 +67,24 @@ pub struct Options {
     /// repeated [default: 127.0.0.1:8080]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_LINE", list_of(address_or_none))]
     pub(super) listen_line: Option<Vec<String>>,
+
+    /// Address to listen on for the commands dialect over TLS; `:PORT` for all addresses of this machine, or `none`; may
+    /// be repeated [default: none]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_TLS", list_of(address_or_none))]
+    pub(super) listen_tls: Option<Vec<String>>,
+
+    /// PEM file with the certificate for TLS, followed by those that vouch for it. `auto`: the server makes one, and
+    /// keeps it in --data [default: auto]
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_TLS_CERT")]
+    pub(super) tls_cert: Option<String>,
+
+    /// PEM file with the private key of --tls-cert [default: auto]
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_TLS_KEY")]
+    pub(super) tls_key: Option<String>,
+
+    /// Oldest version of TLS that clients may use [default: 1.3]
+    #[arg(long, value_name = "VERSION", env = "SWITCHBOARD_TLS_OLDEST", value_enum)]
+    pub(super) tls_oldest: Option<OldestTls>,
 
     /// Maximum open sessions [default: 10000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MAX_SESSIONS", value_parser = number::<usize>)]
@@ -205,6 +226,10 @@ impl Options {
         Self {
             listen: Some(vec![LISTEN.to_owned()]),
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
+            listen_tls: Some(vec![NONE.to_owned()]),
+            tls_cert: Some(AUTO.to_owned()),
+            tls_key: Some(AUTO.to_owned()),
+            tls_oldest: Some(OldestTls::Tls13),
             max_sessions: Some(settings.max_sessions),
             max_sessions_per_address: Some(settings.max_sessions_per_address),
             on_link_prefix: Some(vec![NONE.to_owned()]),
@@ -280,6 +305,17 @@ impl Options {
             log_messages: self.log_messages.unwrap_or(default.log_messages),
         }
     }
+}
+
+/// The value of `tls-oldest`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ValueEnum)]
+pub(super) enum OldestTls {
+    #[serde(rename = "1.2")]
+    #[value(name = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    #[value(name = "1.3")]
+    Tls13,
 }
 
 /// The format of the log.

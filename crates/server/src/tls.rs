@@ -1,0 +1,125 @@
+//! TLS for listeners: the server's certificate, and the handshake of each connection.
+//!
+//! The certificate is one that the operator gives as two PEM files, or one that the server makes for itself. Clients
+//! recognize a self-made certificate by the fingerprint that the server prints, so its key stays the same for ever.
+
+mod certificate;
+mod socket;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{ServerConfig, version};
+
+pub use self::certificate::{CertificateError, CertificateSource, Fingerprints};
+pub(crate) use self::socket::TlsSocket;
+
+/// Maximum time of a handshake: two round trips over a bad mobile link, with each packet lost twice.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// The protocol name of both dialects in ALPN (RFC 7301). A client that names other protocols only is refused: it is
+/// not for this server.
+const ALPN: &[u8] = b"switchboard";
+
+/// The oldest version of TLS that a server accepts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246), for old clients.
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[default]
+    Tls13,
+}
+
+/// The TLS side of a server. Clones share the certificate.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    certificate: Arc<SharedCertificate>,
+    source: CertificateSource,
+}
+
+impl Tls {
+    /// Reads the certificate, or makes one.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] names the file and the fault.
+    #[expect(clippy::missing_panics_doc, reason = "the provider supports both versions")]
+    pub fn new(source: CertificateSource, oldest: TlsVersion) -> Result<Self, CertificateError> {
+        let certificate = Arc::new(SharedCertificate(RwLock::new(Arc::new(source.load()?))));
+        let versions: &[_] = match oldest {
+            TlsVersion::Tls12 => &[&version::TLS13, &version::TLS12],
+            TlsVersion::Tls13 => &[&version::TLS13],
+        };
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)
+            .expect("the provider supports both versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Sealed by a key in memory, the tickets of clients cost the server no memory.
+        if let Ok(ticketer) = ring::Ticketer::new() {
+            config.ticketer = ticketer;
+        }
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, source })
+    }
+
+    /// Reads the files of the certificate again, for later handshakes. Returns whether it is another one. After an error,
+    /// the old certificate stays.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] names the file and the fault.
+    pub fn reload(&self) -> Result<bool, CertificateError> {
+        if self.source == CertificateSource::Temporary {
+            return Ok(false);
+        }
+        let new = Arc::new(self.source.load()?);
+        let is_other = new.cert != self.certificate.get().cert;
+        *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(is_other)
+    }
+
+    /// By these, people and clients recognize the server.
+    #[must_use]
+    pub fn fingerprints(&self) -> Fingerprints {
+        Fingerprints::of(&self.certificate.get())
+    }
+
+    /// Shakes hands with a client.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<TlsSocket, std::io::Error> {
+        let handshake = self.acceptor.accept(stream);
+        let stream = timeout(HANDSHAKE_MAX, handshake).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        Ok(TlsSocket::new(stream))
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// The certificate of all handshakes, which a reload replaces.
+#[derive(Debug)]
+struct SharedCertificate(RwLock<Arc<CertifiedKey>>);
+
+impl SharedCertificate {
+    fn get(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for SharedCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.get())
+    }
+}

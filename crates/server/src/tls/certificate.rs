@@ -1,0 +1,228 @@
+//! The certificate of a server: read from files, or made by the server itself.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use sha2::{Digest as _, Sha256};
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+/// The files of a self-made certificate in the directory of the store.
+const CERTIFICATE_FILE: &str = "tls-certificate.pem";
+const KEY_FILE: &str = "tls-key.pem";
+
+/// Where the certificate of a server comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CertificateSource {
+    /// Two PEM files: the certificate with those that vouch for it, and its private key.
+    Files {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// A certificate that the server makes, and keeps in this directory.
+    SelfMade(PathBuf),
+    /// A certificate that the server makes, and forgets at its end.
+    Temporary,
+}
+
+/// Why a certificate cannot be used. The text goes to the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The file holds no certificate, or no key, in PEM.
+    #[error("{}: this is not {wanted} in PEM ({source})", .file.display())]
+    NotPem {
+        /// The file.
+        file: PathBuf,
+        /// What the file should hold.
+        wanted: &'static str,
+        /// The fault.
+        source: pem::Error,
+    },
+    /// The certificate and the key cannot be used together.
+    #[error("{} and {}: {source}", .certificate.display(), .key.display())]
+    Unusable {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// The fault.
+        source: rustls::Error,
+    },
+    /// A certificate cannot be made.
+    #[error("cannot make a certificate: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+impl CertificateSource {
+    /// Reads the certificate. Makes a self-made one if it is not there.
+    pub(super) fn load(&self) -> Result<CertifiedKey, CertificateError> {
+        match self {
+            Self::Files { certificate, key } => read(certificate, key),
+            Self::SelfMade(directory) => {
+                let (certificate, key) = (directory.join(CERTIFICATE_FILE), directory.join(KEY_FILE));
+                if !key.exists() || !certificate.exists() {
+                    let made = SelfMade::new()?;
+                    DirBuilder::new()
+                        .recursive(true)
+                        .mode(0o700)
+                        .create(directory)
+                        .map_err(|source| CertificateError::File { file: directory.clone(), source })?;
+                    write(&key, &made.key_pem)?;
+                    write(&certificate, &made.certificate_pem)?;
+                }
+                read(&certificate, &key)
+            }
+            Self::Temporary => {
+                let made = SelfMade::new()?;
+                let nowhere = Path::new("the temporary certificate");
+                parse(nowhere, made.certificate_pem.as_bytes(), nowhere, made.key_pem.as_bytes())
+            }
+        }
+    }
+}
+
+/// A new certificate with its key, both in PEM.
+struct SelfMade {
+    certificate_pem: String,
+    key_pem: String,
+}
+
+impl SelfMade {
+    /// Makes a key and a certificate for this machine. Nobody vouches for it, so a date of expiry would add nothing but
+    /// a day on which all clients are refused: it is the last one that there is (RFC 5280 §4.1.2.5).
+    fn new() -> Result<Self, CertificateError> {
+        let mut names = vec!["localhost".to_owned()];
+        names.extend(host_name().filter(|name| name != "localhost"));
+        names
+            .extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| address.to_string()));
+        names.extend(crate::logging::own_address().map(|address| address.to_string()));
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "Switchboard");
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(9999, 12, 31);
+        let key = KeyPair::generate()?;
+        let certificate = params.self_signed(&key)?;
+        Ok(Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+}
+
+/// The name of this machine, if it can stand in a certificate.
+fn host_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    (!name.is_empty() && name.chars().all(is_valid)).then(|| name.to_owned())
+}
+
+fn write(file: &Path, pem: &str) -> Result<(), CertificateError> {
+    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let written = written.and_then(|mut opened| opened.write_all(pem.as_bytes()).and_then(|()| opened.sync_all()));
+    written.map_err(|source| CertificateError::File { file: file.to_owned(), source })
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let contents =
+        |file: &Path| fs::read(file).map_err(|source| CertificateError::File { file: file.to_owned(), source });
+    parse(certificate, &contents(certificate)?, key, &contents(key)?)
+}
+
+fn parse(
+    certificate: &Path,
+    certificate_pem: &[u8],
+    key: &Path,
+    key_pem: &[u8],
+) -> Result<CertifiedKey, CertificateError> {
+    let not_pem = |file: &Path, wanted, source| CertificateError::NotPem { file: file.to_owned(), wanted, source };
+    let chain = CertificateDer::pem_slice_iter(certificate_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .and_then(|chain| if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) })
+        .map_err(|source| not_pem(certificate, "a certificate", source))?;
+    let private_key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|source| not_pem(key, "a private key", source))?;
+    CertifiedKey::from_der(chain, private_key, &ring::default_provider()).map_err(|source| CertificateError::Unusable {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        source,
+    })
+}
+
+/// Two hashes (SHA-256) by which a server is recognized.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fingerprints {
+    /// The hash of the certificate, in the form in which browsers show it: `AB:CD:…`.
+    pub certificate: String,
+    /// The hash of the public key (RFC 7858 §4.2), in base64url without padding. It is in join links, and stays the same when the
+    /// certificate is renewed with its key.
+    pub key: String,
+}
+
+impl Fingerprints {
+    pub(super) fn of(certified: &CertifiedKey) -> Self {
+        let certificate = certified.cert.first().map_or(&[][..], |certificate| certificate);
+        let key = certified.key.public_key();
+        let key = key.as_ref().map_or(&[][..], |key| key);
+        let colons: Vec<_> = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
+        Self { certificate: colons.join(":"), key: Base64UrlUnpadded::encode_string(&Sha256::digest(key)) }
+    }
+}
+
+impl fmt::Display for Fingerprints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.certificate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn self_made_certificate_stays_the_same_and_its_key_is_private() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let source = CertificateSource::SelfMade(directory.path().to_owned());
+        let fingerprints = || Fingerprints::of(&source.load().expect("a certificate"));
+        let first = fingerprints();
+        assert_eq!(fingerprints(), first);
+        let mode = fs::metadata(directory.path().join(KEY_FILE)).expect("a key").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let other = CertificateSource::Temporary.load().expect("a certificate");
+        assert_ne!(Fingerprints::of(&other), first);
+    }
+
+    #[test]
+    fn faults_name_the_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| directory.path().join(name));
+        let source = CertificateSource::Files { certificate: certificate.clone(), key: key.clone() };
+        let error = || source.load().expect_err("the files are not usable").to_string();
+        assert!(error().contains("certificate.pem: No such file"), "{}", error());
+
+        let [first, second] = [(); 2].map(|()| SelfMade::new().expect("a certificate"));
+        fs::write(&certificate, "hello").expect("a file");
+        fs::write(&key, &second.key_pem).expect("a file");
+        assert!(error().contains("certificate.pem: this is not a certificate in PEM"), "{}", error());
+
+        fs::write(&certificate, &first.certificate_pem).expect("a file");
+        assert!(error().contains("keys may not be consistent") || error().contains("mismatch"), "{}", error());
+    }
+}
