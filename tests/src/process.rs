@@ -9,6 +9,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use switchboard_protocol::Dialect;
+use switchboard_server::tls::Tls;
 use switchboard_server::{Listener, RunError, Settings, Summary, run, run_with_store};
 use switchboard_store::Store;
 use tokio::sync::oneshot;
@@ -42,7 +43,13 @@ impl EmbeddedServer {
     /// If the server cannot be started.
     #[must_use]
     pub fn with_settings(settings: Settings) -> Self {
-        Self::spawn(|listeners, stopped| run(listeners, settings, stopped))
+        Self::spawn(None, |listeners, stopped| run(listeners, settings, stopped))
+    }
+
+    /// Starts a server with the default settings, whose listener for the commands dialect uses TLS.
+    #[must_use]
+    pub fn with_tls(tls: Tls) -> Self {
+        Self::spawn(Some(tls), |listeners, stopped| run(listeners, Settings::default(), stopped))
     }
 
     /// Starts a server with the given settings and store.
@@ -52,10 +59,10 @@ impl EmbeddedServer {
     /// If the server cannot be started.
     #[must_use]
     pub fn with_store(settings: Settings, store: Box<dyn Store>) -> Self {
-        Self::spawn(|listeners, stopped| run_with_store(listeners, settings, store, stopped))
+        Self::spawn(None, |listeners, stopped| run_with_store(listeners, settings, store, stopped))
     }
 
-    fn spawn<F>(serve: impl FnOnce(Vec<Listener>, Stopped) -> F) -> Self
+    fn spawn<F>(tls: Option<Tls>, serve: impl FnOnce(Vec<Listener>, Stopped) -> F) -> Self
     where
         F: Future<Output = Result<Summary, RunError>> + Send + 'static,
     {
@@ -68,6 +75,10 @@ impl EmbeddedServer {
             (listener, address)
         };
         let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
+        let commands_listener = match tls {
+            Some(tls) => commands_listener.with_tls(tls),
+            None => commands_listener,
+        };
         let (stop, stopped) = oneshot::channel();
         let stopped: Stopped = Box::pin(async {
             let _ = stopped.await;

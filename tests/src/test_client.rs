@@ -1,8 +1,12 @@
 //! A client on a socket.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::stage::Received;
 
@@ -12,7 +16,38 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection to a server, used line by line.
 #[derive(Debug)]
 pub struct TestClient {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Stream>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buf),
+            Self::Tls(stream) => stream.read(buf),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 impl TestClient {
@@ -23,11 +58,26 @@ impl TestClient {
     /// If the connection fails.
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
-        stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout above zero");
-        Self { reader: BufReader::new(stream) }
+        Self { reader: BufReader::new(Stream::Plain(connect_tcp(address))) }
+    }
+
+    /// Connects to a server with TLS. Its certificate must be `certificate`, and hold the name `localhost`.
+    ///
+    /// # Panics
+    ///
+    /// If the connection or the handshake fails.
+    #[must_use]
+    pub fn connect_tls(address: SocketAddr, certificate: CertificateDer<'_>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.into_owned()).expect("a certificate");
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let name = "localhost".try_into().expect("a name");
+        let session = ClientConnection::new(Arc::new(config), name).expect("a valid configuration");
+        let mut stream = StreamOwned::new(session, connect_tcp(address));
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).expect("the server shakes hands");
+        }
+        Self { reader: BufReader::new(Stream::Tls(Box::new(stream))) }
     }
 
     /// Connects to a listener of the commands dialect and registers a name.
@@ -91,7 +141,8 @@ impl TestClient {
 
     /// Sends bytes. If the connection is closed, the next [`Self::receive`] reports it.
     pub fn write(&mut self, bytes: &[u8]) {
-        let _ = self.reader.get_mut().write_all(bytes);
+        let stream = self.reader.get_mut();
+        let _ = stream.write_all(bytes).and_then(|()| stream.flush());
     }
 
     /// Receives the next line or the end of the session. Returns [`Received::Silence`] if neither arrives within
@@ -166,12 +217,29 @@ impl TestClient {
 
     /// Closes the sending side.
     pub fn half_close(&mut self) {
-        let _ = self.reader.get_mut().shutdown(Shutdown::Write);
+        let _ = match self.reader.get_mut() {
+            Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()
+            }
+        };
     }
 
     /// The socket, for all operations besides lines.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
-        self.reader.get_ref()
+        match self.reader.get_ref() {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => &stream.sock,
+        }
     }
+}
+
+fn connect_tcp(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nodelay(true).expect("a TCP socket");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+    stream
 }

@@ -52,6 +52,13 @@ fn transcripts_hold_over_tcp_with_a_store_on_disk() {
 }
 
 #[test]
+fn transcripts_hold_over_tls() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::over_tls());
+    }
+}
+
+#[test]
 fn transcripts_hold_over_tcp_a_byte_at_a_time() {
     for transcript in transcripts() {
         transcript.play(&mut TcpStage::byte_by_byte());

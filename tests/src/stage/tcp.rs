@@ -1,9 +1,12 @@
-//! A real server over TCP.
+//! A real server over TCP, with or without TLS.
 
 use std::collections::HashMap;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use switchboard_protocol::Dialect;
 use switchboard_server::Settings;
+use switchboard_server::tls::{CertificateSource, Tls, TlsVersion};
 use tempfile::TempDir;
 
 use super::{Received, Stage};
@@ -17,6 +20,8 @@ pub struct TcpStage {
     clients: HashMap<String, StageClient>,
     /// Whether a line is sent in up to 100 pieces: byte by byte, if it has no more bytes than that.
     byte_by_byte: bool,
+    /// The certificate of the server's listener for the commands dialect, if it uses TLS.
+    certificate: Option<CertificateDer<'static>>,
     /// The directory of the server's store, if it has one.
     _data: Option<TempDir>,
 }
@@ -33,7 +38,11 @@ impl TcpStage {
     /// Starts an embedded server.
     #[must_use]
     pub fn new() -> Self {
-        Self { server: EmbeddedServer::start(), clients: HashMap::new(), byte_by_byte: false, _data: None }
+        Self::of(EmbeddedServer::start())
+    }
+
+    fn of(server: EmbeddedServer) -> Self {
+        Self { server, clients: HashMap::new(), byte_by_byte: false, certificate: None, _data: None }
     }
 
     /// Like [`Self::new`], but the server stores its conversations on the disk.
@@ -46,7 +55,21 @@ impl TcpStage {
         let data = TempDir::new().expect("a temporary directory");
         let settings = Settings { data: Some(data.path().join("data")), ..Settings::default() };
         let server = EmbeddedServer::with_settings(settings);
-        Self { server, clients: HashMap::new(), byte_by_byte: false, _data: Some(data) }
+        Self { _data: Some(data), ..Self::of(server) }
+    }
+
+    /// Like [`Self::new`], but the sessions of the commands dialect use TLS.
+    ///
+    /// # Panics
+    ///
+    /// If the server cannot make a certificate.
+    #[must_use]
+    pub fn over_tls() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let source = CertificateSource::SelfMade(directory.path().to_owned());
+        let tls = Tls::new(source, TlsVersion::default()).expect("a certificate");
+        let certificate = CertificateDer::from_pem_file(directory.path().join("tls-certificate.pem"));
+        Self { certificate: Some(certificate.expect("a certificate")), ..Self::of(EmbeddedServer::with_tls(tls)) }
     }
 
     /// Like [`Self::new`], but each byte of a line is sent on its own. A line of more than 100 bytes is sent in up to
@@ -69,7 +92,11 @@ impl Default for TcpStage {
 
 impl Stage for TcpStage {
     fn open(&mut self, who: &str, dialect: Dialect) {
-        let connection = TestClient::connect(self.server.address(dialect));
+        let address = self.server.address(dialect);
+        let connection = match (&self.certificate, dialect) {
+            (Some(certificate), Dialect::Commands) => TestClient::connect_tls(address, certificate.clone()),
+            _ => TestClient::connect(address),
+        };
         self.clients.insert(who.to_owned(), StageClient { connection, dialect, first_line: None });
     }
 
