@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use switchboard_protocol::limits::LINE_CEILING_BYTES;
 use switchboard_protocol::{Command, Reply, Text, Username, commands, sanitize};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -18,6 +17,7 @@ use crate::error::Error;
 use crate::events::{self, Events};
 use crate::line_reader::LineReader;
 use crate::liveness::{Liveness, MonitoredReader};
+use crate::stream::{StreamReader, StreamWriter};
 
 /// The time limit of [`Client::connect`] for the TCP connection, and again for the wait for `WELCOME`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +79,7 @@ impl Client {
     /// on the current tokio runtime.
     #[must_use]
     pub fn from_session(
-        (lines, socket): (LineReader<OwnedReadHalf>, OwnedWriteHalf),
+        (lines, socket): (LineReader<StreamReader>, StreamWriter),
         liveness: Liveness,
     ) -> (Self, Events) {
         let lines = MonitoredReader::new(lines, liveness);

@@ -1,4 +1,5 @@
-//! Opens connections: resolves an address and connects to the first of its hosts that answers (RFC 8305).
+//! Opens connections: resolves an address, connects to the first of its hosts that answers (RFC 8305), and shakes hands
+//! if the address is a link for TLS.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,8 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use switchboard_protocol::{HostPort, sanitize};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use switchboard_protocol::{HostPort, JoinLink, sanitize};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
@@ -18,7 +18,8 @@ use crate::error::{Error, FailedAttempt};
 use crate::events::Event;
 use crate::incoming::Incoming;
 use crate::line_reader::LineReader;
-use crate::tcp;
+use crate::stream::{Stream, StreamReader, StreamWriter};
+use crate::{tcp, tls};
 
 /// The time between the starts of two attempts: the "Connection Attempt Delay" of RFC 8305 §5, with its recommended
 /// value.
@@ -27,23 +28,36 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The maximum number of addresses to try. With [`ATTEMPT_DELAY`] the last attempt begins within four seconds.
 const ADDRESSES_MAX: usize = 16;
 
-/// Connects to `addr` (`HOST:PORT`) and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the
-/// reading and the writing half of the connection.
+/// Connects to `addr` and reads `WELCOME`. Each of these two steps may take at most `limit`. Returns the reading and the
+/// writing half of the connection.
 pub async fn open_session(
     addr: &impl fmt::Display,
     limit: Duration,
-) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
-    receive_welcome(connect_tcp(addr, limit).await?, addr, limit).await
+) -> Result<(LineReader<StreamReader>, StreamWriter), Error> {
+    receive_welcome(connect(addr, limit).await?, addr, limit).await
+}
+
+/// Connects to `addr` within `limit`: over TCP for `HOST:PORT`, and with TLS for a [`JoinLink`]. Does not wait for
+/// `WELCOME`.
+pub async fn connect(addr: &impl fmt::Display, limit: Duration) -> Result<Stream, Error> {
+    let addr = addr.to_string();
+    if !JoinLink::is_link(&addr) {
+        return Ok(Stream::Tcp(connect_tcp(&addr, limit).await?));
+    }
+    let deadline = deadline::after(Instant::now(), limit);
+    let link: JoinLink = addr.parse()?;
+    let stream = connect_tcp(&link.address, limit).await?;
+    Ok(Stream::Tls(tls::connect_tls(stream, &link, deadline, limit).await?))
 }
 
 /// Reads `WELCOME` from a connection to `addr`, within `limit`. Returns the reading and the writing half of the
 /// connection.
 pub async fn receive_welcome(
-    socket: TcpStream,
+    stream: Stream,
     addr: &impl fmt::Display,
     limit: Duration,
-) -> Result<(LineReader<OwnedReadHalf>, OwnedWriteHalf), Error> {
-    let (read_half, socket) = socket.into_split();
+) -> Result<(LineReader<StreamReader>, StreamWriter), Error> {
+    let (read_half, socket) = stream.into_split();
     let mut lines = LineReader::new(read_half);
     let welcome = timeout(limit, lines.next_line()).await;
     let line = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_string(), limit })??;
@@ -55,7 +69,7 @@ pub async fn receive_welcome(
 ///
 /// If the host has several addresses, tries them in parallel, each 250 ms after the one before, until one of
 /// them answers. All attempts share the time limit.
-pub async fn connect_tcp(addr: &impl fmt::Display, limit: Duration) -> Result<TcpStream, Error> {
+pub(crate) async fn connect_tcp(addr: &impl fmt::Display, limit: Duration) -> Result<TcpStream, Error> {
     let addr = addr.to_string();
     let deadline = deadline::after(Instant::now(), limit);
     let Ok(resolved) = timeout_at(deadline, resolve(&addr)).await else {

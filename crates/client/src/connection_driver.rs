@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use switchboard_protocol::Reply;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time;
 
@@ -26,6 +25,7 @@ use crate::error::Error;
 use crate::events::{Event, EventSink};
 use crate::incoming::Incoming;
 use crate::liveness::{MonitoredReader, Received};
+use crate::stream::{StreamReader, StreamWriter};
 
 /// The maximum number of requests in the queue to the writer. Further commands wait.
 pub(crate) const REQUESTS_MAX: usize = 256;
@@ -67,9 +67,9 @@ impl Request {
 #[derive(Debug)]
 pub(crate) struct ConnectionDriver {
     /// The reading half of the socket.
-    pub(crate) lines: MonitoredReader<OwnedReadHalf>,
+    pub(crate) lines: MonitoredReader<StreamReader>,
     /// The writing half of the socket.
-    pub(crate) socket: OwnedWriteHalf,
+    pub(crate) socket: StreamWriter,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: EventSink,
     pub(crate) end_reason: Arc<OnceLock<ConnectionError>>,
@@ -92,7 +92,7 @@ impl ConnectionDriver {
 
 /// Reads lines until the connection ends. Returns the reason.
 async fn read_loop(
-    lines: &mut MonitoredReader<OwnedReadHalf>,
+    lines: &mut MonitoredReader<StreamReader>,
     in_flight: &mut mpsc::Receiver<AnswerSender>,
     request_recorded: &Notify,
     ping_due: &Notify,
@@ -137,7 +137,7 @@ async fn read_loop(
 
 /// Writes requests until the last [`Client`](crate::Client) is dropped or a write fails. Returns the reason.
 async fn write_loop(
-    socket: &mut OwnedWriteHalf,
+    socket: &mut StreamWriter,
     requests: &mut mpsc::Receiver<Request>,
     in_flight_tx: mpsc::Sender<AnswerSender>,
     request_recorded: &Notify,
@@ -159,7 +159,7 @@ async fn write_loop(
             let _ = in_flight_tx.send(request.answer_tx).await;
             request_recorded.notify_one();
         }
-        if let Err(error) = socket.write_all(&bytes).await {
+        if let Err(error) = socket.write_all(&bytes).await.and(socket.flush().await) {
             // Give the reader time for the lines that the server sent before it closed the connection.
             time::sleep(LINGER).await;
             return ConnectionError::from_io(&error);

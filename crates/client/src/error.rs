@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use switchboard_protocol::{ErrorCode, TextError, UsernameError};
+use switchboard_protocol::{ErrorCode, JoinLinkError, KeyHash, TextError, UsernameError};
 
 use crate::connection_error::ConnectionError;
 
@@ -49,6 +49,44 @@ pub enum Error {
         limit: Duration,
         /// The attempts, at least two.
         failed: Vec<FailedAttempt>,
+    },
+    /// The link to a server is not valid.
+    #[error(transparent)]
+    Link(#[from] JoinLinkError),
+    /// The TLS handshake failed.
+    #[error(
+        "no TLS with {addr}: {reason}. Is this the port for TLS? A plain port has an address without switchboard://"
+    )]
+    Handshake {
+        /// The address.
+        addr: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The server has another key than the expected one: it is another server, or its key was replaced.
+    #[error(
+        "THE KEY OF {addr} IS NOT THE EXPECTED ONE. Somebody may be listening in, or the server has a new key. \
+         Expected {expected}, found {found}. Nothing was sent. Ask whoever runs the server"
+    )]
+    OtherKey {
+        /// The address.
+        addr: String,
+        /// The key of the link.
+        expected: KeyHash,
+        /// The key that the server has shown.
+        found: KeyHash,
+    },
+    /// No authority vouches for the server, and the link names no key.
+    #[error(
+        "{addr} is unknown: {reason}. If its key {key} is the one that the server has logged, add ?key={key} to the link"
+    )]
+    UnknownKey {
+        /// The address.
+        addr: String,
+        /// The key that the server has shown.
+        key: KeyHash,
+        /// What the authorities say.
+        reason: String,
     },
     /// The server accepted the connection, but sent no line in time.
     #[error(

@@ -68,21 +68,26 @@ mod events;
 mod incoming;
 mod line_reader;
 mod liveness;
+mod stream;
 mod tcp;
+pub mod tls;
 
 pub use client::{CONNECT_TIMEOUT, Client, ConnectOptions};
 pub use connection_error::ConnectionError;
 pub use error::{Error, FailedAttempt};
 pub use events::{EVENTS_HARD_BYTES, EVENTS_SOFT_BYTES, Event, Events};
 pub use liveness::Liveness;
-pub use switchboard_protocol::{ErrorCode, Reply, TextError, UsernameError, Users, sanitize};
+pub use switchboard_protocol::{
+    ErrorCode, HostPort, JoinLink, KeyHash, Reply, TextError, UsernameError, Users, sanitize,
+};
 
 /// The building blocks of [`Client`], for a program that needs the exact order of answers and events, or that sends
 /// lines of its own.
 pub mod low_level {
     pub use crate::backoff::Backoff;
-    pub use crate::connect::{connect_tcp, greeting_start, open_session, receive_welcome, resolve};
+    pub use crate::connect::{connect, greeting_start, open_session, receive_welcome, resolve};
     pub use crate::incoming::Incoming;
     pub use crate::line_reader::LineReader;
     pub use crate::liveness::{MonitoredReader, Received};
+    pub use crate::stream::{Stream, StreamReader, StreamWriter, write_some};
 }

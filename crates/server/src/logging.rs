@@ -186,6 +186,9 @@ fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
         }
         _ => (host.to_string(), SocketAddr::new(host, port).to_string()),
     };
+    if let Some(key) = fields.find("key") {
+        return writeln!(writer, "    Join with:  switchboard --name YOU 'switchboard://{client}/?key={key}'");
+    }
     match fields.get("dialect") {
         "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
         _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),

@@ -138,7 +138,7 @@ fn load_tls(config: &Config) -> Result<Tls, CertificateError> {
 
 fn log_certificate(tls: &Tls) {
     let Fingerprints { certificate, key } = tls.fingerprints();
-    tracing::info!(target: SERVER, certificate, key, "TLS certificate (SHA-256)");
+    tracing::info!(target: SERVER, fingerprint = certificate, key, "TLS certificate");
 }
 
 /// Reads the certificate again from time to time. Never returns.

@@ -124,7 +124,10 @@ pub async fn run_with_store(
 
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            telemetry::listening(listener.dialect(), address);
+            match &listener.tls {
+                Some(tls) => telemetry::listening_with_tls(listener.dialect(), address, &tls.fingerprints().key),
+                None => telemetry::listening(listener.dialect(), address),
+            }
         }
         acceptors.spawn(accept(listener, acceptor.clone()));
     }

@@ -23,6 +23,11 @@ pub(crate) fn listening(dialect: Dialect, address: SocketAddr) {
     tracing::info!(target: SERVER, %dialect, %address, "listening");
 }
 
+/// `key`: the hash of the key by which clients recognize this server.
+pub(crate) fn listening_with_tls(dialect: Dialect, address: SocketAddr, key: &str) {
+    tracing::info!(target: SERVER, %dialect, %address, key, "listening");
+}
+
 pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, %session, %dialect, %peer, "opened");
 }

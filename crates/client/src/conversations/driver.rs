@@ -31,6 +31,7 @@ use crate::backoff::Backoff;
 use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::liveness::Received;
+use crate::stream::write_some;
 
 /// The maximum number of requests in the queue to the driver. Further requests wait.
 pub(crate) const REQUESTS_MAX: usize = 256;
@@ -166,6 +167,8 @@ impl Driver {
         self.controls.extend(self.views.reopen_all());
         // A view that the last connection was closing may have room.
         self.check_queues();
+        // TLS may hold encrypted bytes that the TCP socket has not taken.
+        let mut must_flush = false;
         loop {
             if self.is_closing {
                 return Exit::Closed;
@@ -182,10 +185,15 @@ impl Driver {
                     Ok(Received::PingDue) => self.out.extend_from_slice(b"PING\n"),
                     Err(error) => return Exit::Lost(self.close_reason.take().unwrap_or(error).into()),
                 },
-                written = connection.socket.write(&self.out), if !self.out.is_empty() => match written {
-                    Ok(n_written) => drop(self.out.drain(..n_written)),
-                    Err(error) => return Exit::Lost(self.read_close_reason(connection, &error).await),
-                },
+                written = write_some(&mut connection.socket, &self.out), if must_flush || !self.out.is_empty() => {
+                    match written {
+                        Ok(n_written) => {
+                            self.out.drain(..n_written);
+                            must_flush = n_written > 0;
+                        }
+                        Err(error) => return Exit::Lost(self.read_close_reason(connection, &error).await),
+                    }
+                }
                 request = self.requests.recv(), if self.controls.len() < REQUESTS_MAX => self.accept(request).await,
                 () = self.wake.notified() => self.check_queues(),
                 () = sleep_until(next_due.unwrap_or_else(Instant::now)), if next_due.is_some() => self.check_queues(),

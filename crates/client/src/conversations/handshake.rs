@@ -6,7 +6,6 @@ use base64ct::{Base64, Encoding as _};
 use switchboard_protocol::version2::{self, Command, Proof, Reply, parse_reply};
 use switchboard_protocol::{Username, sanitize};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -16,6 +15,7 @@ use crate::connection_error::ConnectionError;
 use crate::error::Error;
 use crate::line_reader::LineReader;
 use crate::liveness::{Liveness, MonitoredReader};
+use crate::stream::{StreamReader, StreamWriter};
 
 /// The first line of a challenge. A client signs nothing else.
 const CHALLENGE_PURPOSE: &str = "switchboard login challenge 1";
@@ -26,8 +26,8 @@ const PASSWORD_DELAY_MAX: Duration = Duration::from_mins(1);
 /// A connection on which the session is logged in.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) lines: MonitoredReader<OwnedReadHalf>,
-    pub(crate) socket: OwnedWriteHalf,
+    pub(crate) lines: MonitoredReader<StreamReader>,
+    pub(crate) socket: StreamWriter,
     /// The name in its owner's spelling.
     pub(crate) name: String,
     /// What the server offers.
@@ -65,8 +65,8 @@ pub(crate) async fn connect(
 }
 
 struct Handshake<'a> {
-    lines: LineReader<OwnedReadHalf>,
-    socket: OwnedWriteHalf,
+    lines: LineReader<StreamReader>,
+    socket: StreamWriter,
     addr: &'a str,
     limit: Duration,
 }
@@ -96,7 +96,8 @@ impl Handshake<'_> {
 
     /// Sends `line` and returns the answer. Nothing else arrives before the session is logged in.
     async fn request(&mut self, line: &[u8]) -> Result<String, Error> {
-        self.socket.write_all(line).await.map_err(|error| ConnectionError::from_io(&error))?;
+        let sent = async { self.socket.write_all(line).await.and(self.socket.flush().await) }.await;
+        sent.map_err(|error| ConnectionError::from_io(&error))?;
         let answer = timeout(self.limit, self.lines.next_line()).await;
         let answer = answer.map_err(|_| Error::LoginTimeout { addr: self.addr.to_owned(), limit: self.limit })??;
         match check_refusal(&answer) {

@@ -12,6 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use switchboard_client::JoinLink;
 use switchboard_client::conversations::{DeviceName, Position, Secret};
 use switchboard_protocol::Username;
 use zeroize::Zeroizing;
@@ -40,8 +41,9 @@ impl AccountFiles {
             return Err(CliError::Usage(reason.to_owned()));
         };
         let mut directory = state.join("accounts");
-        // Spellings of one name are one account.
-        for part in [addr, name.folded(), device.folded()] {
+        let link = addr.parse::<JoinLink>().ok().map(|link| link.address.to_string());
+        // Spellings of one name are one account, and links with and without a key lead to one server.
+        for part in [link.as_deref().unwrap_or(addr), name.folded(), device.folded()] {
             directory.push(state_directory::file_name(part));
         }
         Ok(Self { directory })

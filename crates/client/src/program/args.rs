@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use switchboard_client::Liveness;
+use switchboard_client::{JoinLink, Liveness};
 use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
 
 use super::bench::LoadCommand;
@@ -71,7 +71,7 @@ fn after_help() -> String {
 #[derive(Debug, Parser)]
 #[command(name = "switchboard", version, after_help = after_help(), max_term_width = 120)]
 pub(crate) struct Cli {
-    /// The server, as HOST or HOST:PORT.
+    /// The server, as HOST or HOST:PORT, or as a link for TLS: switchboard://HOST:PORT
     ///
     /// The default port is 12345, or 8080 with --dialect line. An address before a subcommand applies to the
     /// subcommand.
@@ -473,7 +473,7 @@ impl Cli {
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
-    /// Returns the server's address as HOST:PORT. Fails if the user gave a URL, or something else that is no address.
+    /// Returns the server's address as HOST:PORT, or the link as given. Fails if the user gave a URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
             Some(Action::Send { words, .. } | Action::Say { words, .. }) => {
@@ -485,6 +485,12 @@ impl Cli {
             },
             _ => self.given_addr(),
         };
+        if JoinLink::is_link(addr) {
+            let link = addr.parse::<JoinLink>();
+            return link
+                .map(|link| link.to_string())
+                .map_err(|error| CliError::Usage(sanitize(&error.to_string()).into_owned()));
+        }
         if let Some((scheme, after_scheme)) = addr.split_once("://") {
             let host = after_scheme.split('/').next().unwrap_or(after_scheme);
             let message = format!("{addr} is not the address of a chat server: leave out {scheme}:// and write {host}");

@@ -1,6 +1,7 @@
 //! The errors that end the program, with their exit codes.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -74,6 +75,16 @@ pub(crate) enum CliError {
         /// Sentences, sanitized.
         hint: String,
     },
+    /// The server has another key than at the first contact.
+    #[error(
+        "{error}. If the new key is right, open the new link of the server, or remove its line from {}",
+        .file.display()
+    )]
+    OtherKey {
+        error: Error,
+        /// The file with the keys of known servers.
+        file: PathBuf,
+    },
     /// A signal ended the program. The value is its number.
     #[error("ended by signal {0}")]
     Signalled(i32),
@@ -125,7 +136,10 @@ impl CliError {
             | Self::OtherPeer { .. }
             | Self::NotLoggedIn { .. } => 1,
             Self::Usage(_) => 2,
-            Self::WrongDialect { .. } | Self::OtherProtocol { .. } | Self::UnknownHost { .. } => 3,
+            Self::WrongDialect { .. }
+            | Self::OtherProtocol { .. }
+            | Self::UnknownHost { .. }
+            | Self::OtherKey { .. } => 3,
             Self::TimedOut(_) | Self::Unanswered(_) | Self::SilentServer { .. } => 4,
             Self::Io(_) => 5,
             // Shells use the same exit code for a program that a signal ended.
@@ -145,7 +159,12 @@ impl CliError {
 fn exit_code_of(error: &Error) -> u8 {
     match error {
         Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } | Error::TooManyUnanswered { .. } => 1,
-        Error::Name(_) | Error::Text(_) | Error::Blank | Error::NotAWord { .. } | Error::Signer { .. } => 2,
+        Error::Name(_)
+        | Error::Text(_)
+        | Error::Blank
+        | Error::NotAWord { .. }
+        | Error::Signer { .. }
+        | Error::Link(_) => 2,
         Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } | Error::LoginTimeout { .. } => 4,
         Error::Unreachable { failed, .. }
             if failed.iter().all(|attempt| attempt.source.kind() == io::ErrorKind::TimedOut) =>

@@ -4,9 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use switchboard_client::Error;
-use switchboard_client::low_level::connect_tcp;
+use switchboard_client::low_level::{self, Stream};
 use switchboard_protocol::sanitize;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::args::Options;
@@ -23,10 +22,10 @@ pub(crate) const SILENT_SERVER_HINT: &str = "A server of HTTP or redis waits for
 pub(crate) const SILENT_PORT_HINT: &str =
     "A server of HTTP or redis waits for a request, and a port of the line dialect waits for a name. Try another port.";
 
-/// Connects to `addr` over TCP, and shows this at a terminal.
-pub(crate) async fn connect(addr: &str, options: &Options) -> Result<TcpStream, Error> {
+/// Connects to `addr`, and shows this at a terminal.
+pub(crate) async fn connect(addr: &str, options: &Options) -> Result<Stream, Error> {
     let hint = "no answer yet. Is the address right? Does a firewall block the port?";
-    wait(&format!("Connecting to {}…", sanitize(addr)), hint, options, connect_tcp(&addr, options.timeout)).await
+    wait(&format!("Connecting to {}…", sanitize(addr)), hint, options, low_level::connect(&addr, options.timeout)).await
 }
 
 /// Waits for the first line of the server at `addr`, and shows this at a terminal. The `hint` says what the server

@@ -8,11 +8,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::time::Duration;
 
 use switchboard_client::ConnectionError;
-use switchboard_client::low_level::{LineReader, greeting_start};
+use switchboard_client::low_level::{LineReader, StreamReader, StreamWriter, greeting_start};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::sanitize;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{sleep, timeout};
 
 use super::args::Options;
@@ -83,8 +82,8 @@ fn is_refusal(line: &str) -> bool {
 
 async fn run_script(
     addr: &str,
-    mut lines: LineReader<OwnedReadHalf>,
-    mut socket: OwnedWriteHalf,
+    mut lines: LineReader<StreamReader>,
+    mut socket: StreamWriter,
     first_line: Vec<u8>,
     options: &Options,
 ) -> Result<(), CliError> {
@@ -130,8 +129,8 @@ fn print_and_check(line: &str) -> io::Result<bool> {
 
 async fn run_terminal(
     addr: &str,
-    mut lines: LineReader<OwnedReadHalf>,
-    mut socket: OwnedWriteHalf,
+    mut lines: LineReader<StreamReader>,
+    mut socket: StreamWriter,
     first_line: &[u8],
     options: &Options,
 ) -> Result<(), CliError> {
@@ -157,7 +156,7 @@ async fn run_terminal(
 
 /// Sends typed lines and shows server lines, until the user leaves or the connection ends.
 async fn chat(
-    mut lines: LineReader<OwnedReadHalf>,
+    mut lines: LineReader<StreamReader>,
     mut out: SendBuffer,
     editor: &mut EditorHandle,
     screen: Screen,
@@ -207,7 +206,7 @@ fn check_greeting(addr: &str, line: &str) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
-    use switchboard_client::low_level::connect_tcp;
+    use switchboard_client::low_level::connect;
     use tokio::task::LocalSet;
 
     use super::*;
@@ -237,7 +236,7 @@ mod tests {
         let playing = async {
             let server = FakeServer::play([dialogue]).await;
             let (read_half, socket) =
-                connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
+                connect(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, mut shown) = EditorHandle::fake();
             for line in typed {
                 let text = TypedText { text: (*line).to_owned(), ..TypedText::default() };
@@ -271,7 +270,7 @@ mod tests {
             })
             .await;
             let (read_half, socket) =
-                connect_tcp(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
+                connect(&server.addr, TEST_TIMEOUT).await.expect("the fake server listens").into_split();
             let (mut editor, screen, typist, _shown) = EditorHandle::fake();
             // More bytes than the buffers of both sockets can hold.
             let text = TypedText { text: "x".repeat(64 * 1024 * 1024), ..TypedText::default() };

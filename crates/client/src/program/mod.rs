@@ -14,6 +14,7 @@ mod generate;
 mod history;
 mod interactive;
 mod json;
+mod known_servers;
 mod line_dialect;
 mod line_editor;
 mod oneshot;
@@ -63,12 +64,16 @@ fn run_async(cli: &Cli) -> Result<(), CliError> {
 }
 
 async fn run_cli(cli: &Cli) -> Result<(), CliError> {
-    let (addr, options) = (&*cli.addr()?, &cli.options);
+    let (addr, options) = (cli.addr()?, &cli.options);
     let is_interactive = is_at_terminal() && !options.json;
     if let Some((option, mode)) = cli.unused_option(is_interactive) {
         return Err(CliError::Usage(format!("{option} does nothing {mode}: leave it out")));
     }
-    run_action(cli, addr, options, is_interactive).await.map_err(|failure| failure.with_hint(cli.addr_as_name()))
+    let run = async {
+        let addr = known_servers::with_known_key(addr, options).await?;
+        run_action(cli, &addr, options, is_interactive).await
+    };
+    run.await.map_err(|failure| known_servers::explain(failure.with_hint(cli.addr_as_name())))
 }
 
 async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {

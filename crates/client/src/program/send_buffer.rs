@@ -2,20 +2,22 @@
 
 use std::future::pending;
 
+use switchboard_client::low_level::{StreamWriter, write_some};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// Queued lines, and the socket to which they are written. The caller takes no input from the user while bytes are
 /// queued. So a server that does not read stops the input, and the queue does not fill the memory.
 #[derive(Debug)]
 pub(crate) struct SendBuffer {
-    socket: OwnedWriteHalf,
+    socket: StreamWriter,
     queued: Vec<u8>,
+    /// Whether TLS may hold encrypted bytes that the TCP socket has not taken.
+    must_flush: bool,
 }
 
 impl SendBuffer {
-    pub(crate) fn new(socket: OwnedWriteHalf) -> Self {
-        Self { socket, queued: Vec::new() }
+    pub(crate) fn new(socket: StreamWriter) -> Self {
+        Self { socket, queued: Vec::new(), must_flush: false }
     }
 
     pub(crate) fn push_line(&mut self, line: &str) {
@@ -30,13 +32,19 @@ impl SendBuffer {
     /// Writes some of the queued bytes. If no bytes are queued, the future never completes, so that another branch of
     /// `select!` can run. Cancel-safe.
     pub(crate) async fn write_some(&mut self) {
-        if self.queued.is_empty() {
+        if self.queued.is_empty() && !self.must_flush {
             return pending().await;
         }
-        match self.socket.write(&self.queued).await {
-            Ok(written) => drop(self.queued.drain(..written)),
+        match write_some(&mut self.socket, &self.queued).await {
+            Ok(written) => {
+                self.queued.drain(..written);
+                self.must_flush = written > 0;
+            }
             // The reading side also fails, and reports the reason.
-            Err(_) => self.queued.clear(),
+            Err(_) => {
+                self.queued.clear();
+                self.must_flush = false;
+            }
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use switchboard_client::low_level::StreamWriter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::OwnedWriteHalf;
 
 /// The largest read in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -15,7 +15,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// standard input.
 pub(crate) async fn forward(
     first: Vec<u8>,
-    socket: &mut OwnedWriteHalf,
+    socket: &mut StreamWriter,
     mut on_bytes: impl FnMut(&[u8]),
 ) -> io::Result<()> {
     let mut input = tokio::io::stdin();
@@ -25,7 +25,7 @@ pub(crate) async fn forward(
         if let Some(last) = bytes.last() {
             ends_in_lf = *last == b'\n';
             on_bytes(&bytes);
-            if socket.write_all(&bytes).await.is_err() {
+            if socket.write_all(&bytes).await.and(socket.flush().await).is_err() {
                 return Ok(());
             }
         }

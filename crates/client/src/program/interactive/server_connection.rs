@@ -1,8 +1,9 @@
 //! The connection of an interactive session to the server.
 
 use switchboard_client::Error;
-use switchboard_client::low_level::{LineReader, MonitoredReader, open_session, receive_welcome};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use switchboard_client::low_level::{
+    LineReader, MonitoredReader, StreamReader, StreamWriter, open_session, receive_welcome,
+};
 
 use super::super::args::Options;
 use super::super::connecting;
@@ -10,7 +11,7 @@ use super::super::send_buffer::SendBuffer;
 
 /// A connection with non-blocking writes.
 pub(super) struct ServerConnection {
-    pub(super) lines: MonitoredReader<OwnedReadHalf>,
+    pub(super) lines: MonitoredReader<StreamReader>,
     pub(super) out: SendBuffer,
 }
 
@@ -30,7 +31,7 @@ impl ServerConnection {
         ))
     }
 
-    fn new((lines, socket): (LineReader<OwnedReadHalf>, OwnedWriteHalf), options: &Options) -> Self {
+    fn new((lines, socket): (LineReader<StreamReader>, StreamWriter), options: &Options) -> Self {
         Self { lines: MonitoredReader::new(lines, options.liveness()), out: SendBuffer::new(socket) }
     }
 }

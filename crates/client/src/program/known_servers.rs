@@ -1,0 +1,108 @@
+//! The keys of servers that this user has met: `$XDG_STATE_HOME/switchboard/known-servers`.
+//!
+//! The file has one server a line: its address and the hash of its key. A server for which an authority of the system
+//! vouches needs no entry.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use switchboard_client::tls::{ServerKey, fetch_key};
+use switchboard_client::{Error, HostPort, JoinLink, KeyHash};
+
+use super::args::Options;
+use super::chat_formatter::ChatFormatter;
+use super::cli_error::CliError;
+use super::state_directory;
+
+/// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
+/// server is asked for its key, which is stored. Other addresses stay as they are.
+pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<String, CliError> {
+    let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(addr) };
+    let file = file()?;
+    if let Some(key) = &link.key {
+        // The link comes from somebody whom the user trusts.
+        if known_key(&file, &link.address)?.as_ref() != Some(key) {
+            store(&file, &link.address, key)?;
+        }
+    } else if let Some(key) = known_key(&file, &link.address)? {
+        link.key = Some(key);
+    } else {
+        let ServerKey { hash, certificate, is_vouched_for } = fetch_key(&link.address, options.timeout).await?;
+        if !is_vouched_for {
+            let notice = format!(
+                "First contact with {}. Its certificate has the fingerprint {certificate}. The log of the server shows \
+                 it, too: compare the two before you say anything private.",
+                link.address
+            );
+            eprintln!("{}", ChatFormatter::new(options.color).notice(&notice));
+            store(&file, &link.address, &hash)?;
+            link.key = Some(hash);
+        }
+    }
+    Ok(link.to_string())
+}
+
+/// Adds to the error of a changed key how to accept the new one.
+pub(crate) fn explain(error: CliError) -> CliError {
+    match (error, file()) {
+        (CliError::Client(error @ Error::OtherKey { .. }), Ok(file)) => CliError::OtherKey { error, file },
+        (error, _) => error,
+    }
+}
+
+fn file() -> Result<PathBuf, CliError> {
+    state_directory::path().map(|state| state.join("known-servers")).ok_or_else(|| {
+        CliError::Usage("there is no home directory for the keys of servers: set XDG_STATE_HOME".to_owned())
+    })
+}
+
+fn known_key(file: &Path, address: &HostPort) -> Result<Option<KeyHash>, CliError> {
+    let lines = read(file)?;
+    let key = lines.lines().find_map(|line| line.strip_prefix(&format!("{address} ")).map(str::trim));
+    key.map(KeyHash::new)
+        .transpose()
+        .map_err(|_| CliError::Usage(format!("{} is damaged: remove the line of {address}", file.display())))
+}
+
+fn store(file: &Path, address: &HostPort, key: &KeyHash) -> Result<(), CliError> {
+    let mut lines: String = read(file)?
+        .lines()
+        .filter(|line| !line.starts_with(&format!("{address} ")))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    lines.push_str(&format!("{address} {key}\n"));
+    let stored = file.parent().map_or(Ok(()), state_directory::create_private);
+    stored.and_then(|()| state_directory::replace_private(file, &lines)).map_err(|error| file_error(file, &error))
+}
+
+fn read(file: &Path) -> Result<String, CliError> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read.map_err(|error| file_error(file, &error)),
+    }
+}
+
+fn file_error(file: &Path, error: &io::Error) -> CliError {
+    CliError::Io(io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_key_replaces_the_earlier_one_of_the_same_server() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("state").join("known-servers");
+        let [first, second] = ["1", "2"].map(|digit| KeyHash::new(&digit.repeat(43)).expect("a hash"));
+        let [here, there]: [HostPort; 2] = ["h:1", "h:12"].map(|text| text.parse().expect("an address"));
+        store(&file, &here, &first).expect("a new file");
+        store(&file, &there, &first).expect("a second line");
+        store(&file, &here, &second).expect("a new key");
+        assert_eq!(known_key(&file, &here).expect("a file"), Some(second));
+        assert_eq!(known_key(&file, &there).expect("a file"), Some(first));
+        fs::write(&file, "h:1 x\n").expect("a file");
+        assert!(known_key(&file, &here).is_err());
+    }
+}
