@@ -166,14 +166,14 @@ fn reload_certificate(tls: &Tls) -> Result<(), CertificateError> {
 
 async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Vec::new();
-    for address in &config.listen_tls {
-        if let Some(tls) = tls {
-            listeners.extend(Listener::bind_tls(tls, address).await?);
-        }
-    }
     for (dialect, addresses) in [(Dialect::Commands, &config.listen), (Dialect::Line, &config.listen_line)] {
         for address in addresses {
             listeners.extend(Listener::bind(dialect, address).await?);
+        }
+    }
+    for address in &config.listen_tls {
+        if let Some(tls) = tls {
+            listeners.extend(Listener::bind_tls(tls, address).await?);
         }
     }
     Ok(listeners)

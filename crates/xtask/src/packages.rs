@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     IP,
     UNSHARE,
     RequiredProgram { probe: ("ssh-keygen", &["-?"], "-Y sign"), package: "openssh-client" },
+    RequiredProgram { probe: ("openssl", &["version"], "OpenSSL 3"), package: "openssl" },
     RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
     RequiredProgram { probe: ("sqlite3", &["--version"], "3."), package: "sqlite3" },
     RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },

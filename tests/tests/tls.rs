@@ -1,0 +1,288 @@
+//! TLS: OpenSSL and our client as judges, keys that change, certificates that are renewed, and clients that never finish
+//! the handshake.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use switchboard_tests::process::{ServerProcess, program};
+use switchboard_tests::test_client::{TIMEOUT, TestClient};
+use tempfile::TempDir;
+
+/// A server with TLS, and the file of its certificate.
+struct TlsServer {
+    process: ServerProcess,
+    address: SocketAddr,
+    /// The hash of its key.
+    key: String,
+    folder: TempDir,
+}
+
+impl TlsServer {
+    fn start(flags: &[&str]) -> Self {
+        Self::start_in(TempDir::new().expect("a temporary folder"), flags)
+    }
+
+    fn start_in(folder: TempDir, flags: &[&str]) -> Self {
+        let mut command = Command::new(program("switchboard-server"));
+        command.args(["--listen-tls", "127.0.0.1:0", "--data"]).arg(folder.path().join("data")).args(flags);
+        let mut process = ServerProcess::spawn(command);
+        let line = process.log_line_with(r#""message":"listening","dialect":"commands","address":"127.0.0.1"#);
+        let field = |name: &str| -> String {
+            let (_, after) = line.split_once(&format!(r#""{name}":""#)).expect(name);
+            after.split('"').next().expect("the end of the value").to_owned()
+        };
+        let address = field("address").parse().expect("an address");
+        Self { address, key: field("key"), process, folder }
+    }
+
+    fn certificate(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.folder.path().join("data/tls-certificate.pem")).expect("a certificate")
+    }
+
+    fn link(&self) -> String {
+        format!("switchboard://{}", self.address)
+    }
+
+    /// Runs the client with a state of its own.
+    fn client(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(program("switchboard"));
+        command.args(args).env("XDG_STATE_HOME", self.folder.path().join("state")).stdin(Stdio::null());
+        command.output().expect("the client can be started")
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Talks to a server through `openssl s_client`. Returns its output and its errors.
+fn openssl(address: SocketAddr, flags: &[&str], lines: &str, last_reply: &str) -> (String, String) {
+    let mut child = Command::new("openssl")
+        .args(["s_client", "-quiet", "-connect", &address.to_string()])
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl can be started");
+    let mut input = child.stdin.take().expect("a pipe");
+    // A failed handshake closes the pipe.
+    let _ = input.write_all(lines.as_bytes());
+    let mut output = child.stdout.take().expect("a pipe");
+    let mut received = Vec::new();
+    let mut chunk = [0; 1024];
+    while !text(&received).contains(last_reply) {
+        match output.read(&mut chunk).expect("a pipe") {
+            0 => break,
+            len => received.extend_from_slice(&chunk[..len]),
+        }
+    }
+    let _ = child.kill();
+    let ended = child.wait_with_output().expect("the child of this process");
+    (text(&received), text(&ended.stderr))
+}
+
+#[test]
+fn openssl_talks_over_tls_13_alone_unless_a_setting_allows_12() {
+    let server = TlsServer::start(&[]);
+    let (replies, _) = openssl(server.address, &[], "REGISTER Noy\nPING\n", "PONG");
+    assert_eq!(replies, "WELCOME\nREGISTER_OK Noy\nPONG\n");
+    let (replies, _) = openssl(server.address, &["-alpn", "switchboard"], "PING\n", "PONG");
+    assert_eq!(replies, "WELCOME\nPONG\n");
+    for (flags, alert) in [(&["-tls1_2"][..], "alert protocol version"), (&["-alpn", "h2"], "no application protocol")]
+    {
+        let (replies, errors) = openssl(server.address, flags, "PING\n", "PONG");
+        assert!(replies.is_empty() && errors.contains(alert), "{flags:?}: {replies}{errors}");
+    }
+
+    let old = TlsServer::start(&["--tls-oldest", "1.2"]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert_eq!(openssl(old.address, &[version], "PING\n", "PONG").0, "WELCOME\nPONG\n");
+    }
+    let (replies, errors) = openssl(old.address, &["-tls1_1"], "PING\n", "PONG");
+    assert!(replies.is_empty() && errors.contains("alert"), "{replies}{errors}");
+}
+
+#[test]
+fn client_accepts_the_key_of_its_link_or_of_the_first_contact_and_no_other() {
+    let server = TlsServer::start(&[]);
+    let who = |link: &str| server.client(&["who", link]);
+
+    let first = who(&server.link());
+    assert!(first.status.success(), "{}", text(&first.stderr));
+    let fingerprint = "First contact with 127.0.0.1";
+    assert!(text(&first.stderr).contains(fingerprint), "{}", text(&first.stderr));
+    let second = who(&server.link());
+    assert!(second.status.success() && second.stderr.is_empty(), "{}", text(&second.stderr));
+    let pinned = who(&format!("{}/?key={}", server.link(), server.key));
+    assert!(pinned.status.success() && pinned.stderr.is_empty(), "{}", text(&pinned.stderr));
+
+    // Another server takes its place.
+    let impostor = TlsServer::start(&[]);
+    let known = server.folder.path().join("state/switchboard/known-servers");
+    let lines = fs::read_to_string(&known).expect("known servers");
+    assert_eq!(lines, format!("{} {}\n", server.address, server.key));
+    fs::write(&known, format!("{} {}\n", impostor.address, server.key)).expect("a file");
+    let refused = who(&impostor.link());
+    let error = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{error}");
+    for part in ["IS NOT THE EXPECTED ONE", &server.key, &impostor.key, "known-servers"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let wrong_pin = who(&format!("{}/?key={}", server.link(), impostor.key));
+    assert_eq!(wrong_pin.status.code(), Some(3), "{}", text(&wrong_pin.stderr));
+
+    // A new link is trusted, and its key replaces the old one.
+    assert!(who(&format!("{}/?key={}", impostor.link(), impostor.key)).status.success());
+    assert!(who(&impostor.link()).status.success());
+}
+
+#[test]
+fn client_says_when_the_port_has_no_tls() {
+    let server = TlsServer::start(&[]);
+    let link = format!("switchboard://{}/?key={}", server.process.commands, server.key);
+    let output = server.client(&["who", &link]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("Is this the port for TLS?"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn account_talks_over_tls_with_the_stored_messages_of_the_plain_port() {
+    let server = TlsServer::start(&[]);
+    let mut noy = TestClient::account(server.process.commands, "Noy", "correct horse battery");
+    noy.send("JOIN #lab");
+    noy.expect_reply("JOIN_OK #lab 1");
+    noy.send("SAY #lab hello");
+    noy.expect_reply("SAID #lab 2");
+
+    let link = server.link();
+    let history = server.client(&["history", &link, "#lab"]);
+    assert!(text(&history.stdout).ends_with(" Noy: hello\n"), "{}", text(&history.stderr));
+    let said = server.client(&["say", &link, "#lab", "from a guest over TLS"]);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    noy.send("HISTORY #lab 4 1");
+    assert!(noy.receive_reply().ends_with(": from a guest over TLS"));
+}
+
+/// Makes a certificate with OpenSSL, in two files.
+fn make_certificate(folder: &Path) {
+    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=CA:FALSE",
+        ])
+        .args(["-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .output()
+        .expect("openssl can be started");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+}
+
+#[test]
+fn renewed_certificate_is_used_after_hup_and_a_damaged_one_is_not() {
+    let folder = TempDir::new().expect("a temporary folder");
+    make_certificate(folder.path());
+    let files = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
+    let mut server = TlsServer::start_in(folder, &["--tls-cert", &files[0], "--tls-key", &files[1]]);
+    let certificate = || CertificateDer::from_pem_file(&files[0]).expect("a certificate");
+    let talk = |address, certificate| {
+        let mut client = TestClient::connect_tls(address, certificate);
+        client.expect("WELCOME");
+        client
+    };
+    let mut early = talk(server.address, certificate());
+
+    make_certificate(server.folder.path());
+    let renewed = certificate();
+    server.process.signal("HUP");
+    server.process.log_line_with("TLS certificate");
+    talk(server.address, renewed.clone());
+    early.send("PING");
+    early.expect("PONG");
+
+    fs::write(&files[1], "damaged").expect("a file");
+    server.process.signal("HUP");
+    let error = server.process.log_line_with("certificate not reloaded");
+    assert!(error.contains("this is not a private key in PEM"), "{error}");
+    talk(server.address, renewed);
+}
+
+#[test]
+fn two_files_belong_together() {
+    let output = Command::new(program("switchboard-server")).args(["--tls-cert", "certificate.pem"]).output();
+    let output = output.expect("the server can be started");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("tls-cert needs tls-key"), "{}", text(&output.stderr));
+}
+
+/// Time after which the server gives up a handshake, with room for a busy machine.
+const HANDSHAKE_GIVEN_UP: Duration = Duration::from_secs(16);
+
+#[expect(clippy::disallowed_methods, reason = "a real server lives in real time")]
+#[test]
+fn unfinished_handshakes_end_and_disturb_nobody() {
+    let server = TlsServer::start(&[]);
+    let start = Instant::now();
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(server.address).expect("the server listens");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+        stream.write_all(bytes).expect("a new connection");
+        stream
+    };
+    // A record header (RFC 8446 §5.1) for 512 bytes of a handshake, of which three follow.
+    let silent: Vec<_> = (0..100).map(|_| connect(b"")).collect();
+    let partial: Vec<_> = (0..100).map(|_| connect(b"\x16\x03\x01\x02\x00\x01\x00\x01")).collect();
+    let mut received = [0; 64];
+    // Rubbish gets an alert (RFC 8446 §6) at once.
+    let len = connect(b"REGISTER Noy\n").read(&mut received).expect("an alert");
+    assert_eq!(received[..len][..2], [0x15, 0x03]);
+
+    let mut noy = TestClient::connect_tls(server.address, server.certificate());
+    noy.expect("WELCOME");
+    noy.send("PING");
+    noy.expect("PONG");
+
+    for mut stream in silent.into_iter().chain(partial) {
+        while stream.read(&mut received).is_ok_and(|len| len > 0) {}
+        assert!(start.elapsed() < HANDSHAKE_GIVEN_UP, "a handshake lasts {:?}", start.elapsed());
+    }
+    noy.send("PING");
+    noy.expect("PONG");
+}
+
+/// Limit for the memory of an idle session with TLS. rustls keeps 8.4 KB of buffers and keys.
+const IDLE_SESSION_MAX_BYTES: usize = 10 * 1024;
+
+#[test]
+fn idle_session_with_tls_costs_less_than_10_kib() {
+    const SESSIONS: usize = 400;
+    let server = TlsServer::start(&[]);
+    let open = |count: usize| -> Vec<TestClient> {
+        let sessions = (0..count).map(|_| {
+            let mut client = TestClient::connect_tls(server.address, server.certificate());
+            client.expect("WELCOME");
+            client
+        });
+        sessions.collect()
+    };
+    let _first = open(50);
+    let before = server.process.resident_bytes();
+    let _idle = open(SESSIONS);
+    let per_session = (server.process.resident_bytes() - before) / SESSIONS;
+    println!("{per_session} bytes for each idle session");
+    assert!(per_session < IDLE_SESSION_MAX_BYTES, "an idle session costs {per_session} bytes");
+}
