@@ -46,7 +46,7 @@ pub async fn fetch_key(address: &HostPort, limit: Duration) -> Result<ServerKey,
     let deadline = deadline::after(Instant::now(), limit);
     let stream = connect_tcp(address, limit).await?;
     let link = JoinLink { address: address.clone(), room: None, key: None };
-    let verifier = Arc::new(Verifier::new(Policy::AcceptAny));
+    let verifier = Arc::new(Verifier::new(AcceptedKey::Any));
     shake_hands(stream, &link, Arc::clone(&verifier), deadline, limit).await?;
     // Without a certificate, the handshake fails.
     verifier.shown.get().cloned().ok_or_else(|| handshake_error(&link, "the server has shown no certificate"))
@@ -59,16 +59,16 @@ pub(crate) async fn connect_tls(
     deadline: Instant,
     limit: Duration,
 ) -> Result<Box<TlsStream<TcpStream>>, Error> {
-    let policy = link.key.clone().map_or(Policy::AcceptVouchedFor, Policy::AcceptKey);
-    let verifier = Arc::new(Verifier::new(policy));
+    let accepted = link.key.clone().map_or(AcceptedKey::VouchedFor, AcceptedKey::This);
+    let verifier = Arc::new(Verifier::new(accepted));
     let shaken = shake_hands(stream, link, Arc::clone(&verifier), deadline, limit).await;
-    match (shaken, &verifier.policy, verifier.shown.get()) {
-        (Err(_), Policy::AcceptKey(expected), Some(shown)) if *expected != shown.hash => Err(Error::OtherKey {
+    match (shaken, &verifier.accepted, verifier.shown.get()) {
+        (Err(_), AcceptedKey::This(expected), Some(shown)) if *expected != shown.hash => Err(Error::OtherKey {
             addr: link.address.to_string(),
             expected: expected.clone(),
             found: shown.hash.clone(),
         }),
-        (Err(Error::Handshake { reason, .. }), Policy::AcceptVouchedFor, Some(shown)) if !shown.is_vouched_for => {
+        (Err(Error::Handshake { reason, .. }), AcceptedKey::VouchedFor, Some(shown)) if !shown.is_vouched_for => {
             Err(Error::UnknownKey { addr: link.address.to_string(), key: shown.hash.clone(), reason })
         }
         (shaken, _, _) => shaken,
@@ -106,26 +106,26 @@ fn handshake_error(link: &JoinLink, reason: impl fmt::Display) -> Error {
 
 /// Which keys are accepted.
 #[derive(Clone, Debug)]
-enum Policy {
+enum AcceptedKey {
     /// Any key: the caller only wants to see it.
-    AcceptAny,
+    Any,
     /// This key alone.
-    AcceptKey(KeyHash),
+    This(KeyHash),
     /// A key in a certificate for which an authority vouches.
-    AcceptVouchedFor,
+    VouchedFor,
 }
 
 /// Checks the certificate of a server, and remembers its key.
 #[derive(Debug)]
 struct Verifier {
-    policy: Policy,
+    accepted: AcceptedKey,
     provider: Arc<CryptoProvider>,
     shown: OnceLock<ServerKey>,
 }
 
 impl Verifier {
-    fn new(policy: Policy) -> Self {
-        Self { policy, provider: Arc::new(ring::default_provider()), shown: OnceLock::new() }
+    fn new(accepted: AcceptedKey) -> Self {
+        Self { accepted, provider: Arc::new(ring::default_provider()), shown: OnceLock::new() }
     }
 
     /// Asks the authorities of this system.
@@ -157,24 +157,24 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let hash = key_hash(certificate)?;
-        let vouched_for = match &self.policy {
-            Policy::AcceptKey(_) => Ok(()),
-            Policy::AcceptAny | Policy::AcceptVouchedFor => self.check_by_authorities(certificate, chain, name, now),
+        let vouched_for = match &self.accepted {
+            AcceptedKey::This(_) => Ok(()),
+            AcceptedKey::Any | AcceptedKey::VouchedFor => self.check_by_authorities(certificate, chain, name, now),
         };
         let shown = ServerKey {
             hash: hash.clone(),
             certificate: with_colons(&Sha256::digest(certificate)),
-            is_vouched_for: vouched_for.is_ok() && !matches!(self.policy, Policy::AcceptKey(_)),
+            is_vouched_for: vouched_for.is_ok() && !matches!(self.accepted, AcceptedKey::This(_)),
         };
         // A handshake shows one certificate.
         let _ = self.shown.set(shown);
-        match &self.policy {
-            Policy::AcceptAny => {}
-            Policy::AcceptKey(expected) if *expected == hash => {}
-            Policy::AcceptKey(_) => {
+        match &self.accepted {
+            AcceptedKey::Any => {}
+            AcceptedKey::This(expected) if *expected == hash => {}
+            AcceptedKey::This(_) => {
                 return Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
             }
-            Policy::AcceptVouchedFor => vouched_for?,
+            AcceptedKey::VouchedFor => vouched_for?,
         }
         Ok(ServerCertVerified::assertion())
     }

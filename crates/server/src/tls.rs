@@ -82,7 +82,7 @@ impl Tls {
         if self.source == CertificateSource::Temporary {
             return Ok(false);
         }
-        let new = Arc::new(self.source.load()?);
+        let new = Arc::new(self.source.read()?);
         let is_other = new.cert != self.certificate.get().cert;
         *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(is_other)

@@ -34,6 +34,6 @@ pub use error::StoreError;
 pub use faulty::{FaultyStore, Operation};
 pub use memory::{MemoryLimits, MemoryStore};
 pub use read_pool::{QueueFull, ReadPool};
-pub use sqlite::{BackupContents, Restore, SQLITE_FILE, SqliteOptions, SqliteStore};
+pub use sqlite::{BackupContents, Restore, SQLITE_FILE, SqliteOptions, SqliteStore, prepare_directory};
 pub use store::{Found, Page, ReadLimit, Reader, Store, Trimmed};
 pub use writer::{Generation, Outcome, Writer};

@@ -19,6 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use switchboard_core::change::{Change, Snapshot};
 
 use self::batch::Batch;
+pub use self::directory::prepare_directory;
 use self::directory::{Directory, FileId, file_id};
 use self::failure::Place;
 use self::reader::SqliteReader;

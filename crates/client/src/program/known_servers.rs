@@ -66,12 +66,9 @@ fn known_key(file: &Path, address: &HostPort) -> Result<Option<KeyHash>, CliErro
 }
 
 fn store(file: &Path, address: &HostPort, key: &KeyHash) -> Result<(), CliError> {
-    let mut lines: String = read(file)?
-        .lines()
-        .filter(|line| !line.starts_with(&format!("{address} ")))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    lines.push_str(&format!("{address} {key}\n"));
+    let (known, of_this_server) = (read(file)?, format!("{address} "));
+    let others = known.lines().filter(|line| !line.starts_with(&of_this_server));
+    let lines = others.chain([&*format!("{address} {key}")]).flat_map(|line| [line, "\n"]).collect::<String>();
     let stored = file.parent().map_or(Ok(()), state_directory::create_private);
     stored.and_then(|()| state_directory::replace_private(file, &lines)).map_err(|error| file_error(file, &error))
 }

@@ -35,16 +35,13 @@ impl SendBuffer {
         if self.queued.is_empty() && !self.must_flush {
             return pending().await;
         }
-        match write_some(&mut self.socket, &self.queued).await {
-            Ok(written) => {
-                self.queued.drain(..written);
-                self.must_flush = written > 0;
-            }
+        if let Ok(written) = write_some(&mut self.socket, &self.queued).await {
+            self.queued.drain(..written);
+            self.must_flush = written > 0;
+        } else {
             // The reading side also fails, and reports the reason.
-            Err(_) => {
-                self.queued.clear();
-                self.must_flush = false;
-            }
+            self.queued.clear();
+            self.must_flush = false;
         }
     }
 

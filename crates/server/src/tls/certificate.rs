@@ -1,15 +1,16 @@
 //! The certificate of a server: read from files, or made by the server itself.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use sha2::{Digest as _, Sha256};
+use switchboard_store::{StoreError, prepare_directory};
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
@@ -67,62 +68,64 @@ pub enum CertificateError {
         /// The fault.
         source: rustls::Error,
     },
+    /// The directory of the store cannot take the certificate.
+    #[error(transparent)]
+    Directory(#[from] StoreError),
     /// A certificate cannot be made.
     #[error("cannot make a certificate: {0}")]
     Making(#[from] rcgen::Error),
 }
 
 impl CertificateSource {
-    /// Reads the certificate. Makes a self-made one if it is not there.
+    /// Reads the certificate. Makes a self-made one if it is not there, with the key that is there.
     pub(super) fn load(&self) -> Result<CertifiedKey, CertificateError> {
+        if let Self::SelfMade(directory) = self {
+            let [certificate, key] = self_made_files(directory);
+            if !key.exists() {
+                prepare_directory(directory)?;
+                write(&key, &KeyPair::generate()?.serialize_pem())?;
+            }
+            if !certificate.exists() {
+                let key = KeyPair::from_pem(&String::from_utf8_lossy(&contents(&key)?))?;
+                write(&certificate, &self_made(&key)?)?;
+            }
+        }
+        self.read()
+    }
+
+    /// Reads the certificate.
+    pub(super) fn read(&self) -> Result<CertifiedKey, CertificateError> {
         match self {
             Self::Files { certificate, key } => read(certificate, key),
             Self::SelfMade(directory) => {
-                let (certificate, key) = (directory.join(CERTIFICATE_FILE), directory.join(KEY_FILE));
-                if !key.exists() || !certificate.exists() {
-                    let made = SelfMade::new()?;
-                    DirBuilder::new()
-                        .recursive(true)
-                        .mode(0o700)
-                        .create(directory)
-                        .map_err(|source| CertificateError::File { file: directory.clone(), source })?;
-                    write(&key, &made.key_pem)?;
-                    write(&certificate, &made.certificate_pem)?;
-                }
+                let [certificate, key] = self_made_files(directory);
                 read(&certificate, &key)
             }
             Self::Temporary => {
-                let made = SelfMade::new()?;
+                let key = KeyPair::generate()?;
                 let nowhere = Path::new("the temporary certificate");
-                parse(nowhere, made.certificate_pem.as_bytes(), nowhere, made.key_pem.as_bytes())
+                parse(nowhere, self_made(&key)?.as_bytes(), nowhere, key.serialize_pem().as_bytes())
             }
         }
     }
 }
 
-/// A new certificate with its key, both in PEM.
-struct SelfMade {
-    certificate_pem: String,
-    key_pem: String,
+fn self_made_files(directory: &Path) -> [PathBuf; 2] {
+    [CERTIFICATE_FILE, KEY_FILE].map(|name| directory.join(name))
 }
 
-impl SelfMade {
-    /// Makes a key and a certificate for this machine. Nobody vouches for it, so a date of expiry would add nothing but
-    /// a day on which all clients are refused: it is the last one that there is (RFC 5280 §4.1.2.5).
-    fn new() -> Result<Self, CertificateError> {
-        let mut names = vec!["localhost".to_owned()];
-        names.extend(host_name().filter(|name| name != "localhost"));
-        names
-            .extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| address.to_string()));
-        names.extend(crate::logging::own_address().map(|address| address.to_string()));
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, "Switchboard");
-        params.not_before = date_time_ymd(2026, 1, 1);
-        params.not_after = date_time_ymd(9999, 12, 31);
-        let key = KeyPair::generate()?;
-        let certificate = params.self_signed(&key)?;
-        Ok(Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
-    }
+/// Makes a certificate for this machine, in PEM. Nobody vouches for it, so a date of expiry would add nothing but a day on
+/// which all clients are refused: it is the last one that there is (RFC 5280 §4.1.2.5).
+fn self_made(key: &KeyPair) -> Result<String, CertificateError> {
+    let mut names = vec!["localhost".to_owned()];
+    names.extend(host_name().filter(|name| name != "localhost"));
+    names.extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| address.to_string()));
+    names.extend(crate::logging::own_address().map(|address| address.to_string()));
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name.push(DnType::CommonName, "Switchboard");
+    params.not_before = date_time_ymd(2026, 1, 1);
+    params.not_after = date_time_ymd(9999, 12, 31);
+    Ok(params.self_signed(key)?.pem())
 }
 
 /// The name of this machine, if it can stand in a certificate.
@@ -140,9 +143,11 @@ fn write(file: &Path, pem: &str) -> Result<(), CertificateError> {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let contents =
-        |file: &Path| fs::read(file).map_err(|source| CertificateError::File { file: file.to_owned(), source });
     parse(certificate, &contents(certificate)?, key, &contents(key)?)
+}
+
+fn contents(file: &Path) -> Result<Vec<u8>, CertificateError> {
+    fs::read(file).map_err(|source| CertificateError::File { file: file.to_owned(), source })
 }
 
 fn parse(
@@ -205,6 +210,11 @@ mod tests {
         assert_eq!(fingerprints(), first);
         let mode = fs::metadata(directory.path().join(KEY_FILE)).expect("a key").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        // A renewed certificate has the same key, so links stay valid.
+        fs::remove_file(directory.path().join(CERTIFICATE_FILE)).expect("a file");
+        assert!(source.read().is_err(), "a missing file is not made while the server runs");
+        let renewed = fingerprints();
+        assert_eq!((renewed.key == first.key, renewed.certificate == first.certificate), (true, false));
         let other = CertificateSource::Temporary.load().expect("a certificate");
         assert_ne!(Fingerprints::of(&other), first);
     }
@@ -217,12 +227,12 @@ mod tests {
         let error = || source.load().expect_err("the files are not usable").to_string();
         assert!(error().contains("certificate.pem: No such file"), "{}", error());
 
-        let [first, second] = [(); 2].map(|()| SelfMade::new().expect("a certificate"));
+        let [first, second] = [(); 2].map(|()| KeyPair::generate().expect("a key"));
         fs::write(&certificate, "hello").expect("a file");
-        fs::write(&key, &second.key_pem).expect("a file");
+        fs::write(&key, second.serialize_pem()).expect("a file");
         assert!(error().contains("certificate.pem: this is not a certificate in PEM"), "{}", error());
 
-        fs::write(&certificate, &first.certificate_pem).expect("a file");
+        fs::write(&certificate, self_made(&first).expect("a certificate")).expect("a file");
         assert!(error().contains("keys may not be consistent") || error().contains("mismatch"), "{}", error());
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Directory {
 impl Directory {
     /// Creates the directory if it does not exist, and locks it.
     pub(crate) fn lock(path: PathBuf) -> Result<Self, StoreError> {
-        make_private(&path)?;
+        prepare_directory(&path)?;
         let name = path.join("lock");
         let lock = open(&name).map_err(|error| StoreError::from_io(&name, &error))?;
         match lock.try_lock() {
@@ -76,7 +76,11 @@ impl Drop for Directory {
 
 /// Creates the directory if it does not exist. If it is empty, its permissions are corrected. A directory with files that
 /// others can enter is refused, and not changed: it may be one of the system, named by mistake.
-fn make_private(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// If the directory cannot be used for a store.
+pub fn prepare_directory(path: &Path) -> Result<(), StoreError> {
     let exposed_mode = || {
         create(path)?;
         let mode = path.metadata()?.permissions().mode() & 0o777;
