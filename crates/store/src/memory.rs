@@ -273,9 +273,10 @@ impl Reader for MemoryReader {
         let contents = lock(&self.contents);
         let newest = contents.order.iter().rev().filter(|(conversation, _)| conversations.contains(conversation));
         let mut newest = newest.filter_map(|&(conversation, seq)| contents.record(conversation, seq));
-        let found = newest.by_ref().take(SEARCHED_MAX).filter(|record| is_found(record, &phrases));
-        let records = found.take(max).map(|record| Record::clone(record)).collect();
-        Ok(Found { records, is_complete: newest.next().is_none() })
+        let mut found = newest.by_ref().take(SEARCHED_MAX).filter(|record| is_found(record, &phrases));
+        let records = found.by_ref().take(max).map(|record| Record::clone(record)).collect();
+        let has_more = found.next().is_some();
+        Ok(Found { records, is_complete: !has_more && newest.next().is_none() })
     }
 }
 

@@ -91,13 +91,10 @@ impl Results<'_> {
         let mut rows = select.query([indexed])?;
         for _ in 0..TAIL_READ_MAX {
             let Some(row) = rows.next()? else { return Ok(()) };
-            if self.is_full() {
-                break;
-            }
             if self.conversations.contains(&ConversationId(record_row::unsigned(row, 0)?)) {
                 let record = record_row::read(row)?;
-                if is_found(&record, phrases) {
-                    self.add(record)?;
+                if is_found(&record, phrases) && !self.add(record)? {
+                    break;
                 }
             }
         }
@@ -117,12 +114,10 @@ impl Results<'_> {
         let mut rows = select.query([self.query(phrases)])?;
         for _ in 0..INDEX_READ_MAX {
             let Some(row) = rows.next()? else { return Ok(()) };
-            if self.is_full() {
+            if self.conversations.contains(&ConversationId(record_row::unsigned(row, 0)?))
+                && !self.add(record_row::read(row)?)?
+            {
                 break;
-            }
-            if self.conversations.contains(&ConversationId(record_row::unsigned(row, 0)?)) {
-                let record = record_row::read(row)?;
-                self.add(record)?;
             }
         }
         self.found.is_complete = false;
@@ -140,12 +135,8 @@ impl Results<'_> {
         format!("{words} AND conversation : ({})", conversations.join(" OR "))
     }
 
-    fn is_full(&self) -> bool {
-        self.found.records.len() >= self.max
-    }
-
-    /// Adds a record, unless it has expired or is being redacted.
-    fn add(&mut self, record: Record) -> Result<()> {
+    /// Adds a record, unless it has expired or is being redacted. Returns false if there are enough records already.
+    fn add(&mut self, record: Record) -> Result<bool> {
         let conversation = record.conversation;
         if !self.seen.contains_key(&conversation) {
             let first = first_record(self.connection, conversation)?;
@@ -156,10 +147,14 @@ impl Results<'_> {
         for redaction in pending {
             redaction.apply(&mut visible);
         }
-        if record.seq >= *first && visible == record {
-            self.found.records.push(record);
+        if record.seq < *first || visible != record {
+            return Ok(true);
         }
-        Ok(())
+        if self.found.records.len() >= self.max {
+            return Ok(false);
+        }
+        self.found.records.push(record);
+        Ok(true)
     }
 }
 

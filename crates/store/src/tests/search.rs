@@ -58,6 +58,23 @@ fn words_are_found_in_every_script() {
 }
 
 #[test]
+fn search_that_finds_just_the_maximum_is_complete() {
+    for mut home in Home::each() {
+        home.commit(&[room(1)]);
+        let texts = ["other", "word", "word", "other"];
+        home.commit(&(1..).zip(texts).map(|(seq, text)| append(record(1, seq, text))).collect::<Vec<_>>());
+        // First from the records that are not indexed yet, then from the index.
+        for _ in 0..2 {
+            for (max, is_complete) in [(1, false), (2, true), (3, true)] {
+                let found = home.reader().search(&[ROOM], "word", max).unwrap();
+                assert_eq!((found.records.len(), found.is_complete), (max.min(2), is_complete), "{}", home.name);
+            }
+            home.maintain();
+        }
+    }
+}
+
+#[test]
 fn search_is_limited_to_its_conversations_and_number() {
     for mut home in Home::each() {
         home.commit(&(1..=300).map(room).collect::<Vec<_>>());
