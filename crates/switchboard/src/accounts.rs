@@ -30,7 +30,7 @@ pub(crate) struct Account {
     pub(crate) credential: Credential,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) blocked: BTreeSet<AccountId>,
-    /// What it has stored since the server started.
+    /// Its use of storage since the server started.
     pub(crate) usage: Usage,
 }
 

@@ -1,4 +1,4 @@
-//! Changes to the stored state: what the core decides, and what a store keeps.
+//! Changes to the stored state: the core decides on them, and a store keeps them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// What a conversation is.
+/// The kind of a conversation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ConversationKind {
     /// A room.
@@ -91,7 +91,7 @@ pub struct RoomSettings {
     pub topic: String,
     /// Only invited accounts may join.
     pub is_invite_only: bool,
-    /// What guests may do.
+    /// The rights of guests.
     pub guests: GuestAccess,
     /// Records older than this many days expire. `None`: never.
     pub keep_days: Option<u32>,
@@ -99,7 +99,7 @@ pub struct RoomSettings {
     pub keep_records: Option<u64>,
 }
 
-/// What guests may do in a room.
+/// The rights of guests in a room.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum GuestAccess {
     /// Guests may neither read nor write.
@@ -114,7 +114,7 @@ pub enum GuestAccess {
 /// The place of an account in a conversation.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Member {
-    /// What the account may do.
+    /// The rights of the account.
     pub standing: Standing,
     /// The read marker: the account has read up to this record. 0: nothing.
     pub read: u64,
@@ -122,7 +122,7 @@ pub struct Member {
     pub joined: u64,
 }
 
-/// What an account may do in a conversation.
+/// The rights of an account in a conversation.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Standing {
     /// The account may not enter.

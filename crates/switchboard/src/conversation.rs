@@ -90,7 +90,7 @@ impl Conversation {
         }
     }
 
-    /// What `account` may do here. `None` without an account, or without a place in the conversation.
+    /// The rights of `account` here. `None` without an account, or without a place in the conversation.
     pub(crate) fn standing(&self, account: Option<AccountId>) -> Option<Standing> {
         self.members.get(&account?).map(|member| member.standing)
     }

@@ -1,4 +1,4 @@
-//! What is stored, as far as the core knows it: accounts and conversations, without the records.
+//! The stored state that the core knows: accounts and conversations, without the records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;

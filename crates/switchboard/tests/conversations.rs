@@ -174,7 +174,7 @@ impl StoreEffects for Shell {
 
 // ---- The clients -----------------------------------------------------------------------------------------------
 
-/// A device, and what it knows of the conversations.
+/// A device, and its knowledge of the conversations.
 #[derive(Debug, Default)]
 struct Client {
     session: Option<SessionId>,
@@ -218,7 +218,7 @@ struct World {
     has_failed: bool,
     /// The sessions that were paused.
     paused: HashSet<SessionId>,
-    /// What each number of each conversation means, once anybody has heard it.
+    /// The record of each number of each conversation, once anybody has heard it.
     heard: HashMap<(usize, u64), String>,
 }
 
@@ -248,7 +248,7 @@ impl World {
         world
     }
 
-    /// Starts the core from what is stored.
+    /// Starts the core from the stored state.
     fn load(&mut self) {
         self.board = Switchboard::new(Duration::from_mins(1));
         // Most records have several viewers, so they go into fan-out.

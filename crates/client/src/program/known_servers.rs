@@ -21,7 +21,7 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
     let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(addr) };
     let file = file()?;
     if let Some(key) = &link.key {
-        // The link comes from somebody whom the user trusts.
+        // The user trusts the source of the link.
         if known_key(&file, &link.address)?.as_ref() != Some(key) {
             store(&file, &link.address, key)?;
         }

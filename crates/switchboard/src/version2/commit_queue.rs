@@ -36,7 +36,7 @@ enum Due {
     Decided(Fate),
 }
 
-/// What has become of the changes on which an output depends.
+/// The outcome of the changes on which an output depends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fate {
     Durable,
@@ -99,7 +99,7 @@ impl<T> CommitQueue<T> {
 }
 
 impl Due {
-    /// What has become of the changes, where the store has all up to `durable`. `None`: this is not known yet.
+    /// The outcome of the changes, if the store has all up to `durable`. `None`: it is not known yet.
     fn fate(self, durable: Position) -> Option<Fate> {
         match self {
             Self::After(position) => (position <= durable).then_some(Fate::Durable),
@@ -133,7 +133,7 @@ pub(super) enum QueuedOutput {
     Operated(OperatorTicket),
 }
 
-/// What belongs to a record in the commit queue.
+/// The data of a record in the commit queue.
 #[derive(Debug)]
 pub(super) struct RecordContext {
     /// The session of its author.
@@ -157,7 +157,7 @@ pub(crate) enum PendingReply {
     Done(DoneVerb),
 }
 
-/// What a queued record costs besides its text.
+/// The cost of a queued record besides its text.
 pub(super) const RECORD_OVERHEAD_BYTES: usize = 200;
 
 impl Switchboard {

@@ -91,7 +91,7 @@ pub(crate) struct Version2 {
     /// The target of the present request, as its `ERROR` repeats it. An output that can still become an `ERROR` takes it.
     target: Option<String>,
     settings: Version2Settings,
-    /// What all guests together have stored.
+    /// The storage that all guests together use.
     guests_usage: Usage,
     /// The sessions with an open conversation that could not be read. [`Switchboard::tick`] tries again.
     unread_sessions: BTreeSet<SessionId>,
@@ -115,11 +115,11 @@ pub struct Version2Settings {
     /// Maximum viewers of a conversation that get a new record in the event that makes it durable. If there are more, all
     /// get it by [`Switchboard::work`].
     pub direct_viewers_max: usize,
-    /// What an account may store.
+    /// The quota of an account.
     pub account_quota: Quota,
-    /// What a guest may store.
+    /// The quota of a guest.
     pub guest_quota: Quota,
-    /// What all guests together may store, because a guest may come back under another name.
+    /// The quota of all guests together, because a guest may come back under another name.
     pub all_guests_quota: Quota,
 }
 

@@ -1,4 +1,4 @@
-//! Failures of the store: what was withdrawn, and what is true afterwards.
+//! Failures of the store: withdrawn changes, and the true state afterwards.
 
 use std::sync::Arc;
 

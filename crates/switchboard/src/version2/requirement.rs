@@ -1,4 +1,4 @@
-//! What a session needs for a request, whatever the request names. (`protocol.md` §15.1)
+//! The state that a session needs for a request, whatever the request names. (`protocol.md` §15.1)
 
 use switchboard_protocol::version2::{Command, Target};
 use switchboard_protocol::{Command as Version1, ErrorCode};

@@ -1,4 +1,4 @@
-//! What the core keeps for a session of version 2.
+//! The state that the core keeps for a session of version 2.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -47,7 +47,7 @@ pub(crate) struct SessionState {
     pub(crate) missed_markers: BTreeMap<ConversationId, u64>,
     /// Rises with each command of any session, to find the device that was used last.
     pub(crate) last_active: u64,
-    /// What it has stored as a guest.
+    /// Its use of storage as a guest.
     pub(crate) usage: Usage,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Deferred {
     Refusal(Vec<u8>),
 }
 
-/// What somebody has stored in the last 24 hours.
+/// The use of storage in the last 24 hours.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// When the count began, in milliseconds.
@@ -145,9 +145,9 @@ pub(crate) enum LaneRead {
     },
     /// `SEARCH`.
     Search {
-        /// Where, and the last record there when the request came. `None`: in all conversations.
+        /// The conversation, and its last record when the request came. `None`: all conversations.
         within: Option<(ConversationId, u64)>,
-        /// What.
+        /// The words to find.
         words: String,
     },
     /// A `SAY` or `MSG` with an `n` that is not new.

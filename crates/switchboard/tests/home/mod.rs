@@ -67,7 +67,7 @@ impl Home {
         }
     }
 
-    /// What is stored, without the records.
+    /// The stored state, without the records.
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.state.clone()
     }
@@ -77,7 +77,7 @@ impl Home {
         self.records.range((conversation, 0)..=(conversation, u64::MAX)).map(|(_, record)| record)
     }
 
-    /// Answers a question from what is stored.
+    /// Answers a question from the stored state.
     pub(crate) fn answer(&self, query: &Query) -> Answer {
         match query {
             Query::Range { conversation, from, to, max_records, max_bytes } => {
