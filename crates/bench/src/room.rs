@@ -314,7 +314,7 @@ impl Reader {
 mod tests {
     use super::*;
 
-    /// A room with two writers and three readers, of which the last one is frozen. Each writer has said three messages.
+    /// A room with two writers and three readers. The last reader is frozen. Each writer has said three messages.
     fn room() -> (Room, Vec<Vec<u8>>) {
         let mut room = Room::new(10, 2, 3, 1, 7, &Rc::from([64]));
         room.start_schedule(1000);

@@ -66,7 +66,7 @@ pub enum Error {
     /// The server has another key than the expected one: it is another server, or its key was replaced.
     #[error(
         "THE KEY OF {addr} IS NOT THE EXPECTED ONE. Somebody may be listening in, or the server has a new key. \
-         Expected {expected}, found {found}. Nothing was sent. Ask whoever runs the server"
+         Expected {expected}, found {found}. Nothing was sent. Ask the operator of the server"
     )]
     OtherKey {
         /// The address.

@@ -6,8 +6,8 @@
 //!                                  └────────▶ challenge ─▶ ssh_signature
 //! ```
 //!
-//! Nothing here knows which accounts exist. The core looks the account up, and an unknown name goes the same way with
-//! `None` in place of its credential, so that its answer and its time equal those of a wrong secret.
+//! Nothing here knows which accounts exist. The core looks the account up. For an unknown name, it passes `None` in place
+//! of the credential. The check is the same, so an unknown name has the answer and the time of a wrong secret.
 
 pub(crate) mod challenge;
 pub(crate) mod checker;

@@ -85,7 +85,7 @@ impl Ledger {
         self.update_vacancy(id);
     }
 
-    /// Counts the rooms of which an account is a member.
+    /// Counts the memberships of an account in rooms.
     fn count_joined(&mut self, account: AccountId, before: Option<Standing>, after: Option<Standing>) {
         let is_member = |standing: Option<Standing>| standing.is_some_and(Standing::is_member);
         if is_member(before) == is_member(after) {
@@ -125,7 +125,7 @@ impl Ledger {
         self.memberless
     }
 
-    /// Number of rooms of which an account is a member.
+    /// Number of memberships of the account in rooms.
     pub(crate) fn joined_rooms(&self, account: AccountId) -> usize {
         self.joined.get(&account).copied().unwrap_or_default()
     }

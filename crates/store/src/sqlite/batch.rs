@@ -243,7 +243,7 @@ impl<'a> Batch<'a> {
         Ok(fits)
     }
 
-    /// Deletes what is loaded of a conversation. The rest is deleted later, as its records expire.
+    /// Deletes the rows of a conversation that the core loads. Its records are deleted later, like expired ones.
     fn delete_conversation(&mut self, conversation: ConversationId) -> Result<bool> {
         // The waiting rows would otherwise come back.
         if !self.flush()? {

@@ -66,7 +66,7 @@ pub(crate) struct Version2 {
     withdrawn_events: Vec<(Arc<Record>, Option<AccountId>)>,
     /// Conversations of whose new records not all members were told yet.
     news: News,
-    /// Read markers of which not all devices were told yet.
+    /// Read markers that some devices of their account have not received yet.
     markers: Markers,
     /// Why nothing can be stored now, if nothing can.
     outage: Option<ErrorCode>,
@@ -171,8 +171,8 @@ const OPEN_MAX: usize = 1024;
 /// Maximum sessions that hear who comes and goes.
 const WATCHERS_MAX: usize = 1024;
 
-/// Maximum lines of each kind that one event sends: some hundred microseconds of work. What is left is done by
-/// [`Switchboard::work`].
+/// Maximum lines of each kind that one event sends: some hundred microseconds of work.
+/// [`Switchboard::work`] does the rest.
 const EVENT_WORK_MAX: usize = 512;
 
 /// The same for the event of a session, because a turn of a session has many.

@@ -65,8 +65,8 @@ pub(super) struct ReadMarker {
     pub(super) seq: u64,
 }
 
-/// The newest durable read markers of which the other devices of the account were not told yet, each with the session
-/// that has moved it.
+/// The newest durable read markers that the other devices of the account have not received yet, each with the session
+/// that moved it.
 #[derive(Debug, Default)]
 pub(super) struct Markers(BTreeMap<(AccountId, ConversationId), (u64, SessionId)>);
 

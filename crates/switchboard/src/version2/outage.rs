@@ -124,7 +124,7 @@ impl Switchboard {
         for (&id, _) in conversations.iter().filter(is_new) {
             self.version2.news.add(id, None);
         }
-        // The viewers read the records from the store, but what follows from a stored record still has to be done.
+        // The viewers read the records from the store. The effects of these records on views and rooms are still due.
         let withdrawn = std::mem::take(&mut self.version2.withdrawn_events);
         let mut events: Vec<_> = std::mem::take(&mut self.version2.fan_outs).into_records().chain(withdrawn).collect();
         events.retain(|(record, _)| {
