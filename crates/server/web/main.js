@@ -1,0 +1,327 @@
+/**
+ * The page: makes the client and the views, and passes changes from one to the other.
+ */
+import { Client } from './client.js';
+import { lineOfCommand } from './commands.js';
+import { errorSentence } from './error_sentences.js';
+import { Notifications } from './notifications.js';
+import { addressOf, targetInAddress } from './place.js';
+import { fold, isRoom } from './protocol.js';
+import { Disconnected } from './requests.js';
+import { SettingsStore } from './settings.js';
+import { openStorage } from './storage.js';
+import { WireLog } from './wire_log.js';
+import { Announcer } from './view/announcer.js';
+import { Composer } from './view/composer.js';
+import { ConversationView } from './view/conversation_view.js';
+import { closeDialog, prepareDialog } from './view/dialog.js';
+import { byId, oncePerFrame } from './view/element.js';
+import { Entry } from './view/entry.js';
+import { openHelp } from './view/help_dialog.js';
+import { openLinkDialog } from './view/link_dialog.js';
+import { People } from './view/people.js';
+import { openRoomsDialog } from './view/rooms_dialog.js';
+import { openSearchDialog } from './view/search_dialog.js';
+import { openSettings } from './view/settings_dialog.js';
+import { Sidebar } from './view/sidebar.js';
+import { openWireLog } from './view/wire_log_dialog.js';
+
+/** The room of somebody who comes without a link. */
+const DEFAULT_ROOM = '#lobby';
+
+/** Commands whose answer is a list: the lines of the connection show it. */
+const LISTS = new Set(['RAW', 'MEMBERS', 'READERS', 'SEARCH', 'HISTORY', 'WHO', 'ROOMS', 'DEVICES', 'WIRE']);
+
+class Page {
+  constructor() {
+    const storage = openStorage();
+    const address = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
+    this.client = new Client(address, storage);
+    this.settings = new SettingsStore(storage.local);
+    this.notifications = new Notifications(storage.local);
+    this.wireLog = new WireLog();
+    this.announcer = new Announcer();
+    this.current = null;
+    this.entry = new Entry(this.client);
+    this.view = new ConversationView(this.client, {
+      onName: (name) => this.go(name),
+      notify: (text) => this.announcer.show(text),
+      failed: (error) => this.failed(error),
+    });
+    this.composer = new Composer(this.client, { say: (texts) => this.#say(texts), command: (text) => this.#command(text) });
+    this.sidebar = new Sidebar(this.client, (item) => this.open(item), (target) => this.composer.hasDraft(target));
+    this.people = new People(this.client, (name) => this.go(name));
+    this.refresh = oncePerFrame(() => this.#refresh());
+    prepareDialog();
+    this.#listenToClient();
+    this.#listenToState();
+    this.#listenToUser();
+    this.#begin();
+  }
+
+  /** An account logs in by its token, a guest whose tab was loaded again by its name. Others type one. */
+  #begin() {
+    const guest = this.client.accounts.guest;
+    const isReload = performance.getEntriesByType('navigation')[0]?.type === 'reload';
+    if (this.client.accounts.account) this.client.enterWithToken();
+    else if (guest && isReload) this.client.enterAsGuest(guest);
+    else this.#showState();
+  }
+
+  // -- Changes of the client -----------------------------------------------------------------------------------------
+
+  #listenToClient() {
+    const { client } = this;
+    client.on('state', () => this.#showState());
+    client.on('reset', () => {
+      this.current = null;
+      this.view.clear();
+      this.#listenToState();
+    });
+    client.on('online', ({ isFirst }) => (isFirst ? this.#arrive() : this.refresh()));
+    client.on('refused', (code, identity) => code !== 'DISPLACED' && this.entry.refuse(code, identity));
+    client.on('outbox', this.refresh);
+    client.on('notice', (text) => this.announcer.show(text));
+    client.on('line', (raw) => this.wireLog.add(raw, false));
+    client.on('sent', (raw) => this.wireLog.add(raw, true));
+  }
+
+  /** The parts that a new user gets anew. */
+  #listenToState() {
+    const { conversations, presence, chats } = this.client;
+    conversations.on('list', this.refresh);
+    conversations.on('changed', this.refresh);
+    conversations.on('record', (conversation, record) => this.#heard(conversation, record));
+    conversations.on('news', (conversation) => this.#news(conversation));
+    conversations.on('stray', (record) => record.verb === 'INVITED' && this.announcer.show(`${record.author} invites you to ${record.target}.`));
+    conversations.on('closed', (conversation) => this.#closed(conversation));
+    presence.on('changed', () => this.people.refresh());
+    chats.on('message', (chat, message) => this.#heardInChat(chat, message));
+    chats.on('changed', this.refresh);
+  }
+
+  #showState() {
+    const { state } = this.client;
+    const isOut = state === 'out' || (state !== 'elsewhere' && !this.client.wasOnline && this.client.isGuest);
+    this.entry.show(isOut, targetInAddress());
+    byId('guest-enter').disabled = isOut && state === 'connecting';
+    byId('elsewhere').hidden = state !== 'elsewhere';
+    byId('app').hidden = isOut || state === 'elsewhere';
+    this.refresh();
+  }
+
+  /** The first login: the room of the link, or the conversation of the last visit. */
+  #arrive() {
+    this.#showState();
+    byId('app').dataset.pane = 'list';
+    const last = this.client.outbox.storage.get(`last/${this.client.outbox.owner}`, '');
+    const [first] = this.client.conversations.all();
+    this.go(targetInAddress() || last || first?.target || DEFAULT_ROOM);
+    for (const target of this.client.outbox.targets()) this.client.conversations.ensure(target);
+  }
+
+  #refresh() {
+    if (byId('app').hidden) return;
+    const { conversations, chats } = this.client;
+    const unread = conversations.unread + chats.all().reduce((sum, chat) => sum + chat.unread, 0);
+    this.notifications.count(unread, this.current ? titleOf(this.current) : '');
+    this.sidebar.refresh(this.current);
+    this.view.refresh();
+  }
+
+  #heard(conversation, record) {
+    if (conversation === this.current) this.view.refresh();
+    if (['JOINED', 'LEFT', 'KICKED', 'BANNED', 'SET'].includes(record.verb) && conversation === this.current) this.people.ask();
+    if (record.verb !== 'FROM' || !conversation.isLive || record.author === this.client.name) return;
+    if (conversation === this.current) this.announcer.speak(`${record.author}: ${record.text}`);
+    const isMention = fold(record.text).includes(fold(this.client.name));
+    if (!conversation.isRoom || isMention) this.#notify(conversation, record.author, record.text);
+  }
+
+  #news(conversation) {
+    if (conversation.isRoom) return;
+    this.announcer.speak(`New messages from ${conversation.target}`);
+    this.#notify(conversation, conversation.target, 'New messages');
+  }
+
+  #heardInChat(chat, { author, text, isOwn, isNote }) {
+    if (isOwn) return;
+    this.announcer.speak(isNote ? text : `${author}: ${text}`);
+    if (!isNote) this.#notify(chat, author, text);
+  }
+
+  #notify(item, author, text) {
+    const title = item.isRoom ? `${author} in ${item.target}` : author;
+    this.notifications.show(title, text, () => this.open(item));
+  }
+
+  #closed(conversation) {
+    if (conversation === this.current && this.client.state === 'online' && this.client.reader.wanted.includes(conversation)) {
+      this.announcer.show(`${conversation.target} is closed: you may not read it any more.`);
+    }
+  }
+
+  // -- Where the user goes -------------------------------------------------------------------------------------------
+
+  /** Opens a room or the conversation with a person, known or not. */
+  async go(target) {
+    closeDialog();
+    const known = this.client.conversations.find(target) ?? this.client.chats.find(target);
+    if (known) return this.open(known);
+    try {
+      this.open(isRoom(target) || !this.client.isGuest ? await this.#join(target) : await this.client.chats.connect(target));
+    } catch (error) {
+      this.failed(error);
+      if (!this.current && target !== DEFAULT_ROOM) this.go(DEFAULT_ROOM);
+    }
+    return undefined;
+  }
+
+  /** A conversation with a guest is a private chat, also for an account. */
+  async #join(target) {
+    try {
+      return await this.client.join(target);
+    } catch (error) {
+      this.client.conversations.remove(this.client.conversations.ensure(target));
+      if (error.code === 'USER_NOT_FOUND' && this.client.presence.isHere(target)) return this.client.chats.connect(target);
+      throw error;
+    }
+  }
+
+  /** Shows a conversation or a private chat. */
+  open(item) {
+    const title = titleOf(item);
+    this.current = item;
+    byId('app').dataset.pane = 'conversation';
+    if (item.target) {
+      this.client.show(item).catch((error) => this.failed(error));
+      this.client.outbox.storage.set(`last/${this.client.outbox.owner}`, title);
+    }
+    if (targetInAddress() !== title) history.pushState(null, '', addressOf(title));
+    this.view.show(item);
+    this.composer.show(title);
+    this.people.show(item);
+    byId('link-open').hidden = byId('search-open').hidden = !item.target;
+    if (matchMedia('(min-width: 701px)').matches) this.composer.focus();
+    this.refresh();
+  }
+
+  failed(error) {
+    if (error instanceof Disconnected) this.announcer.show('There is no connection now.');
+    else if (error.code) this.announcer.show(errorSentence(error.code));
+    else throw error;
+  }
+
+  // -- What the user does --------------------------------------------------------------------------------------------
+
+  #say(texts) {
+    const item = this.current;
+    if (!item) return false;
+    this.view.list.follows = true;
+    if (item.target) return texts.every((text) => this.client.say(item, text));
+    this.#sayInChat(item, texts);
+    return true;
+  }
+
+  async #sayInChat(chat, texts) {
+    try {
+      for (const text of texts) await this.client.chats.say(chat, text);
+    } catch (error) {
+      this.composer.field.value ||= texts.join('\n');
+      this.failed(error);
+    }
+  }
+
+  async #command(text) {
+    const command = lineOfCommand(text, this.current?.target ?? '');
+    if (!command) return this.announcer.show('There is no such command. Two slashes begin a message with one.');
+    const [, target] = command.line.split(' ');
+    if (command.verb === 'JOIN' && target) return this.go(target);
+    if (command.verb === 'LEAVE' && this.current?.target) return this.#leave();
+    if (LISTS.has(command.verb)) openWireLog(this.client, this.wireLog);
+    if (command.line.trim() === '') return undefined;
+    try {
+      const { line } = await this.client.sendRaw(command.line);
+      if (!LISTS.has(command.verb)) this.announcer.show(line.raw);
+    } catch (error) {
+      if (!LISTS.has(command.verb)) this.failed(error);
+    }
+    return undefined;
+  }
+
+  async #leave() {
+    const next = this.sidebar.neighbour(1, false);
+    await this.client.leave(this.current).catch((error) => this.failed(error));
+    if (next && next !== this.current) this.open(next);
+    else this.go(DEFAULT_ROOM);
+  }
+
+  #listenToUser() {
+    const openLog = () => openWireLog(this.client, this.wireLog);
+    this.search = () => this.current?.target && openSearchDialog(this.client, this.current.target, (target, seq) => this.#jump(target, seq));
+    this.help = () => openHelp({ openWireLog: openLog });
+    byId('me').addEventListener('click', () => openSettings(this.client, this.settings, this.notifications));
+    byId('help-open').addEventListener('click', this.help);
+    byId('rooms-open').addEventListener('click', () => openRoomsDialog(this.client, (target) => this.go(target)));
+    byId('search-open').addEventListener('click', this.search);
+    byId('link-open').addEventListener('click', () => openLinkDialog(this.current?.target ?? ''));
+    byId('use-here').addEventListener('click', () => this.client.enterWithToken({ steal: true }));
+    byId('leave-elsewhere').addEventListener('click', () => this.client.signOut());
+    byId('back').addEventListener('click', () => {
+      byId('app').dataset.pane = 'list';
+      byId('filter').focus({ preventScroll: true });
+    });
+    document.addEventListener('keydown', (event) => this.#key(event));
+    window.addEventListener('popstate', () => this.#followAddress());
+    window.addEventListener('online', () => this.client.connection.wake());
+    document.addEventListener('visibilitychange', () => !document.hidden && this.client.connection.wake());
+    window.addEventListener('storage', ({ key }) => key === 'switchboard/account' && this.#accountChanged());
+  }
+
+  #followAddress() {
+    const target = targetInAddress();
+    if (target !== '' && this.client.state === 'online' && (!this.current || titleOf(this.current) !== target)) this.go(target);
+  }
+
+  /** Another tab has logged out. */
+  #accountChanged() {
+    if (this.client.identity?.kind === 'account' && !this.client.accounts.account) this.client.signOut();
+  }
+
+  async #jump(target, seq) {
+    closeDialog();
+    const conversation = this.client.conversations.find(target);
+    if (!conversation) return;
+    if (conversation !== this.current) this.open(conversation);
+    await this.view.jumpTo(seq).catch((error) => this.failed(error));
+  }
+
+  #key(event) {
+    if (byId('app').hidden) return;
+    const isCommand = event.ctrlKey || event.metaKey;
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key === 'F1') this.help();
+    else if (isCommand && event.key.toLowerCase() === 'k') this.#find();
+    else if (isCommand && event.key.toLowerCase() === 'f' && !event.shiftKey) this.search();
+    else if (event.altKey && step) this.#step(step, event.shiftKey);
+    else if (event.key === 'Escape' && !byId('dialog').open) this.composer.focus();
+    else return;
+    event.preventDefault();
+  }
+
+  #find() {
+    byId('app').dataset.pane = 'list';
+    byId('filter').focus();
+  }
+
+  #step(step, unreadOnly) {
+    const next = this.sidebar.neighbour(step, unreadOnly);
+    if (next) this.open(next);
+  }
+}
+
+function titleOf(item) {
+  return item.target ?? item.name;
+}
+
+new Page();
