@@ -301,8 +301,19 @@ export class Client extends Emitter {
 
   /** Opens a known conversation. */
   async show(conversation) {
+    if (conversation.isRoom && conversation.topic === null && this.state === 'online') this.#learnTopics().catch(() => {});
     if (this.state === 'online') await this.reader.want(conversation, this.isGuest);
     else if (!this.reader.wanted.includes(conversation)) this.reader.wanted.push(conversation);
+  }
+
+  /** Only ROOMS gives the topic of a room whose record is far back. */
+  async #learnTopics() {
+    const { list } = await this.ask({ verb: 'ROOMS' });
+    for (const { words: [target, , ...topic] } of list) {
+      const conversation = this.conversations.find(target);
+      if (conversation) conversation.topic ??= topic.join(' ');
+    }
+    this.conversations.emit('list');
   }
 
   /** Leaves a room, or closes a direct conversation. */

@@ -23,7 +23,8 @@ export class Conversation {
     this.isLive = false;
     /** Whether its numbers began anew, because the server has lost the former ones. */
     this.isRenewed = false;
-    this.topic = '';
+    /** The topic of a room, or null if it is not known yet. */
+    this.topic = null;
     this.timeline = new Timeline();
   }
 
@@ -46,6 +47,8 @@ export class Conversations extends Emitter {
     super();
     /** @type {Map<string, Conversation>} By folded target. */
     this.byKey = new Map();
+    /** @type {?Conversation[]} The list in order, until a conversation comes or goes. */
+    this.sorted = null;
   }
 
   /** @returns {Conversation|undefined} */
@@ -59,19 +62,22 @@ export class Conversations extends Emitter {
     if (known) return known;
     const conversation = new Conversation(target);
     this.byKey.set(fold(target), conversation);
+    this.sorted = null;
     this.emit('list');
     return conversation;
   }
 
   remove(conversation) {
     if (this.find(conversation.target) === conversation) this.byKey.delete(fold(conversation.target));
+    this.sorted = null;
     this.emit('list');
   }
 
   /** All conversations: rooms by name, then people by name. */
   all() {
     const order = (one, other) => one.isRoom === other.isRoom ? collator.compare(one.target, other.target) : other.isRoom - one.isRoom;
-    return [...this.byKey.values()].sort(order);
+    this.sorted ??= [...this.byKey.values()].sort(order);
+    return this.sorted;
   }
 
   /** Sum of unread records. */
@@ -118,7 +124,7 @@ export class Conversations extends Emitter {
   setEpoch(conversation, epoch) {
     if (conversation.epoch !== '' && conversation.epoch !== epoch) {
       const lost = conversation.timeline.entries.length > 0;
-      Object.assign(conversation, { timeline: new Timeline(), read: 0, first: 1, last: 0, topic: '', isRenewed: lost });
+      Object.assign(conversation, { timeline: new Timeline(), read: 0, first: 1, last: 0, topic: null, isRenewed: lost });
       this.emit('changed', conversation);
     }
     conversation.epoch = epoch;
@@ -144,6 +150,7 @@ export class Conversations extends Emitter {
     this.byKey.delete(fold(conversation.target));
     conversation.target = target;
     this.byKey.set(fold(target), conversation);
+    this.sorted = null;
     this.emit('changed', conversation);
     return conversation;
   }

@@ -17,14 +17,8 @@ import { ConversationView } from './view/conversation_view.js';
 import { closeDialog, prepareDialog } from './view/dialog.js';
 import { byId, oncePerFrame } from './view/element.js';
 import { Entry } from './view/entry.js';
-import { openHelp } from './view/help_dialog.js';
-import { openLinkDialog } from './view/link_dialog.js';
 import { People } from './view/people.js';
-import { openRoomsDialog } from './view/rooms_dialog.js';
-import { openSearchDialog } from './view/search_dialog.js';
-import { openSettings } from './view/settings_dialog.js';
 import { Sidebar } from './view/sidebar.js';
-import { openWireLog } from './view/wire_log_dialog.js';
 
 /** The room of somebody who comes without a link. */
 const DEFAULT_ROOM = '#lobby';
@@ -47,6 +41,7 @@ class Page {
       onName: (name) => this.go(name),
       notify: (text) => this.announcer.show(text),
       failed: (error) => this.failed(error),
+      openWire: (item, entry) => this.#dialog('wire', this.client, item, entry),
     });
     this.composer = new Composer(this.client, { say: (texts) => this.#say(texts), command: (text) => this.#command(text) });
     this.sidebar = new Sidebar(this.client, (item) => this.open(item), (target) => this.composer.hasDraft(target));
@@ -238,7 +233,7 @@ class Page {
     const [, target] = command.line.split(' ');
     if (command.verb === 'JOIN' && target) return this.go(target);
     if (command.verb === 'LEAVE' && this.current?.target) return this.#leave();
-    if (LISTS.has(command.verb)) openWireLog(this.client, this.wireLog);
+    if (LISTS.has(command.verb)) this.#openWireLog();
     if (command.line.trim() === '') return undefined;
     try {
       const { line } = await this.client.sendRaw(command.line);
@@ -257,25 +252,45 @@ class Page {
   }
 
   #listenToUser() {
-    const openLog = () => openWireLog(this.client, this.wireLog);
-    this.search = () => this.current?.target && openSearchDialog(this.client, this.current.target, (target, seq) => this.#jump(target, seq));
-    this.help = () => openHelp({ openWireLog: openLog });
-    byId('me').addEventListener('click', () => openSettings(this.client, this.settings, this.notifications));
-    byId('help-open').addEventListener('click', this.help);
-    byId('rooms-open').addEventListener('click', () => openRoomsDialog(this.client, (target) => this.go(target)));
-    byId('search-open').addEventListener('click', this.search);
-    byId('link-open').addEventListener('click', () => openLinkDialog(this.current?.target ?? ''));
+    const { client } = this;
+    byId('me').addEventListener('click', () => this.#dialog('settings', client, this.settings, this.notifications));
+    byId('help-open').addEventListener('click', () => this.#help());
+    byId('rooms-open').addEventListener('click', () => this.#dialog('rooms', client, (target) => this.go(target)));
+    byId('search-open').addEventListener('click', () => this.#search());
+    byId('link-open').addEventListener('click', () => this.#dialog('link', this.current?.target ?? ''));
     byId('use-here').addEventListener('click', () => this.client.enterWithToken({ steal: true }));
     byId('leave-elsewhere').addEventListener('click', () => this.client.signOut());
     byId('back').addEventListener('click', () => {
       byId('app').dataset.pane = 'list';
-      byId('filter').focus({ preventScroll: true });
+      this.sidebar.focusCurrent();
     });
     document.addEventListener('keydown', (event) => this.#key(event));
     window.addEventListener('popstate', () => this.#followAddress());
     window.addEventListener('online', () => this.client.connection.wake());
     document.addEventListener('visibilitychange', () => !document.hidden && this.client.connection.wake());
     window.addEventListener('storage', ({ key }) => key === 'switchboard/account' && this.#accountChanged());
+  }
+
+  /** Opens a dialog. Its module is loaded when it is first needed. */
+  async #dialog(name, ...values) {
+    try {
+      const { open } = await import(`./view/${name}_dialog.js`);
+      open(...values);
+    } catch {
+      this.announcer.show('There is no connection now.');
+    }
+  }
+
+  #help() {
+    this.#dialog('help', { openWireLog: () => this.#openWireLog() });
+  }
+
+  #search() {
+    if (this.current?.target) this.#dialog('search', this.client, this.current.target, (target, seq) => this.#jump(target, seq));
+  }
+
+  #openWireLog() {
+    return this.#dialog('wire_log', this.client, this.wireLog);
   }
 
   #followAddress() {
@@ -300,9 +315,9 @@ class Page {
     if (byId('app').hidden) return;
     const isCommand = event.ctrlKey || event.metaKey;
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (event.key === 'F1') this.help();
+    if (event.key === 'F1') this.#help();
     else if (isCommand && event.key.toLowerCase() === 'k') this.#find();
-    else if (isCommand && event.key.toLowerCase() === 'f' && !event.shiftKey) this.search();
+    else if (isCommand && event.key.toLowerCase() === 'f' && !event.shiftKey) this.#search();
     else if (event.altKey && step) this.#step(step, event.shiftKey);
     else if (event.key === 'Escape' && !byId('dialog').open) this.composer.focus();
     else return;

@@ -187,6 +187,7 @@ export function describeRequest(raw) {
 
 /** A request line without its secrets, for a log. */
 export function withoutSecrets(raw) {
+  if (!/^\s*(CLAIM|PASSWD|LOGIN|TOKEN_OK)\s/i.test(raw)) return raw;
   return raw
     .replace(/^(\s*(?:CLAIM|PASSWD)\s+password\s).*/i, '$1…')
     .replace(/^(\s*LOGIN\s+\S+\s+\S+\s+(?:password|token)\s).*/i, '$1…')

@@ -74,7 +74,7 @@ export class Reader {
   /** Loads the page before the first known record. */
   loadOlder(conversation) {
     const { timeline } = conversation;
-    if (timeline.isComplete || timeline.entries.length === 0) return Promise.resolve();
+    if (timeline.isComplete || timeline.first <= 1) return Promise.resolve();
     return this.#load(conversation, timeline.first, PAGE_RECORDS_MAX);
   }
 

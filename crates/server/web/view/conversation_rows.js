@@ -23,7 +23,7 @@ export class ConversationRows {
     this.conversation = conversation;
     this.actions = actions;
     /** The first unread record when the conversation was opened: a mark stands before it. */
-    this.firstUnread = conversation.unread > 0 ? conversation.last - conversation.unread + 1 : 0;
+    this.firstUnread = conversation.unread > 0 && conversation.read > 0 ? conversation.last - conversation.unread + 1 : 0;
     /** The newest own record, and the accounts that have read it. */
     this.receipt = { seq: 0, names: [] };
     this.refresh();

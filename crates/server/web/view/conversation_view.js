@@ -4,8 +4,8 @@
 import { openMenu } from './menu.js';
 import { byId, oncePerFrame } from './element.js';
 import { ChatRows, ConversationRows } from './conversation_rows.js';
+import { fullTime, timeOf } from './times.js';
 import { VirtualList } from './virtual_list.js';
-import { openWireDialog } from './wire_dialog.js';
 
 /** Time between two questions for the readers of the newest own message, in milliseconds. */
 const RECEIPT_TIME = 10_000;
@@ -25,6 +25,7 @@ export class ConversationView {
     this.refresh = oncePerFrame(() => this.#refresh());
     this.toEnd.addEventListener('click', () => this.scrollToEnd());
     this.log.addEventListener('keydown', (event) => this.#key(event));
+    this.log.addEventListener('mouseover', showFullTime);
     document.addEventListener('visibilitychange', () => this.refresh());
     window.addEventListener('focus', () => this.refresh());
     setInterval(() => this.#askReaders(), RECEIPT_TIME);
@@ -79,7 +80,7 @@ export class ConversationView {
   #subtitle() {
     if (!this.item.target) return 'A private chat: stored nowhere, and seen by you two only.';
     if (this.item.isRenewed) return 'The server has lost earlier messages. The conversation began anew.';
-    return this.item.topic;
+    return this.item.topic ?? '';
   }
 
   #scrolled() {
@@ -132,7 +133,7 @@ export class ConversationView {
   #openMenu(button, entry) {
     const record = entry.record ?? entry;
     const items = [
-      { label: 'See the wire', run: () => openWireDialog(this.client, this.item, entry) },
+      { label: 'See the wire', run: () => this.actions.openWire(this.item, entry) },
       { label: 'Copy the text', run: () => this.#copy(record.text) },
     ];
     if (entry.record && !record.redactedBy && !this.client.isGuest) {
@@ -176,6 +177,12 @@ export class ConversationView {
       this.scrollToEnd();
     }
   }
+}
+
+/** The full time of a message is formatted when a pointer asks for it, because that takes longer than the rest of a row. */
+function showFullTime({ target }) {
+  const message = target.closest('[data-at]');
+  if (message && !message.title) message.title = fullTime(timeOf(message.dataset.at));
 }
 
 function lastVisible(rows, log) {

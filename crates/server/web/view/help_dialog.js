@@ -26,7 +26,7 @@ const WRITING = [
 ];
 
 /** @param {{ openWireLog: () => void }} actions */
-export function openHelp({ openWireLog }) {
+export function open({ openWireLog }) {
   const list = (pairs) => element('table', {}, element('tbody', {}, ...pairs.map(([key, text]) => element('tr', {}, element('td', {}, element('kbd', { text: key })), element('td', { text })))));
   openDialog(
     'Help',

@@ -6,7 +6,7 @@ import { openDialog } from './dialog.js';
 import { element } from './element.js';
 
 /** Opens the dialog for a room, or for the server if the conversation is no room. */
-export async function openLinkDialog(target) {
+export async function open(target) {
   const room = isRoom(target) ? target : '';
   const about = await fetch('about.json').then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
   const link = pageLink(about, room);

@@ -3,7 +3,7 @@
  */
 import { codePointName, partsOf, words } from '../text.js';
 import { element, nameElement } from './element.js';
-import { clockOf, dayOf, fullTime, isOtherDay, timeOf } from './times.js';
+import { clockOf, dayOf, isOtherDay, timeOf } from './times.js';
 
 /** Messages of one author within this time share one heading, in milliseconds. */
 const GROUP_TIME = 5 * 60_000;
@@ -77,7 +77,7 @@ export function messageRow(record, previous, options) {
     stateLine(options),
     options.onMenu && moreButton(options.onMenu),
   );
-  article.title = startsGroup ? '' : fullTime(time);
+  if (time) article.dataset.at = time.toISOString();
   return element('div', { class: 'item' }, dayMark(time, previousTime), article);
 }
 
@@ -86,7 +86,7 @@ function heading(record, time, { isOwn, onName }) {
   const name = nameElement(record.author, { class: `name ${hue}` });
   const button = onName && !isOwn ? element('button', { class: `plain ${hue}`, tabindex: '-1', click: () => onName(record.author) }, name) : name;
   const tag = record.by === null && record.isGuestKnown !== false && element('span', { class: 'tag', text: 'guest', title: 'Has no account: anybody may have this name next' });
-  const stamp = time && element('time', { datetime: time.toISOString(), title: fullTime(time), text: clockOf(time) });
+  const stamp = time && element('time', { datetime: time.toISOString(), text: clockOf(time) });
   return element('div', { class: 'by' }, button, tag, stamp);
 }
 
@@ -124,7 +124,7 @@ export function eventRow(record, previous) {
   const time = timeOf(record.at);
   const mark = dayMark(time, previous ? timeOf(previous.at) : null);
   const sentence = Object.hasOwn(EVENTS, record.verb) ? EVENTS[record.verb](record.text) : ` ${record.verb} ${record.text}`;
-  const stamp = time && element('time', { datetime: time.toISOString(), title: fullTime(time), text: ` ${clockOf(time)}` });
+  const stamp = time && element('time', { datetime: time.toISOString(), text: ` ${clockOf(time)}` });
   const line = element('div', { class: 'event', tabindex: '-1' }, nameElement(record.author), element('bdi', {}, ...plainNodes(sentence)), stamp);
   return element('div', { class: 'item' }, mark, line);
 }

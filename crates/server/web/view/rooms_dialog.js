@@ -12,7 +12,7 @@ const SHOWN_MAX = 200;
  * @param {import('../client.js').Client} client
  * @param {(target: string) => void} choose
  */
-export async function openRoomsDialog(client, choose) {
+export async function open(client, choose) {
   const list = element('ul', {});
   const count = element('p', { class: 'hint', role: 'status' });
   let entries = [];

@@ -13,7 +13,7 @@ import { fullTime, timeOf } from './times.js';
  * @param {string} target The present conversation.
  * @param {(target: string, seq: number) => void} choose
  */
-export function openSearchDialog(client, target, choose) {
+export function open(client, target, choose) {
   const list = element('ul', {});
   const state = element('p', { class: 'hint', role: 'status' });
   const field = element('input', { type: 'search', 'aria-label': 'Words', placeholder: 'Words', dir: 'auto', autocomplete: 'off', maxlength: '200' });

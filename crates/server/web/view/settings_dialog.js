@@ -11,7 +11,7 @@ import { element } from './element.js';
  * @param {import('../settings.js').SettingsStore} settings
  * @param {import('../notifications.js').Notifications} notifications
  */
-export function openSettings(client, settings, notifications) {
+export function open(client, settings, notifications) {
   const devices = element('div', {});
   openDialog(
     client.name,

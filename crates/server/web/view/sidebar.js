@@ -50,13 +50,29 @@ export class Sidebar {
 
   #refreshList() {
     const items = this.items();
+    const former = this.buttons;
+    this.buttons = new Map();
+    const isSameList = items.length === former.size && items.length > 0 && [...former.keys()].every((item, index) => item === items[index]);
+    if (isSameList) items.forEach((item) => this.#renew(former, item));
+    else this.#build(items, former);
+  }
+
+  /** Draws only the row of an item whose row has changed. */
+  #renew(former, item) {
+    const { row } = former.get(item);
+    const hasFocus = row.contains(document.activeElement);
+    const renewed = this.#row(former, item);
+    if (renewed === row) return;
+    row.replaceWith(renewed);
+    if (hasFocus) renewed.firstElementChild.focus({ preventScroll: true });
+  }
+
+  #build(items, former) {
     const groups = [
       ['Rooms', items.filter((item) => item.isRoom)],
       ['Direct', items.filter((item) => item.target && !item.isRoom)],
       ['Private chats, not stored', items.filter((item) => !item.target)],
     ];
-    const former = this.buttons;
-    this.buttons = new Map();
     const parts = groups.filter(([, members]) => members.length > 0).flatMap(([title, members]) => [
       element('h2', { text: title }),
       element('ul', {}, ...members.map((item) => this.#row(former, item))),
@@ -86,11 +102,17 @@ export class Sidebar {
     return element('li', { class: item.unread > 0 ? 'is-unread' : '' }, element('button', properties, nameElement(title), mark, badge));
   }
 
+  focusCurrent() {
+    this.list.querySelector('[aria-current]')?.focus();
+  }
+
   #filterKey(event) {
     if (event.key === 'Escape') {
       this.filter.value = '';
       this.refresh();
     } else if (event.key === 'Enter' && this.items().length > 0) {
+      // The focus moves to the message: the key must not write a new line there.
+      event.preventDefault();
       this.choose(this.items()[0]);
       this.filter.value = '';
       this.refresh();

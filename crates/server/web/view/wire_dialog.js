@@ -13,7 +13,7 @@ import { fullTime, timeOf } from './times.js';
  * @param {object} item The conversation or chat.
  * @param {object} entry
  */
-export function openWireDialog(client, item, entry) {
+export function open(client, item, entry) {
   const record = entry.record ?? null;
   const isOutgoing = entry.order !== undefined;
   const line = record ? record.raw : isOutgoing ? client.sender.lineOf(entry) : entry.raw;

@@ -8,7 +8,7 @@ import { byId, element } from './element.js';
 const SHOWN_MAX = 300;
 
 /** @param {import('../client.js').Client} client @param {import('../wire_log.js').WireLog} wireLog */
-export function openWireLog(client, wireLog) {
+export function open(client, wireLog) {
   const lines = element('div', { class: 'wire-log mono', tabindex: '0', role: 'log', 'aria-live': 'off', 'aria-label': 'Lines of the connection', dir: 'ltr' });
   const field = element('input', { class: 'mono', 'aria-label': 'Line', placeholder: 'A line of the protocol, such as WHO', dir: 'auto', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false' });
   const form = element('form', { submit: (event) => send(event, client, field) }, element('div', { class: 'row' }, field, element('button', { class: 'primary', text: 'Send' })));
