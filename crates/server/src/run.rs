@@ -162,7 +162,8 @@ pub async fn run_with_store(
 pub(crate) fn load_hub(settings: Settings, mut store: Box<dyn Store>) -> Result<Arc<Hub>, StoreStartError> {
     let version2 = Version2Settings {
         server_name: settings.server_name.clone(),
-        capabilities: capabilities(&*store),
+        capabilities: capabilities(&settings, &*store),
+        has_search: settings.search,
         guests_create_rooms: settings.guests_create_rooms,
         account_quota: settings.account_quota,
         guest_quota: settings.guest_quota,
@@ -206,7 +207,7 @@ async fn open_store_when_free(settings: &Settings) -> Result<Box<dyn Store>, Sto
 /// Opens the store of the settings.
 pub(crate) fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreStartError> {
     Ok(match &settings.data {
-        Some(data) => Box::new(SqliteStore::open(data, SqliteOptions::default())?),
+        Some(data) => Box::new(SqliteStore::open(data, SqliteOptions { search: settings.search })?),
         None => Box::new(MemoryStore::new(MemoryLimits {
             bytes: settings.memory_bytes,
             records_per_conversation: settings.memory_records,
@@ -215,9 +216,11 @@ pub(crate) fn open_store(settings: &Settings) -> Result<Box<dyn Store>, StoreSta
 }
 
 /// The words that tell clients what this server offers.
-fn capabilities(store: &dyn Store) -> String {
-    let durable = if store.is_durable() { " durable" } else { "" };
-    format!("accounts rooms search{durable}")
+fn capabilities(settings: &Settings, store: &dyn Store) -> String {
+    let mut words = vec!["accounts", "rooms"];
+    words.extend(settings.search.then_some("search"));
+    words.extend(store.is_durable().then_some("durable"));
+    words.join(" ")
 }
 
 /// Closes the sessions that did not register in time. Never returns.

@@ -73,6 +73,8 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Maximum records of a conversation without `data`. 4,096: enough to read the messages of a night.
     pub memory_records: usize,
+    /// Whether messages can be searched. With `data`, an index of their words costs processor time and room on the disk.
+    pub search: bool,
     /// Maximum that an account stores in 24 hours. A million records and 1 GiB: far more than people write, and little
     /// enough that one account does not fill a disk in a day.
     pub account_quota: Quota,
@@ -112,6 +114,7 @@ impl Default for Settings {
             data: None,
             memory_bytes: 64 * 1024 * 1024,
             memory_records: 4096,
+            search: true,
             account_quota: core.account_quota,
             guest_quota: core.guest_quota,
             all_guests_quota: core.all_guests_quota,

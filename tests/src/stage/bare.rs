@@ -247,6 +247,10 @@ impl Stage for BareStage {
                 };
                 self.board.load(Snapshot::default(), self.settings.clone());
             }
+            ["search", "is", "off"] => {
+                self.settings.has_search = false;
+                self.board.load(Snapshot::default(), self.settings.clone());
+            }
             ["memory", "for", records, "records"] => {
                 self.settings.memory_records_max = Some(records.parse().expect("a number"));
                 self.board.load(Snapshot::default(), self.settings.clone());

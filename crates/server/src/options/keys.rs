@@ -175,6 +175,11 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "SWITCHBOARD_MEMORY_RECORDS", value_parser = number::<usize>)]
     memory_records: Option<usize>,
 
+    /// Let clients search messages. With --data, this needs an index of their words. When it is on again, the messages
+    /// that were stored meanwhile are indexed, too [default: true]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_SEARCH", optional_value("true", boolean))]
+    search: Option<bool>,
+
     /// Maximum records that an account stores in 24 hours; with 0 it may store none [default: 1000000]
     #[arg(long, value_name = "N", env = "SWITCHBOARD_ACCOUNT_DAILY_RECORDS", value_parser = number::<u64>)]
     account_daily_records: Option<u64>,
@@ -251,6 +256,7 @@ impl Options {
             data: Some(NONE.to_owned()),
             memory_bytes: Some(settings.memory_bytes),
             memory_records: Some(settings.memory_records),
+            search: Some(settings.search),
             account_daily_records: Some(settings.account_quota.records),
             account_daily_bytes: Some(settings.account_quota.bytes),
             guest_daily_records: Some(settings.guest_quota.records),
@@ -294,6 +300,7 @@ impl Options {
             data: self.data.as_ref().filter(|data| *data != NONE).map(PathBuf::from),
             memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
             memory_records: self.memory_records.unwrap_or(default.memory_records),
+            search: self.search.unwrap_or(default.search),
             account_quota: quota(self.account_daily_records, self.account_daily_bytes, default.account_quota),
             guest_quota: quota(self.guest_daily_records, self.guest_daily_bytes, default.guest_quota),
             all_guests_quota: quota(

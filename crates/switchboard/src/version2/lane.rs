@@ -47,6 +47,9 @@ impl Switchboard {
         words: &str,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
+        if !self.version2.settings.has_search {
+            return Err(ErrorCode::NotSupported);
+        }
         let within = if let Some(target) = target {
             let conversation = self.readable(from, target)?;
             Some((conversation, self.durable_seq(conversation)))

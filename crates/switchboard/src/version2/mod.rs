@@ -106,6 +106,8 @@ pub struct Version2Settings {
     pub server_name: String,
     /// The words after the name in `HELLO_OK`, separated by spaces.
     pub capabilities: String,
+    /// Whether the store can search records. If not, `SEARCH` is refused.
+    pub has_search: bool,
     /// Whether guests may create rooms.
     pub guests_create_rooms: bool,
     /// How many rooms and members there may be.
@@ -129,6 +131,7 @@ impl Default for Version2Settings {
         Self {
             server_name: "switchboard".to_owned(),
             capabilities: String::new(),
+            has_search: true,
             guests_create_rooms: true,
             room_limits: RoomLimits::default(),
             memory_records_max: None,
