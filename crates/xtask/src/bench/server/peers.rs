@@ -31,7 +31,10 @@ pub(super) enum Peer {
     Ngircd,
     Mosquitto,
     // The following peers acknowledge a message once it is on the disk.
+    /// Our server without search, as the other servers have none.
     SwitchboardStored,
+    /// The same, and it indexes the words of the messages.
+    SwitchboardIndexed,
     RedisStreams,
     JetStream,
     Postgres,
@@ -42,7 +45,7 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Switchboard,
         Self::Relay,
         Self::Nats,
@@ -51,6 +54,7 @@ impl Peer {
         Self::Ngircd,
         Self::Mosquitto,
         Self::SwitchboardStored,
+        Self::SwitchboardIndexed,
         Self::RedisStreams,
         Self::JetStream,
         Self::Postgres,
@@ -68,6 +72,7 @@ impl Peer {
             Self::Ngircd => "ngircd",
             Self::Mosquitto => "mosquitto",
             Self::SwitchboardStored => "switchboard, stored",
+            Self::SwitchboardIndexed => "switchboard, indexed",
             Self::RedisStreams => "redis-server, streams",
             Self::JetStream => "nats-server, JetStream",
             Self::Postgres => "PostgreSQL",
@@ -76,16 +81,28 @@ impl Peer {
         }
     }
 
+    /// Whether the peer is our server.
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Switchboard | Self::SwitchboardStored | Self::SwitchboardIndexed)
+    }
+
     /// Whether the peer is a server of another project. The relay is not: it is the upper bound for all servers.
     pub(super) fn is_rival(self) -> bool {
-        !matches!(self, Self::Switchboard | Self::SwitchboardStored | Self::Relay) && self.engine().is_none()
+        !self.is_ours() && self != Self::Relay && self.engine().is_none()
     }
 
     /// Whether the peer syncs each message to the disk before its acknowledgement.
     pub(super) fn is_durable(self) -> bool {
-        let is_durable_server =
-            matches!(self, Self::SwitchboardStored | Self::RedisStreams | Self::JetStream | Self::Postgres);
-        is_durable_server || self.engine().is_some()
+        matches!(
+            self,
+            Self::SwitchboardStored
+                | Self::SwitchboardIndexed
+                | Self::RedisStreams
+                | Self::JetStream
+                | Self::Postgres
+                | Self::SqliteCommits
+                | Self::Appends
+        )
     }
 
     /// The engine of a peer that commits without a server.
@@ -123,9 +140,12 @@ impl Peer {
             Self::JetStream => Command::new(&programs.jetstream),
             Self::Postgres => Command::new(postgres::program("postgres").ok()?),
             Self::SqliteCommits => return Some(format!("SQLite {}", rusqlite::version())),
-            Self::Relay | Self::NatsVerbose | Self::SwitchboardStored | Self::RedisStreams | Self::Appends => {
-                return None;
-            }
+            Self::Relay
+            | Self::NatsVerbose
+            | Self::SwitchboardStored
+            | Self::SwitchboardIndexed
+            | Self::RedisStreams
+            | Self::Appends => return None,
         };
         if self != Self::Mosquitto {
             command.arg("--version");
@@ -163,7 +183,7 @@ impl Peer {
     fn command(self, programs: &ProgramPaths, port: u16, sessions: usize, folder: &Path) -> Result<Command, String> {
         let port = port.to_string();
         Ok(match self {
-            Self::Switchboard | Self::SwitchboardStored => {
+            Self::Switchboard | Self::SwitchboardStored | Self::SwitchboardIndexed => {
                 let mut command = Command::new(&programs.switchboard);
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
                 command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
@@ -171,8 +191,9 @@ impl Peer {
                     // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
                     command.args(["--outbox-bytes", "4194304"]);
                 }
-                if self == Self::SwitchboardStored {
+                if self != Self::Switchboard {
                     command.arg("--data").arg(folder.join("data"));
+                    command.arg(format!("--search={}", self == Self::SwitchboardIndexed));
                 }
                 command
             }

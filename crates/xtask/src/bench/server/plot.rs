@@ -17,7 +17,7 @@ const BAR: f64 = 13.0;
 /// Colours that differ in print, on a dark background and for colour-blind readers (Okabe and Ito).
 fn colour(peer: Peer) -> &'static str {
     match peer {
-        Peer::Switchboard | Peer::SwitchboardStored => "#0072b2",
+        Peer::Switchboard | Peer::SwitchboardStored | Peer::SwitchboardIndexed => "#0072b2",
         Peer::Relay | Peer::SqliteCommits | Peer::Appends => "#999999",
         Peer::Nats | Peer::JetStream => "#e69f00",
         Peer::NatsVerbose => "#f0c766",

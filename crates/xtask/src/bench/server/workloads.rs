@@ -125,7 +125,7 @@ impl Workload {
             Peer::Redis => self.run_over(&Redis, &target),
             Peer::Ngircd => self.run_over(&Irc, &target),
             Peer::Mosquitto => self.run_over(&Mqtt, &target),
-            Peer::SwitchboardStored => self.run_over(&Conversations, &target),
+            Peer::SwitchboardStored | Peer::SwitchboardIndexed => self.run_over(&Conversations, &target),
             Peer::RedisStreams => self.run_over(&RedisStreams, &target),
             Peer::JetStream => self.run_over(&JetStream, &target),
             Peer::Postgres => self.run_over(&Postgres, &target),
