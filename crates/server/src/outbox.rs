@@ -82,13 +82,10 @@ pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
         None
     }
 
-    /// The state of the sending direction, if the system reports it.
-    fn send_state(&self) -> Option<SendState> {
+    /// The TCP connection that carries the bytes, if one does.
+    fn tcp(&self) -> Option<&TcpStream> {
         None
     }
-
-    /// Sets the time without acknowledgements after which TCP ends the connection, if the system supports it.
-    fn set_user_timeout(&self, _timeout: Option<Duration>) {}
 }
 
 impl Socket for TcpStream {
@@ -96,12 +93,8 @@ impl Socket for TcpStream {
         self.peer_addr().ok().map(Transport::Tcp)
     }
 
-    fn send_state(&self) -> Option<SendState> {
-        tcp_info::send_state(self)
-    }
-
-    fn set_user_timeout(&self, timeout: Option<Duration>) {
-        tcp::set_user_timeout(self, timeout);
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self)
     }
 }
 
@@ -504,12 +497,14 @@ impl Outbox {
             let mut state = self.lock();
             std::mem::take(&mut state.has_sent) || state.unsent_bytes > 0 || is_stalled
         };
-        if must_ask { self.io().socket.send_state() } else { None }
+        if must_ask { self.io().socket.tcp().and_then(tcp_info::send_state) } else { None }
     }
 
     /// Sets the socket's user timeout, or turns it off.
     pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) {
-        self.io().socket.set_user_timeout(timeout);
+        if let Some(tcp) = self.io().socket.tcp() {
+            tcp::set_user_timeout(tcp, timeout);
+        }
     }
 }
 

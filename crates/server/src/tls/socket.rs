@@ -3,7 +3,6 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -11,7 +10,6 @@ use tokio_rustls::server::TlsStream;
 
 use crate::identity::secure_transport::Transport;
 use crate::outbox::Socket;
-use crate::tcp_info::SendState;
 
 /// A TLS connection. Boxed, because TLS keeps more than a kilobyte of state for each connection.
 #[derive(Debug)]
@@ -20,10 +18,6 @@ pub(crate) struct TlsSocket(Box<TlsStream<TcpStream>>);
 impl TlsSocket {
     pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
         Self(Box::new(stream))
-    }
-
-    fn tcp(&self) -> &TcpStream {
-        self.0.get_ref().0
     }
 }
 
@@ -52,14 +46,10 @@ impl AsyncWrite for TlsSocket {
 
 impl Socket for TlsSocket {
     fn transport(&self) -> Option<Transport> {
-        self.tcp().peer_addr().ok().map(Transport::Tls)
+        self.0.get_ref().0.peer_addr().ok().map(Transport::Tls)
     }
 
-    fn send_state(&self) -> Option<SendState> {
-        self.tcp().send_state()
-    }
-
-    fn set_user_timeout(&self, timeout: Option<Duration>) {
-        self.tcp().set_user_timeout(timeout);
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.0.get_ref().0)
     }
 }
