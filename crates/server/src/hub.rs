@@ -293,6 +293,11 @@ impl Hub {
         self.with_effects(|board, effects| board.identified(session, answer, effects));
     }
 
+    /// Answers the `WIRE` of a session with the figures of its connection.
+    fn describe_connection(&self, session: SessionId, figures: &str) {
+        self.with_effects(|board, effects| board.connection_described(session, figures, effects));
+    }
+
     /// The outbox of a session is below its soft mark again.
     pub(crate) fn outbox_has_room(&self, session: SessionId) {
         self.with_effects(|board, effects| board.outbox_has_room(session, effects));
@@ -372,6 +377,8 @@ struct Deferred {
 enum DeferredCall {
     /// Begin a check for the session with this outbox.
     Identify(SessionId, Arc<Outbox>, IdentityRequest),
+    /// Answer the `WIRE` of the session with this outbox.
+    Describe(SessionId, Arc<Outbox>),
     /// Answer a command of the operator.
     Operated(OperatorTicket, Result<(), ErrorCode>),
 }
@@ -396,6 +403,7 @@ impl Deferred {
                 DeferredCall::Identify(session, outbox, request) => {
                     hub.identities.start(session, outbox.transport(), request);
                 }
+                DeferredCall::Describe(session, outbox) => hub.describe_connection(session, &outbox.wire_figures()),
                 DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
             }
         }

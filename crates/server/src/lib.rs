@@ -34,6 +34,7 @@ mod tcp_info;
 mod telemetry;
 mod throttle;
 pub mod tls;
+mod wire_figures;
 
 pub use hub::StoreStartError;
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};

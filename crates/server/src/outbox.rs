@@ -55,7 +55,7 @@ use tokio::net::TcpStream;
 
 use crate::identity::secure_transport::Transport;
 use crate::tcp_info::SendState;
-use crate::{buffers, tcp, tcp_info};
+use crate::{buffers, tcp, tcp_info, wire_figures};
 
 /// The bounds of every outbox.
 #[derive(Clone, Copy, Debug)]
@@ -481,6 +481,11 @@ impl Outbox {
     /// How the bytes travel, and from where.
     pub(crate) fn transport(&self) -> Option<Transport> {
         self.io().socket.transport()
+    }
+
+    /// The figures of the connection that `WIRE` shows.
+    pub(crate) fn wire_figures(&self) -> String {
+        wire_figures::of(&self.io().socket)
     }
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {

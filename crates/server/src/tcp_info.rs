@@ -1,4 +1,4 @@
-//! What the system knows about the bytes that a peer has not acknowledged.
+//! What the system knows about a TCP connection, and about the bytes that its peer has not acknowledged.
 //!
 //! A socket takes bytes long before the peer has them: the kernel may hold megabytes. So progress is measured by the
 //! peer's acknowledgements (RFC 9293 §3.4), which only the kernel sees.
@@ -25,21 +25,48 @@ pub(crate) struct SendState {
     pub(crate) silence: Duration,
 }
 
+/// What the kernel reports of a connection.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy)]
+pub(crate) struct TcpInfo {
+    info: libc::tcp_info,
+    /// The kernel has reported so many bytes of `info`. The rest is zero.
+    len: usize,
+}
+
+#[cfg(target_os = "linux")]
+impl TcpInfo {
+    /// Asks the kernel. `None` if it does not answer, for example because the connection has ended.
+    #[expect(unsafe_code, reason = "std, socket2 and rustix do not read TCP_INFO")]
+    pub(crate) fn read(socket: &TcpStream) -> Option<Self> {
+        use std::os::fd::AsRawFd as _;
+
+        // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value. An older kernel writes a shorter
+        // struct, and leaves the rest as it is.
+        let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+        let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
+        let fd = socket.as_raw_fd();
+        // SAFETY: the pointers come from live, exclusive local variables, and `getsockopt` writes at most `len` bytes.
+        let result =
+            unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len) };
+        (result == 0).then(|| Self { info, len: usize::try_from(len).unwrap_or_default() })
+    }
+
+    /// The fields. Those that the kernel has not reported are zero.
+    pub(crate) fn fields(&self) -> &libc::tcp_info {
+        &self.info
+    }
+
+    /// The number of bytes of the fields that the kernel has reported.
+    pub(crate) fn reported_bytes(&self) -> usize {
+        self.len
+    }
+}
+
 /// The state of the sending direction. `None` if the system does not report it.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "std, socket2 and rustix do not read TCP_INFO")]
 pub(crate) fn send_state(socket: &TcpStream) -> Option<SendState> {
-    use std::os::fd::AsRawFd as _;
-
-    // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value. An older kernel writes a shorter
-    // struct, and leaves the rest as it is.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut len = libc::socklen_t::try_from(size_of::<libc::tcp_info>()).ok()?;
-    // SAFETY: the pointers come from live, exclusive local variables, and `getsockopt` writes at most `len` bytes.
-    let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
-    };
-    (result == 0).then(|| interpret(&info, usize::try_from(len).unwrap_or_default()))
+    TcpInfo::read(socket).map(|TcpInfo { info, len }| interpret(&info, len))
 }
 
 /// Number of unanswered zero-window probes that shows a silent peer. One probe may be lost, and the next may follow
@@ -71,15 +98,24 @@ pub(crate) fn send_state(_socket: &TcpStream) -> Option<SendState> {
 }
 
 #[cfg(all(test, target_os = "linux"))]
+impl TcpInfo {
+    /// The report of a kernel that knows the first `len` bytes of these fields.
+    pub(crate) fn sample(fields: impl FnOnce(libc::tcp_info) -> libc::tcp_info, len: usize) -> Self {
+        // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value.
+        #[expect(unsafe_code, reason = "`tcp_info` has no default value")]
+        let zero: libc::tcp_info = unsafe { std::mem::zeroed() };
+        Self { info: fields(zero), len }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
     /// What a kernel reports that has sent all bytes but not received their acknowledgements.
     fn info() -> libc::tcp_info {
-        // SAFETY: `tcp_info` is a struct of integers, so all zeros are a valid value.
-        #[expect(unsafe_code, reason = "`tcp_info` has no default value")]
-        let info: libc::tcp_info = unsafe { std::mem::zeroed() };
-        libc::tcp_info { tcpi_unacked: 1, tcpi_snd_wnd: 1000, ..info }
+        let fields = |zero| libc::tcp_info { tcpi_unacked: 1, tcpi_snd_wnd: 1000, ..zero };
+        TcpInfo::sample(fields, 0).info
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub trait Effects {
 /// Performs the further effects of version 2 of the protocol: those of conversations and accounts.
 ///
 /// None of these methods waits. The answers to [`append`](StoreEffects::append), [`read`](StoreEffects::read),
-/// [`identify`](StoreEffects::identify) and [`notify_of_room`](StoreEffects::notify_of_room) come later, as events of
-/// the switchboard.
+/// [`identify`](StoreEffects::identify), [`notify_of_room`](StoreEffects::notify_of_room) and
+/// [`describe_connection`](StoreEffects::describe_connection) come later, as events of the switchboard.
 pub trait StoreEffects: Effects {
     /// Whether the outbox of `session` is below its soft mark.
     fn has_room(&self, session: SessionId) -> bool;
@@ -71,6 +71,10 @@ pub trait StoreEffects: Effects {
 
     /// Asks for a check of an identity. [`identified`](crate::Switchboard::identified) is called with the answer.
     fn identify(&mut self, session: SessionId, request: IdentityRequest);
+
+    /// Asks for the figures of a session's connection, which only the shell knows.
+    /// [`connection_described`](crate::Switchboard::connection_described) is called with them.
+    fn describe_connection(&mut self, session: SessionId);
 
     /// The store has the changes of a command of the operator, or they are lost, and their outcome is unknown.
     fn operated(&mut self, _ticket: OperatorTicket, _result: Result<(), ErrorCode>) {}

@@ -72,6 +72,10 @@ impl StoreEffects for Shell {
         self.identity_requests.push_back((session, request));
     }
 
+    fn describe_connection(&mut self, session: SessionId) {
+        panic!("no test sends WIRE, but {session:?} does");
+    }
+
     fn wall_clock(&self) -> UnixMillis {
         UnixMillis(1_795_903_837_123)
     }

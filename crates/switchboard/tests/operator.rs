@@ -68,6 +68,10 @@ impl StoreEffects for Shell {
         self.operated.push((ticket, result));
     }
 
+    fn describe_connection(&mut self, session: SessionId) {
+        panic!("no test sends WIRE, but {session:?} does");
+    }
+
     fn wall_clock(&self) -> UnixMillis {
         UnixMillis(1_795_903_837_123)
     }

@@ -127,6 +127,8 @@ impl BareStage {
             } else if !self.effects.holds && self.effects.home.waiting() > 0 {
                 let position = self.effects.home.commit();
                 self.board.durable(position, &mut self.effects);
+            } else if let Some(session) = self.effects.undescribed.pop_front() {
+                self.board.connection_described(session, "", &mut self.effects);
             } else if let Some((ticket, query)) = self.effects.questions.pop_front() {
                 let answer = self.effects.home.answer(&query);
                 self.board.answer(ticket, answer, &mut self.effects);

@@ -129,6 +129,10 @@ impl StoreEffects for Shell {
         self.identity_requests.push((session, request));
     }
 
+    fn describe_connection(&mut self, session: SessionId) {
+        panic!("no test sends WIRE, but {session:?} does");
+    }
+
     fn wall_clock(&self) -> UnixMillis {
         UnixMillis(self.clock)
     }

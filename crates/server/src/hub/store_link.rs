@@ -185,6 +185,12 @@ impl StoreEffects for TurnEffects<'_> {
         }
     }
 
+    fn describe_connection(&mut self, session: SessionId) {
+        if let Some(outbox) = self.outboxes.get(session) {
+            self.deferred.calls.push(DeferredCall::Describe(session, Arc::clone(outbox)));
+        }
+    }
+
     fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {
         self.deferred.calls.push(DeferredCall::Operated(ticket, result));
     }

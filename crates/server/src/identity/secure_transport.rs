@@ -22,6 +22,15 @@ impl Transport {
         }
     }
 
+    /// The word for it in `WIRE_OK`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Unix => "unix",
+        }
+    }
+
     /// Whether nobody between the two ends can read the bytes. A forwarded connection counts as one from the machine
     /// that forwards it: through `ssh -L`, a peer on loopback is as safe as SSH.
     fn is_secure(self) -> bool {

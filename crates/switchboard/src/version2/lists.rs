@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{self, Reply, Target, Words};
+use switchboard_protocol::version2::{self, Reply, Target};
 
 use super::commit_queue::QueuedOutput;
 use super::news::ReadMarker;
@@ -321,13 +321,6 @@ impl Switchboard {
         }
         self.reply(from, if is_watching { &Reply::WatchOk } else { &Reply::UnwatchOk }, effects);
         Ok(())
-    }
-
-    /// `WIRE`: the state of the connection.
-    pub(super) fn wire(&mut self, from: SessionId, effects: &mut impl StoreEffects) {
-        let state = &self.version2.sessions[&from];
-        let values = format!("open={} waiting={}", state.open.len(), state.queued_outputs);
-        self.send_now(from, &Reply::WireOk { values: Words::from_space_separated(&values) }, effects);
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) mod state;
 mod target;
 mod version1;
 mod view;
+mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -375,7 +376,7 @@ impl Switchboard {
             Command::Watch => self.watch(from, true, effects),
             Command::Unwatch => self.watch(from, false, effects),
             Command::Wire => {
-                self.wire(from, effects);
+                effects.describe_connection(from);
                 Ok(())
             }
         }

@@ -20,6 +20,8 @@ pub(super) struct StageEffects {
     pub(super) holds: bool,
     pub(super) questions: VecDeque<(Ticket, Query)>,
     pub(super) identity_requests: VecDeque<(SessionId, IdentityRequest)>,
+    /// The sessions that ask for the figures of their connections.
+    pub(super) undescribed: VecDeque<SessionId>,
     /// Whether checks of identities wait for a direction.
     pub(super) holds_checks: bool,
     pub(super) resumed: VecDeque<SessionId>,
@@ -129,6 +131,10 @@ impl StoreEffects for StageEffects {
 
     fn identify(&mut self, session: SessionId, request: IdentityRequest) {
         self.identity_requests.push_back((session, request));
+    }
+
+    fn describe_connection(&mut self, session: SessionId) {
+        self.undescribed.push_back(session);
     }
 
     fn wall_clock(&self) -> UnixMillis {
