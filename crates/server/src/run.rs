@@ -141,7 +141,7 @@ pub async fn run_with_store(
 
     acceptors.shutdown().await;
     hub.stop();
-    tracing::info!(target: telemetry::SERVER, sessions = admission.sessions(), "stopping");
+    tracing::info!(target: telemetry::SERVER, open_sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();
     let abandoned = if drained { 0 } else { hub.close_now() };
     if abandoned > 0 {
