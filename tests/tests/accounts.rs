@@ -137,6 +137,17 @@ fn secrets_are_in_no_log_no_reply_and_no_file() {
     find("standard error", &std::fs::read(&errors).expect("the file of standard error"));
     find("a reply", replies.join("\n").as_bytes());
     assert!(log.contains(r#""name":"Noy""#), "{log}");
+    let failures = log.lines().filter(|line| line.contains(r#""message":"login failed""#));
+    let field = |line: &str, name: &str| {
+        let value = line.split_once(&format!(r#""{name}":""#)).map(|(_, after)| after.split('"').next());
+        value.flatten().unwrap_or_default().to_owned()
+    };
+    let failures = failures.map(|line| ["account", "proof", "why"].map(|name| field(line, name)));
+    let expected =
+        [("noy", "password"), ("noy", "password"), ("nobody", "password"), ("noy", "token"), ("noy", "token")];
+    let expected = expected.map(|(account, proof)| [account, proof, "wrong"].map(str::to_owned));
+    assert_eq!(failures.collect::<Vec<_>>(), expected);
+    assert!(log.lines().all(|line| !line.contains("login failed") || field(line, "peer").starts_with("127.0.0.1:")));
 }
 
 /// Sends a line, and notes its reply, which must begin with `expected`.

@@ -11,6 +11,7 @@
 
 pub(crate) mod challenge;
 pub(crate) mod checker;
+pub(crate) mod failed_logins;
 pub(crate) mod login_throttle;
 pub(crate) mod password;
 pub(crate) mod random;

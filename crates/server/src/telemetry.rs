@@ -41,6 +41,13 @@ pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
     tracing::info!(target: SESSIONS, %session, %code, name, "refused");
 }
 
+/// Logs a login that was refused. `account`: a valid name, if the client gave one. `unlogged`: failures since the last of
+/// these lines that are not logged.
+pub(crate) fn login_failed(peer: Option<SocketAddr>, account: Option<&str>, proof: &str, why: &str, unlogged: u64) {
+    let peer = peer.map(tracing::field::display);
+    tracing::info!(target: SESSIONS, peer, account, proof, why, unlogged, "login failed");
+}
+
 /// A new directory has no accounts: an operator who expects some has named the wrong one.
 pub(crate) fn store_opened(data: &Path, accounts: usize, conversations: usize) {
     tracing::info!(target: SERVER, data = %data.display(), accounts, conversations, "store opened");

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::challenge::{Challenge, SERVER_ID_BYTES, ServerIdentity};
 use super::checker::{CheckLimits, SecretChecker};
+use super::failed_logins::{FailedLogins, Login};
 use super::login_throttle::{LoginThrottle, Origin, Outcome};
 use super::random::random_bytes;
 use super::secure_transport::Transport;
@@ -41,6 +42,7 @@ struct Start {
 struct Shared {
     checker: SecretChecker,
     throttle: Mutex<LoginThrottle>,
+    failed_logins: Mutex<FailedLogins>,
     settings: Settings,
     /// In the challenges that clients sign.
     server_id: [u8; SERVER_ID_BYTES],
@@ -51,6 +53,7 @@ impl IdentityService {
         let shared = Shared {
             checker: SecretChecker::new(CheckLimits::default()),
             throttle: Mutex::new(LoginThrottle::new()),
+            failed_logins: Mutex::new(FailedLogins::new(Instant::now())),
             settings: settings.clone(),
             server_id,
         };
@@ -95,7 +98,19 @@ async fn answer_always(check: impl Future<Output = IdentityAnswer> + Send + 'sta
 }
 
 impl Shared {
+    /// Checks, and logs a login that fails.
     async fn answer(&self, transport: Option<Transport>, request: IdentityRequest) -> IdentityAnswer {
+        let login = Login::of(&request);
+        let answer = self.check(transport, request).await;
+        if let Some(login) = login {
+            let peer = transport.and_then(Transport::peer);
+            let mut log = self.failed_logins.lock().unwrap_or_else(PoisonError::into_inner);
+            log.log(&login, peer, &answer, Instant::now());
+        }
+        answer
+    }
+
+    async fn check(&self, transport: Option<Transport>, request: IdentityRequest) -> IdentityAnswer {
         match request {
             IdentityRequest::HashPassword(_)
             | IdentityRequest::CheckPassword { .. }
