@@ -28,6 +28,7 @@ mod report;
 mod room;
 mod run;
 mod schedule;
+mod session;
 mod session_pool;
 mod stall_timer;
 mod target;

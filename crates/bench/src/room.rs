@@ -11,7 +11,8 @@ use crate::latency_recorder::LatencyRecorder;
 use crate::payload::{PayloadChecker, PayloadSequence, stream_of};
 use crate::protocol::Protocol;
 use crate::schedule::Schedule;
-use crate::session_pool::{SessionEvent, SessionPool, event_error};
+use crate::session::{SessionEvent, event_error};
+use crate::session_pool::SessionPool;
 
 /// The writers and readers of a room. Their sessions have consecutive numbers: first the writers, then the readers.
 #[derive(Debug)]

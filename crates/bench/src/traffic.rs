@@ -12,7 +12,8 @@ use crate::payload::{PayloadChecker, PayloadSequence};
 use crate::protocol::Protocol;
 use crate::room::{Room, RoomCounts};
 use crate::schedule::Schedule;
-use crate::session_pool::{SessionEvent, SessionPool, event_error};
+use crate::session::{SessionEvent, event_error};
+use crate::session_pool::SessionPool;
 use crate::stall_timer::StallTimer;
 
 /// Messages that a flood sends in one poll. They are few, so that measured messages do not wait for them in the load

@@ -10,7 +10,7 @@ use crate::progress::{Phase, Progress};
 use crate::protocol::{ClientProfile, Protocol};
 use crate::report::{ChurnMetrics, Metrics, Report, per_server_cpu_second};
 use crate::run::Run;
-use crate::session_pool::{SessionEvent, event_error};
+use crate::session::{SessionEvent, event_error};
 use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
