@@ -398,10 +398,11 @@ impl Connection {
     /// Shuts down the write side, and then reads until the client closes. Ready when the connection can be closed.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // After `Quit`, the connection has read all bytes of the client. After `Reset`, it is broken. In both cases
-            // there is no reason to linger.
-            if matches!(reason, CloseReason::Quit | CloseReason::Reset)
+            // After `Reset`, the connection is broken. After `Quit`, it has read all bytes of the client, so there is no
+            // reason to linger.
+            if reason == CloseReason::Reset
                 || ready!(self.outbox.poll_shutdown(cx)).is_err()
+                || reason == CloseReason::Quit
             {
                 return Poll::Ready(());
             }
