@@ -193,7 +193,7 @@ fn make_certificate(folder: &Path) {
 }
 
 #[test]
-fn renewed_certificate_is_used_after_hup_and_a_damaged_one_is_not() {
+fn renewed_certificate_is_used_at_once_and_a_damaged_one_is_not() {
     let folder = TempDir::new().expect("a temporary folder");
     make_certificate(folder.path());
     let files = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
@@ -206,19 +206,35 @@ fn renewed_certificate_is_used_after_hup_and_a_damaged_one_is_not() {
     };
     let mut early = talk(server.address, certificate());
 
-    make_certificate(server.folder.path());
-    let renewed = certificate();
-    server.process.signal("HUP");
-    server.process.log_line_with("TLS certificate");
-    talk(server.address, renewed.clone());
-    early.send("PING");
-    early.expect("PONG");
+    // With a signal, and without one: the server sees that the files are others.
+    for signal in [Some("HUP"), None] {
+        // As programs that renew certificates do: each file is replaced by a complete one.
+        let new = TempDir::new_in(server.folder.path()).expect("a temporary folder");
+        make_certificate(new.path());
+        for file in ["certificate.pem", "key.pem"] {
+            fs::rename(new.path().join(file), server.folder.path().join(file)).expect("a new file");
+        }
+        let renewed = certificate();
+        if let Some(signal) = signal {
+            server.process.signal(signal);
+        }
+        server.process.log_line_with("\"TLS certificate\"");
+        talk(server.address, renewed);
+        early.send("PING");
+        early.expect("PONG");
+    }
 
+    let last = certificate();
     fs::write(&files[1], "damaged").expect("a file");
-    server.process.signal("HUP");
     let error = server.process.log_line_with("certificate not reloaded");
     assert!(error.contains("this is not a private key in PEM"), "{error}");
-    talk(server.address, renewed);
+    talk(server.address, last.clone());
+    // A certificate with the key of another one is refused, too.
+    let other = TempDir::new().expect("a temporary folder");
+    make_certificate(other.path());
+    fs::copy(other.path().join("key.pem"), &files[1]).expect("a new file");
+    server.process.log_line_with("certificate not reloaded");
+    talk(server.address, last);
 }
 
 #[test]

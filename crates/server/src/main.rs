@@ -2,18 +2,18 @@
 
 mod signals;
 
+use std::convert::Infallible;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use switchboard_protocol::Dialect;
 use switchboard_server::logging::{self, Log};
 use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
-use switchboard_server::tls::{CertificateError, CertificateSource, Fingerprints, Tls};
+use switchboard_server::tls::{CertificateError, CertificateSource, Tls};
 use switchboard_server::{BindError, Listener, Settings, run};
 use tokio::runtime::{Builder, Runtime};
 
@@ -35,9 +35,6 @@ const FILES_BESIDE_SESSIONS: u64 = 32;
 /// Number of task polls between two checks for I/O events. The checks are rare enough to cost little. They are frequent
 /// enough that a connection's second attempt to read finds the bytes that have arrived since the first.
 const EVENT_INTERVAL: u32 = 16;
-
-/// Time between two looks at the files of the certificate. Programs that renew it do so days before it expires.
-const CERTIFICATE_CHECK: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
@@ -117,7 +114,7 @@ async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Err
     };
     tokio::select! {
         served = run(listeners, config.settings.clone(), stopped) => served?,
-        () = watch_certificate(tls.as_ref()) => unreachable!("the watch never ends"),
+        never = watch_certificate(tls.as_ref()) => match never {},
     };
     Ok(())
 }
@@ -125,7 +122,7 @@ async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Err
 /// Reads or makes the certificate, and logs by which fingerprint clients recognize it.
 fn load_tls(config: &Config) -> Result<Tls, CertificateError> {
     let tls = Tls::new(config.certificate.clone(), config.tls_oldest)?;
-    log_certificate(&tls);
+    tls.log_certificate();
     if config.certificate == CertificateSource::Temporary {
         tracing::warn!(
             target: SERVER,
@@ -136,32 +133,12 @@ fn load_tls(config: &Config) -> Result<Tls, CertificateError> {
     Ok(tls)
 }
 
-fn log_certificate(tls: &Tls) {
-    let Fingerprints { certificate, key } = tls.fingerprints();
-    tracing::info!(target: SERVER, fingerprint = certificate, key, "TLS certificate");
-}
-
-/// Reads the certificate again from time to time. Never returns.
-async fn watch_certificate(tls: Option<&Tls>) {
-    let Some(tls) = tls else { return std::future::pending().await };
-    let mut reported = None;
-    loop {
-        tokio::time::sleep(CERTIFICATE_CHECK).await;
-        let error = reload_certificate(tls).err().map(|error| error.to_string());
-        if let Some(error) = &error
-            && reported.as_ref() != Some(error)
-        {
-            tracing::error!(target: SERVER, error, "certificate not reloaded: the old one stays");
-        }
-        reported = error;
+/// Reads the certificate again when its files change. Never returns.
+async fn watch_certificate(tls: Option<&Tls>) -> Infallible {
+    match tls {
+        Some(tls) => tls.watch().await,
+        None => std::future::pending().await,
     }
-}
-
-fn reload_certificate(tls: &Tls) -> Result<(), CertificateError> {
-    if tls.reload()? {
-        log_certificate(tls);
-    }
-    Ok(())
 }
 
 async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindError> {
@@ -183,8 +160,8 @@ async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindE
 async fn wait_for_stop(mut signals: Signals, config: &Config, tls: Option<&Tls>, log: &Log) {
     let mut log_level = config.log_level.clone();
     while signals.next().await == Request::Reload {
-        if let Some(Err(error)) = tls.map(reload_certificate) {
-            tracing::error!(target: SERVER, %error, "certificate not reloaded: the old one stays");
+        if let Some(tls) = tls {
+            tls.reload();
         }
         reload(config, &mut log_level, log);
     }

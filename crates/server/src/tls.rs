@@ -4,10 +4,11 @@
 //! recognize a self-made certificate by the fingerprint that the server prints, so its key stays the same for ever.
 
 mod certificate;
+mod renewal;
 mod socket;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -19,6 +20,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, version};
 
 pub use self::certificate::{CertificateError, CertificateSource, Fingerprints};
+use self::renewal::FileStates;
 pub(crate) use self::socket::TlsSocket;
 
 /// Maximum time of a handshake: two round trips over a bad mobile link, with each packet lost twice.
@@ -44,6 +46,8 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     certificate: Arc<SharedCertificate>,
     source: CertificateSource,
+    /// The states of the files at the last read.
+    read_states: Arc<Mutex<Option<FileStates>>>,
 }
 
 impl Tls {
@@ -54,7 +58,9 @@ impl Tls {
     /// [`CertificateError`] names the file and the fault.
     #[expect(clippy::missing_panics_doc, reason = "the provider supports both versions")]
     pub fn new(source: CertificateSource, oldest: TlsVersion) -> Result<Self, CertificateError> {
-        let certificate = Arc::new(SharedCertificate(RwLock::new(Arc::new(source.load()?))));
+        source.prepare()?;
+        let read_states = Arc::new(Mutex::new(source.file_states()));
+        let certificate = Arc::new(SharedCertificate(RwLock::new(Arc::new(source.read()?))));
         let versions: &[_] = match oldest {
             TlsVersion::Tls12 => &[&version::TLS13, &version::TLS12],
             TlsVersion::Tls13 => &[&version::TLS13],
@@ -69,16 +75,12 @@ impl Tls {
         if let Ok(ticketer) = ring::Ticketer::new() {
             config.ticketer = ticketer;
         }
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, source })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, source, read_states })
     }
 
     /// Reads the files of the certificate again, for later handshakes. Returns whether it is another one. After an error,
     /// the old certificate stays.
-    ///
-    /// # Errors
-    ///
-    /// [`CertificateError`] names the file and the fault.
-    pub fn reload(&self) -> Result<bool, CertificateError> {
+    fn read_again(&self) -> Result<bool, CertificateError> {
         if self.source == CertificateSource::Temporary {
             return Ok(false);
         }

@@ -77,8 +77,8 @@ pub enum CertificateError {
 }
 
 impl CertificateSource {
-    /// Reads the certificate. Makes a self-made one if it is not there, with the key that is there.
-    pub(super) fn load(&self) -> Result<CertifiedKey, CertificateError> {
+    /// Makes a self-made certificate if it is not there, with the key that is there.
+    pub(super) fn prepare(&self) -> Result<(), CertificateError> {
         if let Self::SelfMade(directory) = self {
             let [certificate, key] = self_made_files(directory);
             if !key.exists() {
@@ -90,7 +90,16 @@ impl CertificateSource {
                 write(&certificate, &self_made(&key)?)?;
             }
         }
-        self.read()
+        Ok(())
+    }
+
+    /// The files of the certificate and of its key.
+    pub(super) fn files(&self) -> Option<[PathBuf; 2]> {
+        match self {
+            Self::Files { certificate, key } => Some([certificate.clone(), key.clone()]),
+            Self::SelfMade(directory) => Some(self_made_files(directory)),
+            Self::Temporary => None,
+        }
     }
 
     /// Reads the certificate.
@@ -205,7 +214,10 @@ mod tests {
     fn self_made_certificate_stays_the_same_and_its_key_is_private() {
         let directory = tempfile::tempdir().expect("a directory");
         let source = CertificateSource::SelfMade(directory.path().to_owned());
-        let fingerprints = || Fingerprints::of(&source.load().expect("a certificate"));
+        let fingerprints = || {
+            source.prepare().expect("a directory");
+            Fingerprints::of(&source.read().expect("a certificate"))
+        };
         let first = fingerprints();
         assert_eq!(fingerprints(), first);
         let mode = fs::metadata(directory.path().join(KEY_FILE)).expect("a key").permissions().mode();
@@ -215,7 +227,7 @@ mod tests {
         assert!(source.read().is_err(), "a missing file is not made while the server runs");
         let renewed = fingerprints();
         assert_eq!((renewed.key == first.key, renewed.certificate == first.certificate), (true, false));
-        let other = CertificateSource::Temporary.load().expect("a certificate");
+        let other = CertificateSource::Temporary.read().expect("a certificate");
         assert_ne!(Fingerprints::of(&other), first);
     }
 
@@ -224,7 +236,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| directory.path().join(name));
         let source = CertificateSource::Files { certificate: certificate.clone(), key: key.clone() };
-        let error = || source.load().expect_err("the files are not usable").to_string();
+        let error = || source.read().expect_err("the files are not usable").to_string();
         assert!(error().contains("certificate.pem: No such file"), "{}", error());
 
         let [first, second] = [(); 2].map(|()| KeyPair::generate().expect("a key"));
