@@ -53,6 +53,12 @@ pub enum Error {
         /// The error of the connection. `None` if the server closed it cleanly.
         source: Option<io::Error>,
     },
+    /// TLS failed: the server speaks no TLS, or shows a certificate that is not accepted.
+    #[error("the TLS of a session failed: {source}")]
+    Tls {
+        /// The error of TLS.
+        source: io::Error,
+    },
     /// No session made progress within the timeout.
     #[error("the server sent nothing for {waited:?} while {sessions} sessions waited {waiting_for}")]
     Silent {

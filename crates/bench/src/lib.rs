@@ -30,9 +30,11 @@ mod run;
 mod schedule;
 mod session;
 mod session_pool;
+mod socket;
 mod stall_timer;
 mod target;
 mod traffic;
+mod transport;
 mod usage;
 mod workload;
 
@@ -45,5 +47,6 @@ pub use report::{
     ChurnMetrics, FanoutMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report, ResumeMetrics,
 };
 pub use target::Target;
+pub use transport::{TlsClient, Transport};
 pub use usage::{CpuUsage, ServerUsage};
 pub use workload::{Churn, Fanout, Idle, Isolation, MessageLoad, Pairs, Rate, Resume, Timing};

@@ -1,11 +1,12 @@
 //! One blocking session of version 2, for workloads that follow a single client.
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::protocol::record_text;
+use crate::socket::Socket;
 use crate::target::Target;
 
 /// Size of the read buffer in bytes.
@@ -13,7 +14,7 @@ const READ_BYTES: usize = 128 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct LineClient {
-    socket: BufReader<TcpStream>,
+    socket: BufReader<Socket<TcpStream>>,
     line: Vec<u8>,
     timeout: Duration,
 }
@@ -36,6 +37,7 @@ impl LineClient {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(target.timeout))?;
         socket.set_write_timeout(Some(target.timeout))?;
+        let socket = Socket::new(socket, &target.transport)?;
         let socket = BufReader::with_capacity(READ_BYTES, socket);
         let mut client = Self { socket, line: Vec::new(), timeout: target.timeout };
         client.send(b"HELLO 2\n")?;
@@ -82,7 +84,7 @@ impl LineClient {
 
     /// Closes the session, and waits until the server has closed it, too.
     pub(crate) fn close(mut self) -> Result<(), Error> {
-        self.socket.get_ref().shutdown(Shutdown::Write)?;
+        self.socket.get_mut().close_sending();
         io::copy(&mut self.socket, &mut io::sink()).map(|_| ()).map_err(|error| self.describe(error))
     }
 

@@ -6,16 +6,17 @@ use mio::net::TcpStream;
 
 use crate::error::Error;
 use crate::protocol::{ClientProfile, Protocol, ServerFrame};
+use crate::socket::Socket;
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) client: ClientProfile,
-    pub(crate) socket: Option<TcpStream>,
+    pub(crate) socket: Option<Socket<TcpStream>>,
     pub(crate) state: SessionState,
     /// The start of an incomplete frame.
     partial: Vec<u8>,
     /// Bytes that the socket has not accepted.
-    pub(crate) backlog: Vec<u8>,
+    backlog: Vec<u8>,
     /// Number of answers that the session waits for.
     pub(crate) awaited: u32,
 }
@@ -76,6 +77,11 @@ impl Session {
         accepted
     }
 
+    /// Whether the session has bytes that its socket has not sent.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty() || self.socket.as_ref().is_some_and(Socket::has_unsent)
+    }
+
     /// Handles a writable socket: finishes the connection, or writes the backlog.
     pub(crate) fn flush<P: Protocol>(
         &mut self,
@@ -85,7 +91,13 @@ impl Session {
     ) {
         if self.state == SessionState::Connecting {
             self.finish_connect(protocol, out_buffer, on_event);
-        } else if !self.backlog.is_empty() {
+            return;
+        }
+        if let Some(socket) = &mut self.socket {
+            // A broken socket reports its error at the next read.
+            let _ = socket.flush();
+        }
+        if !self.backlog.is_empty() {
             let backlog = std::mem::take(&mut self.backlog);
             let accepted = self.write(&backlog);
             self.backlog.extend_from_slice(&backlog[accepted..]);
@@ -98,8 +110,8 @@ impl Session {
         out_buffer: &mut Vec<u8>,
         on_event: &mut impl FnMut(SessionEvent<'_>),
     ) {
-        let Some(socket) = &self.socket else { return };
-        match socket.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| socket.peer_addr()) {
+        let Some(tcp) = self.socket.as_ref().map(Socket::tcp) else { return };
+        match tcp.take_error().and_then(|error| error.map_or(Ok(()), Err)).and_then(|()| tcp.peer_addr()) {
             Ok(_) if self.start(protocol, out_buffer) => on_event(SessionEvent::Ready),
             Ok(_) => {}
             // The connection is not established yet.
@@ -115,6 +127,10 @@ impl Session {
     /// answer.
     pub(crate) fn start<P: Protocol>(&mut self, protocol: &P, out_buffer: &mut Vec<u8>) -> bool {
         self.state = SessionState::Open;
+        if let Some(socket) = &mut self.socket {
+            // The handshake of TLS begins, also if the protocol has no first bytes.
+            let _ = socket.flush();
+        }
         let mut awaited = 0;
         self.send(out_buffer, |client, out| awaited = protocol.open(client, out));
         self.awaited = awaited;
@@ -136,6 +152,7 @@ impl Session {
         }
         out_buffer.clear();
         while let Some(socket) = &mut self.socket {
+            let is_drained_by_short_read = socket.is_drained_by_short_read() && !until_end;
             let partial_len = self.partial.len();
             read_buffer[..partial_len].copy_from_slice(&self.partial);
             let error = match socket.read(&mut read_buffer[partial_len..]) {
@@ -143,8 +160,7 @@ impl Session {
                 Ok(count) => {
                     self.partial.clear();
                     self.decode(protocol, &read_buffer[..partial_len + count], out_buffer, &mut on_event);
-                    // A short read means an empty socket (epoll(7)).
-                    if partial_len + count < read_buffer.len() && !until_end {
+                    if is_drained_by_short_read && partial_len + count < read_buffer.len() {
                         break;
                     }
                     continue;
@@ -195,6 +211,9 @@ pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usi
     match event {
         SessionEvent::Refused(text) => {
             Some(Error::Refused { text: String::from_utf8_lossy(text).into_owned(), session, sessions })
+        }
+        SessionEvent::Closed(Some(source)) if source.kind() == io::ErrorKind::InvalidData => {
+            Some(Error::Tls { source })
         }
         SessionEvent::Closed(source) => Some(Error::Closed { session, sessions, source }),
         SessionEvent::Unreachable(_) | SessionEvent::Ready | SessionEvent::Message(_) | SessionEvent::Acknowledged => {

@@ -4,7 +4,6 @@
 //! incomplete frame and the bytes that its socket has not accepted.
 
 use std::io;
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::payload::PAYLOAD_MAX_BYTES;
 use crate::protocol::{ClientProfile, Protocol};
 use crate::session::{Session, SessionEvent, SessionState, event_error};
+use crate::socket::Socket;
 use crate::stall_timer::StallTimer;
 use crate::target::Target;
 
@@ -71,7 +71,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         crate::open_files::raise_limit(sessions)?;
         Ok(Self {
             protocol,
-            target: *target,
+            target: target.clone(),
             connector: Connector::new(target.addr),
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
@@ -123,7 +123,7 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         self.sessions[number] = Session::new(client);
         self.connect(number)?;
         let session = &mut self.sessions[number];
-        let is_connected = session.socket.as_ref().is_some_and(|socket| socket.peer_addr().is_ok());
+        let is_connected = session.socket.as_ref().is_some_and(|socket| socket.tcp().peer_addr().is_ok());
         if is_connected && session.start(self.protocol, &mut self.out_buffer) {
             self.ready.push(number);
         }
@@ -132,12 +132,12 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
 
     fn connect(&mut self, number: usize) -> Result<(), Error> {
         let (addr, open) = (self.target.addr, self.connector.opened());
-        let socket = self.connector.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
+        let tcp = self.connector.connect(addr).map_err(|source| Error::Connect { addr, open, source })?;
         let session = &mut self.sessions[number];
-        let socket = session.socket.insert(socket);
+        let socket = session.socket.insert(Socket::new(tcp, &self.target.transport)?);
         let crowd = self.crowd.as_ref().filter(|crowd| number >= crowd.first);
         let poll = crowd.map_or(&self.poll, |crowd| &crowd.poll);
-        poll.registry().register(socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(socket.tcp_mut(), Token(number), Interest::READABLE | Interest::WRITABLE)?;
         session.state = SessionState::Connecting;
         Ok(())
     }
@@ -199,9 +199,9 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         session.state == SessionState::Connecting || session.awaited > 0
     }
 
-    /// Whether a session has bytes that its socket has not accepted.
+    /// Whether a session has bytes that its socket has not sent.
     pub(crate) fn has_backlog(&self, number: usize) -> bool {
-        !self.sessions[number].backlog.is_empty()
+        self.sessions[number].has_backlog()
     }
 
     /// If `is_frozen`, an open session stops reading. Otherwise a frozen session reads again.
@@ -281,10 +281,9 @@ impl<'p, P: Protocol> SessionPool<'p, P> {
         if session.state == SessionState::Frozen {
             self.unread.push(number);
         }
-        match &session.socket {
-            // A broken connection fails again at the next read, which reports it.
+        match &mut session.socket {
             Some(socket) if session.state != SessionState::Closed => {
-                let _ = socket.shutdown(Shutdown::Write);
+                socket.close_sending();
                 session.state = SessionState::Closing;
             }
             _ => {}

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use switchboard_bench::protocol::CommandsDialect;
-use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report, Target, Timing};
+use switchboard_bench::{Error, Faults, MessageLoad, Metrics, Pairs, Rate, Report, Target, Timing, Transport};
 
 /// The mistake that the server makes with one message. It serves one pair: a sender and a receiver.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,7 +121,7 @@ fn pairs() -> Pairs {
 }
 
 fn target(addr: SocketAddr) -> Target {
-    Target { addr, pid: None, timeout: Duration::from_secs(1) }
+    Target { addr, transport: Transport::default(), pid: None, timeout: Duration::from_secs(1) }
 }
 
 #[test]

@@ -1,15 +1,21 @@
 //! Runs every workload for a short time against a real server in this process.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
     Churn, Error, Fanout, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Resume, Target,
-    Timing,
+    Timing, TlsClient, Transport,
 };
 use switchboard_protocol::Dialect;
+use switchboard_server::tls::{CertificateSource, Tls, TlsVersion};
 use switchboard_server::{Listener, Settings};
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
@@ -20,17 +26,19 @@ struct Server {
     commands: SocketAddr,
     /// Address for clients of the line dialect.
     line: SocketAddr,
+    /// Address for clients of the commands dialect with TLS, if the server has a certificate.
+    tls: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
     fn start(settings: Settings) -> Self {
-        Self::start_with_send_buffer(settings, None)
+        Self::start_with(settings, None, None)
     }
 
     /// Starts a server. Its connections have a send buffer of `send_buffer_bytes`, or one that the kernel adapts.
-    fn start_with_send_buffer(settings: Settings, send_buffer_bytes: Option<u32>) -> Self {
+    fn start_with(settings: Settings, send_buffer_bytes: Option<u32>, tls: Option<Tls>) -> Self {
         let (addrs_sender, addrs) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -38,14 +46,17 @@ impl Server {
             runtime.block_on(async {
                 let commands = listen(Dialect::Commands, send_buffer_bytes);
                 let line = listen(Dialect::Line, send_buffer_bytes);
+                let tls = tls.map(|tls| listen(Dialect::Commands, send_buffer_bytes).with_tls(tls));
                 let addr_of = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
-                addrs_sender.send((addr_of(&commands), addr_of(&line))).expect("the test waits for the addresses");
+                let addrs = (addr_of(&commands), addr_of(&line), tls.as_ref().map(addr_of));
+                addrs_sender.send(addrs).expect("the test waits for the addresses");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                switchboard_server::run(vec![commands, line], settings, shutdown).await.expect("valid settings");
+                let listeners = [commands, line].into_iter().chain(tls).collect();
+                switchboard_server::run(listeners, settings, shutdown).await.expect("valid settings");
             });
         });
-        let (commands, line) = addrs.recv().expect("the server starts");
-        Self { commands, line, stop: Some(stop), thread: Some(thread) }
+        let (commands, line, tls) = addrs.recv().expect("the server starts");
+        Self { commands, line, tls, stop: Some(stop), thread: Some(thread) }
     }
 }
 
@@ -70,7 +81,7 @@ fn listen(dialect: Dialect, send_buffer_bytes: Option<u32>) -> Listener {
 
 /// The server at `addr`. It runs in this process, so this process is measured.
 fn target(addr: SocketAddr) -> Target {
-    Target { addr, pid: Some(std::process::id()), timeout: Duration::from_secs(10) }
+    Target { addr, transport: Transport::default(), pid: Some(std::process::id()), timeout: Duration::from_secs(10) }
 }
 
 const TIMING: Timing = Timing { warm_up: Duration::from_millis(50), time: Duration::from_millis(300) };
@@ -125,6 +136,62 @@ fn pairs_run_in_both_dialects() {
     }
 }
 
+/// A server with a certificate of its own, and the TLS of a client that trusts it.
+fn server_with_tls() -> (Server, TlsClient) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let source = CertificateSource::SelfMade(folder.path().join("data"));
+    let tls = Tls::new(source, TlsVersion::Tls13).expect("a certificate");
+    let certificate = CertificateDer::from_pem_file(folder.path().join("data/tls-certificate.pem"));
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.expect("a certificate")).expect("a valid certificate");
+    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    let client = TlsClient { config: Arc::new(config), server_name: "localhost".try_into().expect("a name") };
+    (Server::start_with(Settings::default(), None, Some(tls)), client)
+}
+
+#[test]
+fn workloads_run_over_tls() {
+    let (server, client) = server_with_tls();
+    let tls = Transport { tls: Some(client) };
+    let target = Target { transport: tls, ..target(server.tls.expect("a listener")) };
+    // Batches of more than a record of TLS, which has at most 16 KiB.
+    for (pairs, window, sizes) in [(1, 1, vec![64]), (5, 8, vec![64, 22, 700]), (2, 200, vec![700])] {
+        let pairs = Pairs { load: MessageLoad { pairs, sizes, both_ways: true }, window, timing: TIMING };
+        let report = pairs.run(&CommandsDialect, &target, &mut |_| ()).expect("the run succeeds");
+        check(&report);
+        let Metrics::Messages { measured } = &report.metrics else { panic!("{report}") };
+        assert!(measured.delivered > 0, "{report}");
+    }
+    let idle = Idle { sessions: 60, time: Duration::from_millis(50) };
+    check(&idle.run(&CommandsDialect, &target, &mut |_| ()).expect("the run succeeds"));
+    let churn = Churn { at_once: 4, timing: TIMING }.run(&CommandsDialect, &target, &mut |_| ());
+    let churn = churn.expect("the run succeeds");
+    check(&churn);
+    let Metrics::Churn { churn: counted } = &churn.metrics else { panic!("{churn}") };
+    assert!(counted.sessions > 4, "{churn}");
+    let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 500, timing: TIMING };
+    let isolation = isolation.run(&CommandsDialect, &target, &mut |_| ()).expect("the run succeeds");
+    check(&isolation);
+    let Metrics::Isolation { isolation: counted } = &isolation.metrics else { panic!("{isolation}") };
+    assert!(counted.flood > 1000, "{isolation}");
+    let resume = Resume { conversations: 2, missed: 50, size: 64, rounds: 2, pages: 3 };
+    check(&resume.run(&target, &mut |_| ()).expect("the run succeeds"));
+}
+
+#[test]
+fn tls_at_a_plain_port_and_an_untrusted_server_end_the_run() {
+    let (server, client) = server_with_tls();
+    let (other, _) = server_with_tls();
+    let pairs = Pairs { load: load(1, false), window: 1, timing: TIMING };
+    for (addr, reason) in [(server.commands, "corrupt message"), (other.tls.expect("a listener"), "certificate")] {
+        let transport = Transport { tls: Some(client.clone()) };
+        let error = pairs.run(&CommandsDialect, &Target { transport, ..target(addr) }, &mut |_| ());
+        let error = error.expect_err("no handshake").to_string();
+        assert!(error.starts_with("the TLS of a session failed: ") && error.contains(reason), "{error}");
+    }
+}
+
 #[test]
 fn rate_sends_about_as_many_messages_as_are_due() {
     let server = Server::start(Settings::default());
@@ -157,7 +224,7 @@ fn a_closed_frozen_reader_is_no_fault() {
         Settings { outbox_timeout: reader_timeout, zero_window_timeout: reader_timeout, ..Settings::default() };
     // The server closes the reader only when the buffers to it have been full for this time. The send buffer is small,
     // so that the flood fills it early in the measured time, even on a busy machine.
-    let server = Server::start_with_send_buffer(settings, Some(128 * 1024));
+    let server = Server::start_with(settings, Some(128 * 1024), None);
     let timing = Timing { time: Duration::from_millis(2500), ..TIMING };
     let isolation = Isolation { load: load(4, false), frozen: 1, per_second: 1000, timing };
     let report = isolation.run(&CommandsDialect, &target(server.commands), &mut |_| ()).expect("the run succeeds");
@@ -265,7 +332,7 @@ fn a_refusal_names_the_server_setting_to_raise() {
 #[test]
 fn invalid_workloads_are_refused() {
     // Nobody listens on port 1.
-    let unused = Target { addr: ([127, 0, 0, 1], 1).into(), pid: None, timeout: Duration::from_secs(1) };
+    let unused = Target { pid: None, ..target(([127, 0, 0, 1], 1).into()) };
     let pairs = |load, window| Pairs { load, window, timing: TIMING }.run(&CommandsDialect, &unused, &mut |_| ());
     let usage_error = |outcome: Result<Report, Error>| match outcome {
         Err(Error::Usage(text)) => text,

@@ -75,13 +75,14 @@ pub(crate) async fn connect_tls(
     }
 }
 
-async fn shake_hands(
-    stream: TcpStream,
-    link: &JoinLink,
-    verifier: Arc<Verifier>,
-    deadline: Instant,
-    limit: Duration,
-) -> Result<Box<TlsStream<TcpStream>>, Error> {
+/// The settings of TLS for the server of `link`, and the name that its certificate is checked against. For programs that
+/// open their connections themselves.
+pub fn client_config(link: &JoinLink) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+    let accepted = link.key.clone().map_or(AcceptedKey::VouchedFor, AcceptedKey::This);
+    config_with(link, Arc::new(Verifier::new(accepted)))
+}
+
+fn config_with(link: &JoinLink, verifier: Arc<Verifier>) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
     let (host, _) = link.address.pair();
     // A certificate has no zones (RFC 4007 §11).
     let host = host.split_once('%').map_or(host, |(address, _)| address);
@@ -95,7 +96,18 @@ async fn shake_hands(
         .with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
-    let shaken = timeout_at(deadline, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
+    Ok((Arc::new(config), name))
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    link: &JoinLink,
+    verifier: Arc<Verifier>,
+    deadline: Instant,
+    limit: Duration,
+) -> Result<Box<TlsStream<TcpStream>>, Error> {
+    let (config, name) = config_with(link, verifier)?;
+    let shaken = timeout_at(deadline, TlsConnector::from(config).connect(name, stream)).await;
     let timed_out = |_| Error::ConnectTimeout { addr: link.address.to_string(), limit };
     Ok(Box::new(shaken.map_err(timed_out)?.map_err(|error| handshake_error(link, error))?))
 }
@@ -120,22 +132,27 @@ enum AcceptedKey {
 struct Verifier {
     accepted: AcceptedKey,
     provider: Arc<CryptoProvider>,
+    /// The authorities of this system, once they are read.
+    authorities: OnceLock<Arc<WebPkiServerVerifier>>,
+    /// The key of the first handshake.
     shown: OnceLock<ServerKey>,
 }
 
 impl Verifier {
     fn new(accepted: AcceptedKey) -> Self {
-        Self { accepted, provider: Arc::new(ring::default_provider()), shown: OnceLock::new() }
+        Self {
+            accepted,
+            provider: Arc::new(ring::default_provider()),
+            authorities: OnceLock::new(),
+            shown: OnceLock::new(),
+        }
     }
 
-    /// Asks the authorities of this system.
-    fn check_by_authorities(
-        &self,
-        certificate: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        now: UnixTime,
-    ) -> Result<(), rustls::Error> {
+    /// The check by the authorities of this system.
+    fn authorities(&self) -> Result<&WebPkiServerVerifier, rustls::Error> {
+        if let Some(authorities) = self.authorities.get() {
+            return Ok(authorities);
+        }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
@@ -143,7 +160,7 @@ impl Verifier {
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider)).build();
         let verifier = verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
-        verifier.verify_server_cert(certificate, chain, name, &[], now).map(|_| ())
+        Ok(self.authorities.get_or_init(|| verifier))
     }
 }
 
@@ -158,15 +175,17 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let hash = key_hash(certificate)?;
         let vouched_for = match &self.accepted {
-            AcceptedKey::This(_) => Ok(()),
-            AcceptedKey::Any | AcceptedKey::VouchedFor => self.check_by_authorities(certificate, chain, name, now),
+            AcceptedKey::This(_) => Ok(ServerCertVerified::assertion()),
+            AcceptedKey::Any | AcceptedKey::VouchedFor => self
+                .authorities()
+                .and_then(|authorities| authorities.verify_server_cert(certificate, chain, name, &[], now)),
         };
         let shown = ServerKey {
             hash: hash.clone(),
             certificate: with_colons(&Sha256::digest(certificate)),
             is_vouched_for: vouched_for.is_ok() && !matches!(self.accepted, AcceptedKey::This(_)),
         };
-        // A handshake shows one certificate.
+        // Later handshakes with the same configuration show the same key, or fail.
         let _ = self.shown.set(shown);
         match &self.accepted {
             AcceptedKey::Any => {}
@@ -174,7 +193,7 @@ impl ServerCertVerifier for Verifier {
             AcceptedKey::This(_) => {
                 return Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
             }
-            AcceptedKey::VouchedFor => vouched_for?,
+            AcceptedKey::VouchedFor => return vouched_for,
         }
         Ok(ServerCertVerified::assertion())
     }

@@ -8,10 +8,12 @@ use clap::{Args, Subcommand};
 use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
     Churn, Error, Fanout, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol,
-    Rate, Report, Resume, Target, Timing,
+    Rate, Report, Resume, Target, Timing, TlsClient, Transport,
 };
 use switchboard_client::Error as ClientError;
-use switchboard_client::low_level::resolve;
+use switchboard_client::JoinLink;
+use switchboard_client::low_level::{connect, resolve};
+use switchboard_client::tls::client_config;
 use switchboard_protocol::Dialect;
 
 use super::args::{AddrArg, Options, dialect_parser};
@@ -247,7 +249,8 @@ impl From<TimingArgs> for Timing {
 
 /// Runs the load against the server at `addr` and prints the report.
 pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Result<(), CliError> {
-    let target = Target { addr: first_address(addr).await?, pid: load.target().pid, timeout: options.timeout };
+    let (addr, transport) = resolve_target(addr, options).await?;
+    let target = Target { addr, transport, pid: load.target().pid, timeout: options.timeout };
     let mut report = match options.dialect {
         Dialect::Commands => match load {
             LoadCommand::Durable { .. } => load.run(&Conversations, &target),
@@ -268,6 +271,18 @@ pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Re
         report.to_string().lines().try_for_each(stdout::print_line)?;
     }
     if report.faults.any() { Err(CliError::LoadFaults) } else { Ok(()) }
+}
+
+/// The address of a server, and the layers that its listener expects: TLS, if the address is a link.
+async fn resolve_target(addr: &str, options: &Options) -> Result<(SocketAddr, Transport), CliError> {
+    if !JoinLink::is_link(addr) {
+        return Ok((first_address(addr).await?, Transport::default()));
+    }
+    // A handshake ahead of all sessions names the reason if the key of the server is not the expected one.
+    connect(&addr, options.timeout).await?;
+    let link: JoinLink = addr.parse().map_err(ClientError::from)?;
+    let (config, server_name) = client_config(&link)?;
+    Ok((first_address(&link.address.to_string()).await?, Transport { tls: Some(TlsClient { config, server_name }) }))
 }
 
 async fn first_address(addr: &str) -> Result<SocketAddr, CliError> {
