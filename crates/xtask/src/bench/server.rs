@@ -6,7 +6,9 @@
 //!
 //! The workloads `durable` compare the servers that sync each message to the disk, beside bare commits.
 
+mod certificate;
 mod commits;
+mod layered_peers;
 mod noise_probe;
 mod peers;
 mod pin;
@@ -165,7 +167,7 @@ fn measure_one(
         let report = if let Some(engine) = peer.engine() {
             workload.run_commits(engine)?
         } else {
-            let server = peer.start(programs, workload.sessions())?;
+            let server = peer.start(programs, workload.sessions(), workload.socket)?;
             workload.run(peer, &server).map_err(|error| format!("{}, {}: {error}", workload.name, peer.name()))?
         };
         let is_calm = noise_probe.is_calm()? && !report.generator_was_delayed();

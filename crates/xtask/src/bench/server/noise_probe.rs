@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use switchboard_bench::{MessageLoad, Metrics, Pairs, Target, Timing};
+use switchboard_bench::{MessageLoad, Metrics, Pairs, Target, Timing, Transport};
 
-use super::peers::{Peer, ProgramPaths, RunningServer};
+use super::peers::{Peer, ProgramPaths, RunningServer, SocketKind};
 use super::protocols;
 
 /// The machine is disturbed if a round trip takes at least this many times the shortest round trip.
@@ -24,7 +24,7 @@ pub(super) struct NoiseProbe {
 
 impl NoiseProbe {
     pub(super) fn new(programs: &ProgramPaths) -> Result<Self, String> {
-        let relay = Peer::Relay.start(programs, 2)?;
+        let relay = Peer::Relay.start(programs, 2, SocketKind::Tcp)?;
         let mut probe = Self { relay, best_us: f64::INFINITY, was_calm: true };
         // Several probes find a round trip that is not disturbed.
         for _ in 0..3 {
@@ -37,7 +37,12 @@ impl NoiseProbe {
     pub(super) fn is_calm(&mut self) -> Result<bool, String> {
         let load = MessageLoad { pairs: 1, sizes: vec![64], both_ways: false };
         let timing = Timing { warm_up: Duration::from_millis(20), time: Duration::from_millis(150) };
-        let target = Target { addr: self.relay.addr, pid: None, timeout: Duration::from_secs(10) };
+        let target = Target {
+            addr: self.relay.addr,
+            transport: Transport::default(),
+            pid: None,
+            timeout: Duration::from_secs(10),
+        };
         let report = Pairs { load, window: 1, timing }
             .run(&protocols::RelayProtocol, &target, &mut |_| {})
             .map_err(|error| format!("the relay of the noise probe: {error}"))?;

@@ -11,14 +11,25 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use switchboard_bench::Transport;
 
+use super::certificate::Certificate;
 use super::commits::Engine;
+use super::layered_peers::mosquitto;
 use super::{pin, postgres};
 
 /// Time between two attempts to connect to a server that is starting.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
 /// Maximum attempts to connect to a server that is starting.
 const CONNECT_ATTEMPTS_MAX: u32 = 250;
+
+/// The kind of a session's socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SocketKind {
+    Tcp,
+    /// TLS 1.3 over TCP.
+    Tls,
+}
 
 /// A compared server. `NatsVerbose` is the NATS server with acknowledgements.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -155,10 +166,23 @@ impl Peer {
     }
 
     /// Starts the server on a free local port, on the server's core, and waits until it listens.
-    pub(super) fn start(self, programs: &ProgramPaths, sessions: usize) -> Result<RunningServer, String> {
+    pub(super) fn start(
+        self,
+        programs: &ProgramPaths,
+        sessions: usize,
+        socket: SocketKind,
+    ) -> Result<RunningServer, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let folder = super::data_folder()?;
-        let mut command = self.command(programs, port, sessions, folder.path())?;
+        let certificate = match socket {
+            SocketKind::Tls => Some(Certificate::make(folder.path())?),
+            SocketKind::Tcp => None,
+        };
+        let transport = Transport { tls: certificate.as_ref().map(Certificate::client).transpose()? };
+        let mut command = match certificate {
+            Some(certificate) => self.tls_command(programs, port, sessions, folder.path(), &certificate)?,
+            None => self.command(programs, port, sessions, folder.path())?,
+        };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A child inherits the core of the thread that starts it.
         pin::to_server_core()?;
@@ -166,7 +190,7 @@ impl Peer {
         pin::to_generator_core()?;
         let child = child.map_err(|error| format!("cannot start {}: {error}", self.name()))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut server = RunningServer { child, addr, stop: self.stop_signal(), folder };
+        let mut server = RunningServer { child, addr, transport, stop: self.stop_signal(), folder };
         for _ in 0..CONNECT_ATTEMPTS_MAX {
             if self.is_ready(server.folder.path()) && TcpStream::connect(addr).is_ok() {
                 return Ok(server);
@@ -184,13 +208,8 @@ impl Peer {
         let port = port.to_string();
         Ok(match self {
             Self::Switchboard | Self::SwitchboardStored | Self::SwitchboardIndexed => {
-                let mut command = Command::new(&programs.switchboard);
-                command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-line", "none"]);
-                command.args(["--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
-                if sessions > 10_000 {
-                    // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
-                    command.args(["--outbox-bytes", "4194304"]);
-                }
+                let mut command = switchboard(programs, sessions);
+                command.args(["--listen", &format!("127.0.0.1:{port}")]);
                 if self != Self::Switchboard {
                     command.arg("--data").arg(folder.join("data"));
                     command.arg(format!("--search={}", self == Self::SwitchboardIndexed));
@@ -239,15 +258,7 @@ impl Peer {
                 command.arg("--nodaemon").arg("--config").arg(write_config(folder, &ngircd_config(&port)));
                 command
             }
-            Self::Mosquitto => {
-                let config = format!(
-                    "listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n\
-                     persistence false\nlog_type error\n"
-                );
-                let mut command = Command::new("mosquitto");
-                command.arg("-c").arg(write_config(folder, &config));
-                command
-            }
+            Self::Mosquitto => mosquitto(folder, &format!("listener {port} 127.0.0.1\n")),
             Self::Postgres => {
                 let data = postgres::create(folder)?;
                 let mut command = postgres::command("postgres")?;
@@ -271,6 +282,17 @@ impl Peer {
     }
 }
 
+/// Our server with room for `sessions` sessions. The listener is missing.
+pub(super) fn switchboard(programs: &ProgramPaths, sessions: usize) -> Command {
+    let mut command = Command::new(&programs.switchboard);
+    command.args(["--listen-line", "none", "--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
+    if sessions > 10_000 {
+        // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
+        command.args(["--outbox-bytes", "4194304"]);
+    }
+    command
+}
+
 /// A configuration of ngircd without limits, look-ups and flood penalties.
 fn ngircd_config(port: &str) -> String {
     format!(
@@ -282,7 +304,7 @@ fn ngircd_config(port: &str) -> String {
 }
 
 /// Writes a configuration file and returns its path. If the write fails, the server ends because the file is missing.
-fn write_config(folder: &Path, config: &str) -> PathBuf {
+pub(super) fn write_config(folder: &Path, config: &str) -> PathBuf {
     let path = folder.join("config");
     let _ = fs::write(&path, config);
     path
@@ -306,6 +328,7 @@ pub(super) struct ProgramPaths {
 pub(super) struct RunningServer {
     child: Child,
     pub(super) addr: SocketAddr,
+    pub(super) transport: Transport,
     /// The signal that ends the server.
     stop: Signal,
     /// Deleted when the server is dropped.

@@ -6,7 +6,7 @@ use switchboard_bench::protocol::{CommandsDialect, Conversations, Rooms};
 use switchboard_bench::{Churn, Error, Fanout, Idle, Isolation, MessageLoad, Pairs, Protocol, Report, Target, Timing};
 
 use super::commits;
-use super::peers::{Peer, RunningServer};
+use super::peers::{Peer, RunningServer, SocketKind};
 use super::protocols::{Irc, JetStream, Mqtt, Nats, Postgres, Redis, RedisStreams, RelayProtocol};
 
 /// Longest wait without progress before a measurement fails.
@@ -25,6 +25,7 @@ const FANOUT_READERS: usize = 5000;
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     pub(super) name: &'static str,
+    pub(super) socket: SocketKind,
     pub(super) load: Load,
 }
 
@@ -55,9 +56,11 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
         warm_up: Duration::from_millis(300 / divisor),
         time: Duration::from_millis(millis / divisor),
     };
-    let pairs =
-        |name, pairs, window, size| Workload { name, load: Load::Pairs { pairs, window, size, timing: timing(1500) } };
-    let curve = |name, pairs| Workload { name, load: Load::Curve { pairs, timing: timing(1000) } };
+    let tcp = |name, load| Workload { name, socket: SocketKind::Tcp, load };
+    let tls = |name, load| Workload { name, socket: SocketKind::Tls, load };
+    let chat = |pairs, window, size| Load::Pairs { pairs, window, size, timing: timing(1500) };
+    let pairs = |name, pairs, window, size| tcp(name, chat(pairs, window, size));
+    let curve = |name, pairs| tcp(name, Load::Curve { pairs, timing: timing(1000) });
     vec![
         pairs("1 pair, window 1", 1, 1, 64),
         pairs("1 pair, window 256", 1, 256, 64),
@@ -65,19 +68,16 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
         pairs("500 pairs, window 16", 500, 16, 64),
         pairs("2000 pairs, window 4", 2000, 4, 64),
         pairs("50 pairs, window 64, 1024 bytes", 50, 64, 1024),
-        Workload {
-            name: "durable, 50 pairs, window 64",
-            load: Load::Durable { pairs: 50, window: 64, timing: timing(4000) },
-        },
-        Workload {
-            name: "durable, 1 pair, window 1",
-            load: Load::Durable { pairs: 1, window: 1, timing: timing(2000) },
-        },
-        Workload { name: "idle", load: Load::Idle { sessions: IDLE_SESSIONS } },
-        Workload { name: "churn", load: Load::Churn { timing: timing(1500) } },
-        Workload { name: "isolation", load: Load::Isolation { timing: timing(3000) } },
-        Workload { name: "fanout, 20 a second", load: Load::Fanout { per_second: 20, timing: timing(2000) } },
-        Workload { name: "fanout, 60 a second", load: Load::Fanout { per_second: 60, timing: timing(2000) } },
+        tcp("durable, 50 pairs, window 64", Load::Durable { pairs: 50, window: 64, timing: timing(4000) }),
+        tcp("durable, 1 pair, window 1", Load::Durable { pairs: 1, window: 1, timing: timing(2000) }),
+        tcp("idle", Load::Idle { sessions: IDLE_SESSIONS }),
+        tcp("churn", Load::Churn { timing: timing(1500) }),
+        tcp("isolation", Load::Isolation { timing: timing(3000) }),
+        tcp("fanout, 20 a second", Load::Fanout { per_second: 20, timing: timing(2000) }),
+        tcp("fanout, 60 a second", Load::Fanout { per_second: 60, timing: timing(2000) }),
+        tls("tls", chat(50, 64, 64)),
+        tls("idle-tls", Load::Idle { sessions: IDLE_SESSIONS }),
+        tls("handshakes", Load::Churn { timing: timing(1500) }),
         curve("curve, 1", 1),
         curve("curve, 10", 10),
         curve("curve, 100", 100),
@@ -92,6 +92,9 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
 impl Workload {
     /// Whether `peer` takes part in this workload.
     pub(super) fn applies_to(&self, peer: Peer) -> bool {
+        if self.socket != SocketKind::Tcp {
+            return peer.is_layered();
+        }
         match self.load {
             Load::Durable { .. } => peer.is_durable() || peer == Peer::Switchboard,
             _ if peer.is_durable() => false,
@@ -115,7 +118,8 @@ impl Workload {
 
     /// Runs the workload against `server`.
     pub(super) fn run(&self, peer: Peer, server: &RunningServer) -> Result<Report, Error> {
-        let target = Target { addr: server.addr, pid: Some(server.pid()), timeout: TIMEOUT };
+        let transport = server.transport.clone();
+        let target = Target { addr: server.addr, transport, pid: Some(server.pid()), timeout: TIMEOUT };
         match peer {
             Peer::Switchboard if matches!(self.load, Load::Fanout { .. }) => self.run_over(&Rooms, &target),
             Peer::Switchboard => self.run_over(&CommandsDialect, &target),

@@ -1,0 +1,65 @@
+//! Servers whose listener speaks TLS.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::certificate::Certificate;
+use super::peers::{Peer, ProgramPaths, switchboard, write_config};
+
+impl Peer {
+    /// Whether the peer has listeners with TLS here.
+    pub(super) fn is_layered(self) -> bool {
+        matches!(self, Self::Switchboard | Self::Nats | Self::Mosquitto)
+    }
+
+    /// The command that starts the server with TLS on `port`, and with room for `sessions` sessions.
+    pub(super) fn tls_command(
+        self,
+        programs: &ProgramPaths,
+        port: u16,
+        sessions: usize,
+        folder: &Path,
+        certificate: &Certificate,
+    ) -> Result<Command, String> {
+        let Certificate { file, key_file, .. } = certificate;
+        let [file_text, key_text] = [file, key_file].map(|path| path.display().to_string());
+        match self {
+            Self::Switchboard => {
+                let mut command = switchboard(programs, sessions);
+                command.args(["--listen", "none", "--listen-tls", &format!("127.0.0.1:{port}")]);
+                command.arg("--tls-cert").arg(file).arg("--tls-key").arg(key_file);
+                Ok(command)
+            }
+            Self::Nats => {
+                let config = format!(
+                    "listen: 127.0.0.1:{port}\n\
+                     tls {{ cert_file: {file_text:?}, key_file: {key_text:?}, handshake_first: true }}\n"
+                );
+                Ok(nats(programs, folder, &config))
+            }
+            Self::Mosquitto => {
+                let listener = format!("listener {port} 127.0.0.1\ncertfile {file_text}\nkeyfile {key_text}\n");
+                Ok(mosquitto(folder, &listener))
+            }
+            _ => Err(format!("{} has no TLS here", self.name())),
+        }
+    }
+}
+
+/// The NATS server that begins with the handshake. That of Debian first sends a line.
+fn nats(programs: &ProgramPaths, folder: &Path, config: &str) -> Command {
+    let mut command = Command::new(&programs.jetstream);
+    command.arg("--config").arg(write_config(folder, config)).arg("--log").arg(folder.join("log"));
+    command
+}
+
+/// mosquitto with this listener, and without persistence and limits.
+pub(super) fn mosquitto(folder: &Path, listener: &str) -> Command {
+    let config = format!(
+        "{listener}allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\npersistence false\n\
+         log_type error\n"
+    );
+    let mut command = Command::new("mosquitto");
+    command.arg("-c").arg(write_config(folder, &config));
+    command
+}
