@@ -15,7 +15,7 @@ use crate::admission::{Admission, Permit};
 use crate::connection::{Connection, LINGER_MAX};
 use crate::hub::Hub;
 use crate::listener::Listener;
-use crate::outbox::Socket;
+use crate::socket::Socket;
 use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;

@@ -25,9 +25,10 @@ use tokio::time::Instant;
 
 use crate::identity::challenge::SERVER_ID_BYTES;
 use crate::identity::service::IdentityService;
-use crate::outbox::{Ending, Outbox, OutboxWriter, Socket, Watermarks};
+use crate::outbox::{Ending, Outbox, OutboxWriter, Watermarks};
 use crate::set_aside::SetAside;
 use crate::settings::Settings;
+use crate::socket::Socket;
 use crate::speaker::{ParsedLine, Speaker};
 use crate::telemetry;
 

@@ -28,6 +28,7 @@ mod reply_delay;
 mod run;
 mod set_aside;
 mod settings;
+mod socket;
 mod speaker;
 mod tcp;
 mod tcp_info;

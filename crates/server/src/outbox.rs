@@ -40,7 +40,6 @@
 //! `ending` goes from `None` to `Drain` to `Now` and never back. `Output` goes from `Clear` to `Partial` and back, and
 //! ends in `Broken`.
 
-use std::fmt::Debug;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,10 +49,10 @@ use std::time::Duration;
 use switchboard_core::{CloseReason, Full, SessionId};
 use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::{AfterReply, Dialect};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 
 use crate::identity::secure_transport::Transport;
+use crate::socket::Socket;
 use crate::tcp_info::SendState;
 use crate::{buffers, tcp, tcp_info, wire_figures};
 
@@ -74,32 +73,6 @@ pub(crate) enum Ending {
     /// The connection ends at once, and its unsent bytes are lost.
     Now(CloseReason),
 }
-
-/// A stream to the client: a TCP connection, or a mock in a test.
-pub(crate) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + Debug {
-    /// How the bytes travel, and from where.
-    fn transport(&self) -> Option<Transport> {
-        None
-    }
-
-    /// The TCP connection that carries the bytes, if one does.
-    fn tcp(&self) -> Option<&TcpStream> {
-        None
-    }
-}
-
-impl Socket for TcpStream {
-    fn transport(&self) -> Option<Transport> {
-        self.peer_addr().ok().map(Transport::Tcp)
-    }
-
-    fn tcp(&self) -> Option<&TcpStream> {
-        Some(self)
-    }
-}
-
-#[cfg(test)]
-impl Socket for tokio::io::Empty {}
 
 /// The outbox of one session. Its connection and the turns of its peers share it.
 #[derive(Debug)]

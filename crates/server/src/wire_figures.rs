@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::outbox::Socket;
+use crate::socket::Socket;
 #[cfg(target_os = "linux")]
 use crate::tcp_info::TcpInfo;
 

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::identity::secure_transport::Transport;
-use crate::outbox::Socket;
+use crate::socket::Socket;
 
 /// A TLS connection. Boxed, because TLS keeps more than a kilobyte of state for each connection.
 #[derive(Debug)]

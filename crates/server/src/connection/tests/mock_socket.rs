@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::outbox::Socket;
+use crate::socket::Socket;
 
 /// A socket that accepts any write, unless it is blocked or broken.
 #[derive(Clone, Debug, Default)]
