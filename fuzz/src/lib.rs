@@ -9,9 +9,11 @@ mod csv;
 mod frame;
 mod lines;
 mod version2;
+mod websocket;
 
 pub use capture::check_capture;
 pub use csv::check_rows;
 pub use frame::{LINK_TYPES, check_frame};
 pub use lines::check_lines;
 pub use version2::check_version2_lines;
+pub use websocket::check_websocket;

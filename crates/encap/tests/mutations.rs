@@ -1,5 +1,5 @@
-//! Reads 100,000 damaged captures and CSV files, 5,000 damaged frames, and 10,000 inputs of damaged chat lines. None
-//! may cause a panic, or need more than a fixed amount of memory.
+//! Reads 100,000 damaged captures and CSV files, 5,000 damaged frames, 10,000 inputs of damaged chat lines, and
+//! 5,000 of damaged WebSocket frames. None may cause a panic, or need more than a fixed amount of memory.
 //!
 //! Kind and number determine a mutation, and are its name. To repeat the mutation `capture/4711`:
 //!
@@ -37,17 +37,18 @@ enum InputKind {
     Csv,
     Lines,
     Version2,
+    WebSocket,
 }
 
 impl InputKind {
-    const ALL: [Self; 5] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines, Self::Version2];
+    const ALL: [Self; 6] = [Self::Capture, Self::Frame, Self::Csv, Self::Lines, Self::Version2, Self::WebSocket];
 
     /// Number of mutations of this kind.
     const fn count(self) -> u64 {
         match self {
             Self::Capture => 30_000,
             Self::Csv => 70_000,
-            Self::Frame | Self::Lines | Self::Version2 => 5_000,
+            Self::Frame | Self::Lines | Self::Version2 | Self::WebSocket => 5_000,
         }
     }
 }
@@ -62,6 +63,7 @@ impl fmt::Display for InputKind {
             Self::Csv => "csv",
             Self::Lines => "lines",
             Self::Version2 => "version2",
+            Self::WebSocket => "websocket",
         })
     }
 }
@@ -107,6 +109,7 @@ impl Mutation {
             InputKind::Csv => hostile::check_rows(&input),
             InputKind::Lines => hostile::check_lines(&input),
             InputKind::Version2 => hostile::check_version2_lines(&input),
+            InputKind::WebSocket => hostile::check_websocket(&input),
         })
     }
 

@@ -27,6 +27,7 @@ mod sanitize;
 mod text;
 mod username;
 pub mod version2;
+pub mod websocket;
 
 pub use command::Command;
 pub use dialect::{AfterReply, Dialect, commands, line};

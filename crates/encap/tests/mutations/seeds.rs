@@ -24,6 +24,7 @@ pub(crate) struct Seeds {
     csvs: Vec<Seed>,
     lines: Vec<Seed>,
     version2: Vec<Seed>,
+    websocket: Vec<Seed>,
     /// The bytes of `frames`, for [`Self::has_frame`].
     frame_set: HashSet<Vec<u8>>,
 }
@@ -41,6 +42,7 @@ impl Seeds {
             csvs: read_folder("data/csv"),
             lines,
             version2: read_folder("data/version2"),
+            websocket: read_folder("data/websocket"),
             frame_set,
         }
     }
@@ -52,6 +54,7 @@ impl Seeds {
             InputKind::Csv => &self.csvs,
             InputKind::Lines => &self.lines,
             InputKind::Version2 => &self.version2,
+            InputKind::WebSocket => &self.websocket,
         }
     }
 
