@@ -14,11 +14,12 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::admission::{Admission, Permit};
 use crate::connection::{Connection, LINGER_MAX};
 use crate::hub::Hub;
-use crate::listener::Listener;
+use crate::listener::{Listener, Service};
 use crate::socket::Socket;
 use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;
+use crate::web::{self, Web};
 
 /// Pause of a listener after an error, for example when the process has no file descriptors left. It is long enough
 /// that retries cost little, and too short for a person to notice.
@@ -37,6 +38,7 @@ pub(crate) struct Acceptor {
     pub(crate) admission: Arc<Admission>,
     /// Limits the rejected connections that the server still reads to [`REJECTIONS_MAX`].
     pub(crate) rejections: Arc<Semaphore>,
+    pub(crate) web: Arc<Web>,
 }
 
 /// Accepts connections until it is dropped.
@@ -72,7 +74,6 @@ pub(crate) async fn accept(listener: Listener, acceptor: Acceptor) {
 
 impl Acceptor {
     fn open(&self, stream: TcpStream, peer: SocketAddr, listener: &Listener) {
-        let dialect = listener.dialect;
         // A socket for IPv6 and IPv4 reports an IPv4 peer as ::ffff:192.0.2.1.
         let peer = match peer.ip().to_canonical() {
             address @ IpAddr::V4(_) => SocketAddr::new(address, peer.port()),
@@ -83,11 +84,12 @@ impl Acceptor {
             Ok(permit) => permit,
             Err(code) => {
                 telemetry::rejected(peer, code);
-                // A line before the handshake would break it. The client learns from the close that it was refused.
-                if listener.tls.is_none() {
-                    self.reject(stream, code, dialect);
-                }
-                return;
+                return match listener.service {
+                    Service::Web => self.reject_slowly(web::reject(stream)),
+                    Service::Lines(dialect) if listener.tls.is_none() => self.reject(stream, code, dialect),
+                    // A line before the handshake would break it. The client learns from the close that it was refused.
+                    Service::Lines(_) => {}
+                };
             }
         };
         // A connection lacks the options if the system does not let it inherit them, or if it was established before
@@ -98,8 +100,15 @@ impl Acceptor {
             tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "reset before the session opened");
             return;
         }
-        let Some(tls) = listener.tls.clone() else { return self.start(stream, peer, dialect, permit) };
         let acceptor = self.clone();
+        let dialect = match listener.service {
+            Service::Lines(dialect) => dialect,
+            Service::Web => {
+                tokio::spawn(web::serve(acceptor, stream, peer, listener.tls.clone(), permit));
+                return;
+            }
+        };
+        let Some(tls) = listener.tls.clone() else { return self.start(stream, peer, dialect, permit) };
         tokio::spawn(async move {
             match tls.accept(stream).await {
                 Ok(socket) => acceptor.start(socket, peer, dialect, permit),
@@ -109,7 +118,7 @@ impl Acceptor {
     }
 
     /// Opens the session of a connection.
-    fn start(&self, socket: impl Socket + 'static, peer: SocketAddr, dialect: Dialect, permit: Permit) {
+    pub(crate) fn start(&self, socket: impl Socket + 'static, peer: SocketAddr, dialect: Dialect, permit: Permit) {
         let (id, outbox) = self.hub.admit(dialect, socket, Instant::now());
         telemetry::opened(id, dialect, peer);
         let speaker = Speaker::new(id, dialect, self.hub.settings.line_bytes);
@@ -123,11 +132,18 @@ impl Acceptor {
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
         // A close with unread bytes resets the connection, and a reset may destroy the error line. So the server first
-        // reads the client's bytes, for a limited number of connections at a time.
-        let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
-        tokio::spawn(async move {
+        // reads the client's bytes.
+        self.reject_slowly(async move {
             let _ = stream.shutdown().await;
             let _ = timeout(LINGER_MAX, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
+        });
+    }
+
+    /// Runs the end of a rejected connection, for a limited number of connections at a time.
+    fn reject_slowly(&self, rejection: impl Future<Output = ()> + Send + 'static) {
+        let Ok(slot) = Arc::clone(&self.rejections).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            rejection.await;
             drop(slot);
         });
     }

@@ -11,6 +11,7 @@
 //! destroy bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP).
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -245,6 +246,9 @@ impl Connection {
                         return self.end_of_input(CloseReason::Quit, cx);
                     }
                     Ok(()) => read = &read_buffer[..count],
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        return self.end_of_input(CloseReason::WrongProtocol, cx);
+                    }
                     Err(_) => return self.end_of_input(CloseReason::Reset, cx),
                 }
             }
@@ -401,7 +405,7 @@ impl Connection {
             // After `Reset`, the connection is broken. After `Quit`, it has read all bytes of the client, so there is no
             // reason to linger.
             if reason == CloseReason::Reset
-                || ready!(self.outbox.poll_shutdown(cx)).is_err()
+                || ready!(self.outbox.poll_shutdown(reason, cx)).is_err()
                 || reason == CloseReason::Quit
             {
                 return Poll::Ready(());

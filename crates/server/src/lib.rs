@@ -35,6 +35,7 @@ mod tcp_info;
 mod telemetry;
 mod throttle;
 pub mod tls;
+mod web;
 mod wire_figures;
 
 pub use hub::StoreStartError;

@@ -1,6 +1,6 @@
 //! Binds listening addresses.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::{fmt, io};
 
@@ -24,9 +24,18 @@ const UNPRIVILEGED_PORT_MIN: u16 = 1024;
 /// A listening socket, and the dialect and the encryption of its sessions.
 #[derive(Debug)]
 pub struct Listener {
-    pub(crate) dialect: Dialect,
+    pub(crate) service: Service,
     pub(crate) socket: TcpListener,
     pub(crate) tls: Option<Tls>,
+}
+
+/// What a listener offers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Service {
+    /// Sessions that speak this dialect.
+    Lines(Dialect),
+    /// The page, and WebSockets that carry the commands dialect.
+    Web,
 }
 
 /// Why a listener cannot be bound.
@@ -141,6 +150,13 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenAddress {
+    /// Whether only this machine reaches the address, as far as its text tells.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let Self::Host(host_port) = self else { return false };
+        let (host, _) = host_port.pair();
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     fn port(&self) -> u16 {
         match self {
             Self::All { port } => *port,
@@ -153,7 +169,7 @@ impl Listener {
     /// Uses a socket that already listens.
     #[must_use]
     pub fn new(dialect: Dialect, socket: TcpListener) -> Self {
-        Self { dialect, socket, tls: None }
+        Self { service: Service::Lines(dialect), socket, tls: None }
     }
 
     /// Encrypts the sessions of this listener.
@@ -180,15 +196,17 @@ impl Listener {
         Ok(sockets.into_iter().map(|socket| Self::new(Dialect::Commands, socket).with_tls(tls.clone())).collect())
     }
 
+    /// Like [`Self::bind`], for the page and for WebSockets. With `tls`, clients may use HTTPS. Others than those on this
+    /// machine must.
+    pub async fn bind_web(tls: Option<&Tls>, address: &ListenAddress) -> Result<Vec<Self>, BindError> {
+        let sockets = bind_sockets(address, "--listen-web").await?;
+        let listener = |socket| Self { service: Service::Web, socket, tls: tls.map(Tls::for_http) };
+        Ok(sockets.into_iter().map(listener).collect())
+    }
+
     /// The bound address, with the port that the system chose.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
-    }
-
-    /// The dialect of this listener's sessions.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
     }
 }
 

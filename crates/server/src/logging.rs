@@ -189,6 +189,9 @@ fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     if let Some(key) = fields.find("key") {
         return writeln!(writer, "    Join with:  switchboard --name YOU 'switchboard://{client}/?key={key}'");
     }
+    if let Some(scheme) = fields.find("web") {
+        return writeln!(writer, "    Open in a browser:  {scheme}://{client}/");
+    }
     match fields.get("dialect") {
         "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
         _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),

@@ -106,7 +106,7 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
 
 /// Binds the listeners, and serves until a signal stops the server.
 async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
-    let tls = if config.listen_tls.is_empty() { None } else { Some(load_tls(config)?) };
+    let tls = if config.needs_certificate() { Some(load_tls(config)?) } else { None };
     let mut stopped = pin!(wait_for_stop(Signals::new()?, config, tls.as_ref(), log));
     let listeners = tokio::select! {
         listeners = bind(config, tls.as_ref()) => listeners?,
@@ -152,6 +152,9 @@ async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindE
         if let Some(tls) = tls {
             listeners.extend(Listener::bind_tls(tls, address).await?);
         }
+    }
+    for address in &config.listen_web {
+        listeners.extend(Listener::bind_web(tls, address).await?);
     }
     Ok(listeners)
 }

@@ -52,7 +52,7 @@ use switchboard_protocol::{AfterReply, Dialect};
 use tokio::io::ReadBuf;
 
 use crate::identity::secure_transport::Transport;
-use crate::socket::Socket;
+use crate::socket::{Probe, Socket};
 use crate::tcp_info::SendState;
 use crate::{buffers, tcp, tcp_info, wire_figures};
 
@@ -302,9 +302,11 @@ impl Outbox {
         Pin::new(&mut self.io().socket).poll_read(cx, buf)
     }
 
-    /// Shuts down the socket's write side.
-    pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io().socket).poll_shutdown(cx)
+    /// Shuts down the socket's write side, because the session has ended for `reason`.
+    pub(crate) fn poll_shutdown(&self, reason: CloseReason, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut io = self.io();
+        io.socket.set_close_reason(reason);
+        Pin::new(&mut io.socket).poll_shutdown(cx)
     }
 
     /// Writes unsent bytes until the socket takes no more. Also returns the ending that the hub has decided, if any.
@@ -466,8 +468,21 @@ impl Outbox {
     }
 }
 
-/// Methods for the watch of readers.
+/// Methods for the watch of readers, and for the probes of WebSockets.
 impl Outbox {
+    /// Asks a peer that has been silent for a sign of life, and wakes the task, which sends the question. Asks no peer
+    /// that has not received everything yet: the watch of readers judges it.
+    pub(crate) fn probe(&self, wakers: &mut Vec<Waker>) -> Probe {
+        if self.has_unsent_bytes() {
+            return Probe::Unneeded;
+        }
+        let probe = self.io().socket.probe();
+        if probe == Probe::Asked {
+            self.notify(wakers);
+        }
+        probe
+    }
+
     /// The state of the socket's sending direction, if the system reports it. Asks the system only if the socket has
     /// taken bytes since the last call, if unsent bytes are left, or if the reader `is_stalled`.
     pub(crate) fn send_state(&self, is_stalled: bool) -> Option<SendState> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use switchboard_core::Version2Settings;
 use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -18,10 +18,11 @@ use crate::control::{self, socket::ControlSocket};
 use crate::hub::{Counts, Hub};
 use crate::hub::{StoreLink, StoreStartError};
 use crate::identity::server_id;
-use crate::listener::Listener;
+use crate::listener::{Listener, Service};
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
 use crate::telemetry;
+use crate::web::{Web, probe_silent_peers};
 
 /// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a
 /// check costs little.
@@ -116,17 +117,26 @@ pub async fn run_with_store(
     if let Some(control) = control {
         acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
     }
+    let (stop_web, stopping) = watch::channel(());
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
         rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
+        web: Arc::new(Web::new(&hub.settings, stopping)),
     };
+    if listeners.iter().any(|listener| listener.service == Service::Web) {
+        let hub = Arc::clone(&hub);
+        acceptors.spawn(async move { probe_silent_peers(&hub).await });
+    }
 
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
-            match &listener.tls {
-                Some(tls) => telemetry::listening_with_tls(listener.dialect(), address, &tls.fingerprints().key),
-                None => telemetry::listening(listener.dialect(), address),
+            match (listener.service, &listener.tls) {
+                (Service::Web, tls) => telemetry::listening_for_web(address, tls.is_some()),
+                (Service::Lines(dialect), Some(tls)) => {
+                    telemetry::listening_with_tls(dialect, address, &tls.fingerprints().key);
+                }
+                (Service::Lines(dialect), None) => telemetry::listening(dialect, address),
             }
         }
         acceptors.spawn(accept(listener, acceptor.clone()));
@@ -140,6 +150,7 @@ pub async fn run_with_store(
     }
 
     acceptors.shutdown().await;
+    drop(stop_web);
     hub.stop();
     tracing::info!(target: telemetry::SERVER, open_sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();

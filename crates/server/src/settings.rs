@@ -63,6 +63,12 @@ pub struct Settings {
     /// Time without an acknowledgement of data or probes, after which the peer counts as dead. At least
     /// `outbox_timeout`, so that a reader that stops acknowledging is closed as a slow consumer.
     pub user_timeout: Duration,
+    /// Silence of a WebSocket after which the server pings it; it is closed after two pings without an answer. 25
+    /// seconds: twice in the minute after which proxies forget a silent connection.
+    pub web_ping: Duration,
+    /// Further names under which browsers reach the server, beside its addresses, the name of the machine and those in
+    /// the certificate.
+    pub web_hosts: Vec<String>,
     /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,
     /// The name of the server, one word: clients see it, and it is in the challenges that they sign.
@@ -109,6 +115,8 @@ impl Default for Settings {
             turn_lines: 256,
             keepalive: Duration::from_mins(1),
             user_timeout: Duration::from_mins(1),
+            web_ping: Duration::from_secs(25),
+            web_hosts: Vec::new(),
             drain_timeout: Duration::from_secs(10),
             server_name: "switchboard".to_owned(),
             data: None,
@@ -207,6 +215,7 @@ impl Settings {
             ("outbox-timeout", self.outbox_timeout),
             ("zero-window-timeout", self.zero_window_timeout),
             ("keepalive", self.keepalive),
+            ("web-ping", self.web_ping),
         ] {
             if value.is_zero() || value > TIME_MAX {
                 check(Err(invalid_time(key, value, "give more than 0 and at most 9h")));

@@ -28,6 +28,12 @@ pub(crate) fn listening_with_tls(dialect: Dialect, address: SocketAddr, key: &st
     tracing::info!(target: SERVER, %dialect, %address, key, "listening");
 }
 
+/// `is_encrypted`: clients may use HTTPS.
+pub(crate) fn listening_for_web(address: SocketAddr, is_encrypted: bool) {
+    let web = if is_encrypted && !address.ip().is_loopback() { "https" } else { "http" };
+    tracing::info!(target: SERVER, web, %address, "listening");
+}
+
 pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, %session, %dialect, %peer, "opened");
 }

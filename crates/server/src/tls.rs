@@ -15,10 +15,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, version};
+use webpki::EndEntityCert;
 
+pub(crate) use self::certificate::host_name;
 pub use self::certificate::{CertificateError, CertificateSource, Fingerprints};
 use self::renewal::FileStates;
 pub(crate) use self::socket::TlsSocket;
@@ -29,6 +32,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The protocol name of both dialects in ALPN (RFC 7301). A client that names other protocols only is refused: it is
 /// not for this server.
 const ALPN: &[u8] = b"switchboard";
+
+/// The protocol name of HTTP/1.1 in ALPN, for web listeners. A browser that offers HTTP/2, too, then takes HTTP/1.1.
+const ALPN_HTTP: &[u8] = b"http/1.1";
 
 /// The oldest version of TLS that a server accepts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -94,6 +100,23 @@ impl Tls {
     #[must_use]
     pub fn fingerprints(&self) -> Fingerprints {
         Fingerprints::of(&self.certificate.get())
+    }
+
+    /// The same side for a web listener, with the certificate in common.
+    pub(crate) fn for_http(&self) -> Self {
+        let mut config = ServerConfig::clone(self.acceptor.config());
+        config.alpn_protocols = vec![ALPN_HTTP.to_vec()];
+        Self { acceptor: TlsAcceptor::from(Arc::new(config)), ..self.clone() }
+    }
+
+    /// Whether the certificate is for `name`.
+    pub(crate) fn vouches_for(&self, name: &str) -> bool {
+        let certified = self.certificate.get();
+        let certificate = certified.cert.first().and_then(|certificate| EndEntityCert::try_from(certificate).ok());
+        let name = ServerName::try_from(name).ok();
+        certificate
+            .zip(name)
+            .is_some_and(|(certificate, name)| certificate.verify_is_valid_for_subject_name(&name).is_ok())
     }
 
     /// Shakes hands with a client.

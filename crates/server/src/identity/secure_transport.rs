@@ -33,7 +33,7 @@ impl Transport {
 
     /// Whether nobody between the two ends can read the bytes. A forwarded connection counts as one from the machine
     /// that forwards it: through `ssh -L`, a peer on loopback is as safe as SSH.
-    fn is_secure(self) -> bool {
+    pub(crate) fn is_secure(self) -> bool {
         match self {
             Self::Tcp(peer) => peer.ip().to_canonical().is_loopback(),
             Self::Tls(_) | Self::Unix => true,

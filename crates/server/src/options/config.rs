@@ -36,6 +36,8 @@ pub struct Config {
     pub command: Option<Command>,
     /// The listening addresses for the commands dialect over TLS.
     pub listen_tls: Vec<ListenAddress>,
+    /// The listening addresses for browsers.
+    pub listen_web: Vec<ListenAddress>,
     /// The certificate for TLS.
     pub certificate: CertificateSource,
     /// The oldest version of TLS that clients may use.
@@ -58,6 +60,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether a listener needs a certificate: one with TLS, or one that browsers reach over the network. A web listener
+    /// on loopback has TLS only if the certificate is there anyway.
+    #[must_use]
+    pub fn needs_certificate(&self) -> bool {
+        !self.listen_tls.is_empty()
+            || self.listen_web.iter().any(|address| !address.is_loopback())
+            || matches!(self.certificate, CertificateSource::Files { .. }) && !self.listen_web.is_empty()
+    }
+
     /// Reads the flags and variables of this process, and the file that they name. An unknown flag, `--help` and
     /// `--version` exit the process.
     ///
@@ -120,8 +131,8 @@ impl Config {
             given.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect()
         };
         let (listen, listen_line) = (addresses(merged.listen), addresses(merged.listen_line));
-        let listen_tls = addresses(merged.listen_tls);
-        if listen.is_empty() && listen_line.is_empty() && listen_tls.is_empty() {
+        let (listen_tls, listen_web) = (addresses(merged.listen_tls), addresses(merged.listen_web));
+        if [&listen, &listen_line, &listen_tls, &listen_web].iter().all(|addresses| addresses.is_empty()) {
             errors.push(ConfigError::NothingToListenOn);
         }
         let pem_file = |given: Option<String>| given.filter(|given| given != AUTO).map(PathBuf::from);
@@ -145,6 +156,7 @@ impl Config {
             listen_line,
             command,
             listen_tls,
+            listen_web,
             certificate,
             tls_oldest: match merged.tls_oldest {
                 Some(OldestTls::Tls12) => TlsVersion::Tls12,

@@ -60,7 +60,8 @@ pub enum ConfigError {
     },
     /// No listener has an address.
     #[error(
-        "there is nothing to listen on: give --listen HOST:PORT, --listen-tls HOST:PORT or --listen-line HOST:PORT"
+        "there is nothing to listen on: give --listen HOST:PORT, --listen-tls HOST:PORT, --listen-web HOST:PORT or \
+         --listen-line HOST:PORT"
     )]
     NothingToListenOn,
     /// Of two keys that belong together, only one has a value.

@@ -9,7 +9,9 @@ use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
-use super::value::{NONE, TimeSpan, address_or_none, boolean, directory_or_none, number, prefix_or_none, word};
+use super::value::{
+    NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, number, prefix_or_none, word,
+};
 use crate::operator::Command;
 use crate::settings::Settings;
 
@@ -18,6 +20,9 @@ pub(super) const LISTEN: &str = "127.0.0.1:12345";
 
 /// Default listening address of the line dialect.
 const LISTEN_LINE: &str = "127.0.0.1:8080";
+
+/// Default listening address for browsers.
+const LISTEN_WEB: &str = "127.0.0.1:8088";
 
 /// The value of `tls-cert` and `tls-key` with which the server makes a certificate.
 pub(super) const AUTO: &str = "auto";
@@ -72,6 +77,20 @@ pub struct Options {
     /// be repeated [default: none]
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_TLS", list_of(address_or_none))]
     pub(super) listen_tls: Option<Vec<String>>,
+
+    /// Address to listen on for browsers, with and without TLS: the page, and WebSockets that carry the commands dialect;
+    /// `:PORT` for all addresses of this machine, or `none`; may be repeated [default: 127.0.0.1:8088]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_WEB", list_of(address_or_none))]
+    pub(super) listen_web: Option<Vec<String>>,
+
+    /// Further name under which browsers reach the page, or `none`. The addresses and the name of this machine, and the
+    /// names in --tls-cert, need no setting; may be repeated [default: none]
+    #[arg(long, value_name = "NAME", env = "SWITCHBOARD_WEB_HOST", list_of(host_or_none))]
+    web_host: Option<Vec<String>>,
+
+    /// Silence of a WebSocket after which the server pings it [default: 25s]
+    #[arg(long, value_name = "TIME", env = "SWITCHBOARD_WEB_PING")]
+    web_ping: Option<TimeSpan>,
 
     /// PEM file with the certificate for TLS, followed by those that vouch for it. `auto`: the server makes one, and
     /// keeps it in --data [default: auto]
@@ -232,6 +251,9 @@ impl Options {
             listen: Some(vec![LISTEN.to_owned()]),
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
             listen_tls: Some(vec![NONE.to_owned()]),
+            listen_web: Some(vec![LISTEN_WEB.to_owned()]),
+            web_host: Some(vec![NONE.to_owned()]),
+            web_ping: Some(TimeSpan(settings.web_ping)),
             tls_cert: Some(AUTO.to_owned()),
             tls_key: Some(AUTO.to_owned()),
             tls_oldest: Some(OldestTls::Tls13),
@@ -295,6 +317,8 @@ impl Options {
             turn_lines: self.turn_lines.unwrap_or(default.turn_lines),
             keepalive: time(self.keepalive, default.keepalive),
             user_timeout: time(self.user_timeout, default.user_timeout),
+            web_ping: time(self.web_ping, default.web_ping),
+            web_hosts: self.web_host.iter().flatten().filter(|name| *name != NONE).cloned().collect(),
             drain_timeout: time(self.drain_timeout, default.drain_timeout),
             server_name: self.server_name.clone().unwrap_or(default.server_name),
             data: self.data.as_ref().filter(|data| *data != NONE).map(PathBuf::from),

@@ -193,7 +193,7 @@ fn file_error_names_line_key_and_allowed_values() {
         ("listen = [[]]", &["listen is [[]]: give a number, a text, true or false", ":1)"]),
         ("log-level = \"loud\"", &["log-level is loud: give error, warn", "(from /"]),
         ("threads = 100000", &["threads is 100000: give 1 to 1024"]),
-        ("listen = \"none\"\nlisten-line = \"none\"", &["there is nothing to listen on"]),
+        ("listen = \"none\"\nlisten-line = \"none\"\nlisten-web = \"none\"", &["there is nothing to listen on"]),
         ("drain-timeout = \"soon\"", &["drain-timeout is soon: give a time such as 30s or 2m", ":1)"]),
         ("max-sessions = 0", &["max-sessions is 0: give 1 to 65536 (from /"]),
         ("log-format = \"xml\"", &["log-format is xml: give one of auto, console, text, json"]),

@@ -78,6 +78,16 @@ pub(super) fn address_or_none(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Checks a name of a host. The text `none` stands for no name.
+pub(super) fn host_or_none(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if text.is_empty() || !text.chars().all(is_plain) {
+        return Err("give a name such as chat.example, without a port; other letters in the form xn--…");
+    }
+    Ok(text.to_owned())
+}
+
 /// Checks that a directory has a name. The text `none` stands for no directory.
 pub(super) fn directory_or_none(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("give a directory, or none") } else { Ok(text.to_owned()) }

@@ -138,7 +138,7 @@ fn self_made(key: &KeyPair) -> Result<String, CertificateError> {
 }
 
 /// The name of this machine, if it can stand in a certificate.
-fn host_name() -> Option<String> {
+pub(crate) fn host_name() -> Option<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

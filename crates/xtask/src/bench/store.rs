@@ -141,7 +141,17 @@ impl Server {
         let program = target.join("release/switchboard-server");
         let start = now();
         let child = Command::new(&program)
-            .args(["--listen", ADDRESS, "--listen-line", "none", "--log-level", "warn", "--data"])
+            .args([
+                "--listen",
+                ADDRESS,
+                "--listen-line",
+                "none",
+                "--listen-web",
+                "none",
+                "--log-level",
+                "warn",
+                "--data",
+            ])
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

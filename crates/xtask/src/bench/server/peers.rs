@@ -285,7 +285,16 @@ impl Peer {
 /// Our server with room for `sessions` sessions. The listener is missing.
 pub(super) fn switchboard(programs: &ProgramPaths, sessions: usize) -> Command {
     let mut command = Command::new(&programs.switchboard);
-    command.args(["--listen-line", "none", "--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
+    command.args([
+        "--listen-line",
+        "none",
+        "--listen-web",
+        "none",
+        "--log-level",
+        "warn",
+        "--max-sessions",
+        &sessions.max(100).to_string(),
+    ]);
     if sessions > 10_000 {
         // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
         command.args(["--outbox-bytes", "4194304"]);

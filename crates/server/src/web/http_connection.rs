@@ -1,0 +1,143 @@
+//! Serves one connection of a web listener: the handshake of TLS, the HTTP requests, and the session of a WebSocket.
+//!
+//! A browser keeps its connections open for a while after it has loaded a page. Each of them counts as a session, so
+//! the server closes them soon.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+use hyper::server::conn::http1::{self, Parts};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use switchboard_protocol::Dialect;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::client::Client;
+use super::service::PageService;
+use super::socket::WebSocket;
+use crate::acceptor::Acceptor;
+use crate::admission::Permit;
+use crate::connection::LINGER_MAX;
+use crate::socket::Socket;
+use crate::telemetry;
+use crate::tls::Tls;
+
+/// Maximum time until the first byte arrives, and for the head of a request: two round trips over a bad mobile link,
+/// with each packet lost twice.
+const HEAD_MAX: Duration = Duration::from_secs(10);
+
+/// Time for which a connection takes requests. It loads a page with all its files, and then makes room for others behind
+/// the same address: a browser opens up to six.
+const REQUESTS_MAX: Duration = Duration::from_secs(15);
+
+/// Time after which a connection ends although the client has not received the response: the page over a modem.
+const CONNECTION_MAX: Duration = Duration::from_mins(2);
+
+/// Maximum length of the head of a request, in bytes. Cookies of other servers on this machine may fill half of it.
+const HEAD_MAX_BYTES: usize = 16 * 1024;
+
+/// Maximum number of headers: a browser sends twenty, and proxies add some.
+const HEADERS_MAX: usize = 64;
+
+/// The first byte of a TLS connection: the type of a record with a handshake (RFC 8446 §5.1). It begins no HTTP request.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A fatal alert (RFC 8446 §6): `handshake_failure`, for clients that speak TLS to a listener without it.
+const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
+
+/// Serves a connection until it ends, or opens the session of its WebSocket.
+pub(crate) async fn serve(
+    acceptor: Acceptor,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Tls>,
+    permit: Permit,
+) {
+    let Ok(is_tls) = timeout(HEAD_MAX, begins_with_tls(&stream)).await else { return };
+    match (is_tls, tls) {
+        (false, tls) => {
+            let service = service(&acceptor, Client { address: peer, is_https: false }, tls);
+            serve_http(acceptor, stream, service, permit).await;
+        }
+        (true, Some(tls)) => match tls.accept(stream).await {
+            Ok(socket) => {
+                let service = service(&acceptor, Client { address: peer, is_https: true }, Some(tls));
+                serve_http(acceptor, socket, service, permit).await;
+            }
+            Err(error) => telemetry::handshake_failed(peer, &error),
+        },
+        (true, None) => {
+            let _ = stream.try_write(TLS_ALERT);
+            linger(&mut stream).await;
+        }
+    }
+}
+
+/// Tells a client that there is no room for it, unless it speaks TLS.
+pub(crate) async fn reject(mut stream: TcpStream) {
+    const RESPONSE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+        Connection: close\r\nRetry-After: 30\r\n\r\nThere is no room for another connection. Try again later.\n";
+    if timeout(LINGER_MAX, begins_with_tls(&stream)).await == Ok(false) {
+        let _ = stream.try_write(RESPONSE);
+    }
+    linger(&mut stream).await;
+}
+
+/// Whether the client begins with TLS. Its first byte stays in the socket.
+async fn begins_with_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(stream.peek(&mut first).await, Ok(1)) && first[0] == TLS_HANDSHAKE
+}
+
+fn service(acceptor: &Acceptor, peer: Client, tls: Option<Tls>) -> PageService {
+    PageService { web: acceptor.web.clone(), peer, tls, opened: Cell::new(None) }
+}
+
+async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: PageService, permit: Permit) {
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .max_headers(HEADERS_MAX)
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut stopping = acceptor.web.stopping.clone();
+    let mut requests_end = pin!(sleep(REQUESTS_MAX));
+    let mut is_closing = false;
+    let served = timeout(CONNECTION_MAX, async {
+        loop {
+            tokio::select! {
+                result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break result,
+                () = &mut requests_end, if !is_closing => {}
+                // An error means that the server has stopped.
+                _ = stopping.changed(), if !is_closing => {}
+            }
+            is_closing = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+    });
+    let Ok(result) = served.await else { return };
+    let Parts { io, read_buf, service, .. } = connection.into_parts();
+    let mut stream = io.into_inner();
+    match service.opened.take().filter(|_| result.is_ok()) {
+        Some(client) => {
+            let socket = WebSocket::new(stream, read_buf.to_vec(), client.transport());
+            acceptor.start(socket, client.address, Dialect::Commands, permit);
+        }
+        None => linger(&mut stream).await,
+    }
+}
+
+/// Shuts down the write side, and reads until the client closes. A close with unread bytes would reset the connection,
+/// and destroy a response on its way.
+async fn linger(stream: &mut (impl Socket + ?Sized)) {
+    let _ = timeout(LINGER_MAX, async {
+        let _ = stream.shutdown().await;
+        let _ = tokio::io::copy(stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+}
