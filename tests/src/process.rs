@@ -24,6 +24,7 @@ type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct EmbeddedServer {
     commands: SocketAddr,
     line: SocketAddr,
+    web: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     runtime: Option<tokio::runtime::Runtime>,
     task: Option<tokio::task::JoinHandle<()>>,
@@ -75,6 +76,10 @@ impl EmbeddedServer {
             (listener, address)
         };
         let ((commands_listener, commands), (line_listener, line)) = (bind(Dialect::Commands), bind(Dialect::Line));
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let bound = runtime.block_on(Listener::bind_web(tls.as_ref(), &any));
+        let web_listener = bound.expect("a free port").remove(0);
+        let web = web_listener.local_addr().expect("a bound listener has an address");
         let commands_listener = match tls {
             Some(tls) => commands_listener.with_tls(tls),
             None => commands_listener,
@@ -83,11 +88,11 @@ impl EmbeddedServer {
         let stopped: Stopped = Box::pin(async {
             let _ = stopped.await;
         });
-        let served = serve(vec![commands_listener, line_listener], stopped);
+        let served = serve(vec![commands_listener, line_listener, web_listener], stopped);
         let task = runtime.spawn(async {
             served.await.expect("valid settings");
         });
-        Self { commands, line, stop: Some(stop), runtime: Some(runtime), task: Some(task) }
+        Self { commands, line, web, stop: Some(stop), runtime: Some(runtime), task: Some(task) }
     }
 
     /// Address of the listener of a dialect.
@@ -97,6 +102,12 @@ impl EmbeddedServer {
             Dialect::Commands => self.commands,
             Dialect::Line => self.line,
         }
+    }
+
+    /// Address of the listener for browsers.
+    #[must_use]
+    pub fn web_address(&self) -> SocketAddr {
+        self.web
     }
 
     /// Requests a shutdown without waiting for it.
@@ -163,7 +174,8 @@ impl ServerProcess {
     #[must_use]
     pub fn spawn(mut command: Command) -> Self {
         command
-            .args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--log-format", "json"])
+            .args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--listen-web", "none"])
+            .args(["--log-format", "json"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the server can be started");
@@ -202,6 +214,17 @@ impl ServerProcess {
                 return line;
             }
         }
+    }
+
+    /// The address of the listener for browsers, which a flag has turned on.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not log it.
+    pub fn web_address(&mut self) -> SocketAddr {
+        let line = self.log_line_with(r#""message":"listening","web":"#);
+        let (_, after) = line.split_once(r#""address":""#).expect("an address");
+        after.split('"').next().unwrap_or_default().parse().expect("an address")
     }
 
     /// Sends a signal, such as `TERM`.

@@ -1,14 +1,15 @@
 //! A client on a socket.
 
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::fmt::Debug;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::stage::Received;
+use crate::stream::Stream;
+use crate::web_client::WebSocketStream;
 
 /// Longest wait for an expected event: far longer than normal, so that a test passes on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
@@ -16,37 +17,32 @@ pub const TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection to a server, used line by line.
 #[derive(Debug)]
 pub struct TestClient {
-    reader: BufReader<Stream>,
+    reader: BufReader<Box<dyn Connection>>,
 }
 
-#[derive(Debug)]
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+/// The connection of a client.
+trait Connection: Read + Write + Debug + Send {
+    fn half_close(&mut self);
+    fn socket(&self) -> &TcpStream;
 }
 
-impl Read for Stream {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buf),
-            Self::Tls(stream) => stream.read(buf),
-        }
+impl Connection for Stream {
+    fn half_close(&mut self) {
+        self.half_close();
+    }
+
+    fn socket(&self) -> &TcpStream {
+        self.socket()
     }
 }
 
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
+impl Connection for WebSocketStream {
+    fn half_close(&mut self) {
+        self.close();
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
+    fn socket(&self) -> &TcpStream {
+        self.stream_ref().socket()
     }
 }
 
@@ -58,7 +54,7 @@ impl TestClient {
     /// If the connection fails.
     #[must_use]
     pub fn connect(address: SocketAddr) -> Self {
-        Self { reader: BufReader::new(Stream::Plain(connect_tcp(address))) }
+        Self::over(Stream::connect(address))
     }
 
     /// Connects to a server with TLS. Its certificate must be `certificate`, and hold the name `localhost`.
@@ -68,16 +64,23 @@ impl TestClient {
     /// If the connection or the handshake fails.
     #[must_use]
     pub fn connect_tls(address: SocketAddr, certificate: CertificateDer<'_>) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.into_owned()).expect("a certificate");
-        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let name = "localhost".try_into().expect("a name");
-        let session = ClientConnection::new(Arc::new(config), name).expect("a valid configuration");
-        let mut stream = StreamOwned::new(session, connect_tcp(address));
-        while stream.conn.is_handshaking() {
-            stream.conn.complete_io(&mut stream.sock).expect("the server shakes hands");
-        }
-        Self { reader: BufReader::new(Stream::Tls(Box::new(stream))) }
+        Self::over(Stream::connect_tls(address, certificate))
+    }
+
+    /// Uses `stream`, which may be a WebSocket to the server.
+    #[must_use]
+    pub fn over_web_socket(stream: WebSocketStream) -> Self {
+        Self::over(stream)
+    }
+
+    /// Uses `stream`.
+    #[must_use]
+    pub fn over_stream(stream: Stream) -> Self {
+        Self::over(stream)
+    }
+
+    fn over(connection: impl Connection + 'static) -> Self {
+        Self { reader: BufReader::new(Box::new(connection)) }
     }
 
     /// Connects to a listener of the commands dialect and registers a name.
@@ -217,29 +220,12 @@ impl TestClient {
 
     /// Closes the sending side.
     pub fn half_close(&mut self) {
-        let _ = match self.reader.get_mut() {
-            Stream::Plain(stream) => stream.shutdown(Shutdown::Write),
-            Stream::Tls(stream) => {
-                stream.conn.send_close_notify();
-                stream.flush()
-            }
-        };
+        self.reader.get_mut().half_close();
     }
 
     /// The socket, for all operations besides lines.
     #[must_use]
     pub fn socket(&self) -> &TcpStream {
-        match self.reader.get_ref() {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => &stream.sock,
-        }
+        self.reader.get_ref().socket()
     }
-}
-
-fn connect_tcp(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("the server listens");
-    stream.set_nodelay(true).expect("a TCP socket");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
-    stream.set_write_timeout(Some(TIMEOUT)).expect("a timeout above zero");
-    stream
 }

@@ -472,7 +472,7 @@ fn login_by_an_ssh_key_needs_no_password() {
 const INSECURE_LOGIN: &str = r#"
     ip link set lo up
     ip addr add 192.0.2.1/32 dev lo
-    "$0" --listen 192.0.2.1:12345 --listen-line none > log &
+    "$0" --listen 192.0.2.1:12345 --listen-line none --listen-web none > log &
     until grep -q listening log; do sleep 0.02; done
     export SWITCHBOARD_ADDR=192.0.2.1 XDG_STATE_HOME="$PWD/state"
     ssh-keygen -q -t ed25519 -N '' -f key

@@ -23,7 +23,7 @@ const SCRIPT: &str = r#"
         ip -n "m$m" link set eth0 addrgenmode none up
         ip -n "m$m" addr add "$1::1$m/64" dev eth0 nodad
     done
-    "$0" --listen "[::]:12345" --listen-line none --log-format json --max-sessions-per-address 2 \
+    "$0" --listen "[::]:12345" --listen-line none --listen-web none --log-format json --max-sessions-per-address 2 \
         --on-link-prefix 2001:db8:1::/64 > log &
     until grep -q listening log; do sleep 0.05; done
     for session in 1.1 2.1 3.1 4.1 5.1 6.1 7.1 1.2 2.2 3.2 4.2 5.2 6.2 7.2 1.3; do

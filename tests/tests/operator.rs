@@ -187,7 +187,9 @@ fn server_waits_for_a_command_that_uses_its_directory() {
     let held = File::open(data.join("lock")).expect("the file stays");
     held.try_lock().expect("the server has stopped");
     let mut command = Command::new(program("switchboard-server"));
-    command.args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--data"]).arg(&data);
+    command
+        .args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--listen-web", "none", "--data"])
+        .arg(&data);
     let mut server = command.stdout(Stdio::piped()).spawn().expect("the program can be started");
     let mut log = BufReader::new(server.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
     let first = log.next();

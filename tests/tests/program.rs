@@ -17,7 +17,7 @@ fn error_for_a_port_in_use_names_address_and_flag() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("a bound listener has an address").to_string();
     for (flag, other_flag) in [("--listen", "--listen-line"), ("--listen-line", "--listen")] {
-        let output = server(&[flag, &address, other_flag, "none"]);
+        let output = server(&[flag, &address, other_flag, "none", "--listen-web", "none"]);
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
@@ -45,7 +45,7 @@ fn usage_configuration_and_runtime_errors_have_their_own_exit_codes() {
         (&["--log-level", "loud"], 3, "log-level is loud: give error, warn"),
         (&["--threads", "1000000"], 3, "threads is 1000000: give 1 to 1024"),
         (&["--keepalive", "500ms"], 3, "keepalive is 500ms: give at least 1s"),
-        (&["--listen", "none", "--listen-line", "none"], 3, "there is nothing to listen on"),
+        (&["--listen", "none", "--listen-line", "none", "--listen-web", "none"], 3, "there is nothing to listen on"),
         (&["--listen", "no such host:1", "--print-config"], 2, "host \"no such host\" has the character ' '"),
         (&["--listen", "nowhere.invalid:1", "--listen-line", "none"], 1, "Give HOST:PORT with --listen"),
     ];
@@ -188,7 +188,8 @@ fn message_texts_are_logged_only_on_request() {
 fn console_log_matches_the_course_server() {
     use std::io::{BufRead as _, BufReader};
     let mut child = Command::new(program("switchboard-server"))
-        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--log-format", "console", "--log-messages"])
+        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--listen-web", "none"])
+        .args(["--log-format", "console", "--log-messages"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the server can be started");
@@ -241,7 +242,7 @@ const SCRIPT_FUNCTIONS: &str = r#"
         until test "$(grep -c listening log)" = "$expected"; do kill -0 $pid; sleep 0.05; done
     }
     hear() { exec 3<> "/dev/tcp/$1/$2"; echo REGISTER >&3; head -n 1 <&3; }
-    server=("$0" --listen-line none --log-format text --listen)
+    server=("$0" --listen-line none --listen-web none --log-format text --listen)
 "#;
 
 #[test]
@@ -331,7 +332,8 @@ fn a_refused_session_is_logged_with_code_and_name() {
 fn console_has_a_line_for_a_refused_session() {
     use std::io::{BufRead as _, BufReader};
     let mut child = Command::new(program("switchboard-server"))
-        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--log-format", "console", "--max-sessions", "2"])
+        .args(["--listen", "none", "--listen-line", "127.0.0.1:0", "--listen-web", "none"])
+        .args(["--log-format", "console", "--max-sessions", "2"])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the server can be started");

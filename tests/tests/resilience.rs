@@ -167,7 +167,7 @@ fn a_half_open_connection_is_detected() {
     // without FIN or RST.
     let script = r#"
         ip link set lo up
-        "$0" --listen 127.0.0.1:12345 --listen-line none --log-format json \
+        "$0" --listen 127.0.0.1:12345 --listen-line none --listen-web none --log-format json \
             --keepalive 1s --outbox-timeout 3s --user-timeout 3s > log &
         until grep -q listening log; do sleep 0.1; done
         { echo REGISTER Noy; sleep 60; } | nc 127.0.0.1 12345 > heard &

@@ -48,7 +48,18 @@ struct StuckLog {
 impl StuckLog {
     fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(program("switchboard-server"))
-            .args(["--listen", "127.0.0.1:0", "--listen-line", "none", "--log-format", "json", "--log-level", "debug"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--listen-line",
+                "none",
+                "--listen-web",
+                "none",
+                "--log-format",
+                "json",
+                "--log-level",
+                "debug",
+            ])
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -174,7 +185,7 @@ impl InTerminal {
         let log = folder.join("log");
         let command = format!(
             "echo $$ > {pid}; \
-             exec {prefix} {server} --listen 127.0.0.1:0 --listen-line none --log-format json {flags} > {log}",
+             exec {prefix} {server} --listen 127.0.0.1:0 --listen-line none --listen-web none --log-format json {flags} > {log}",
             pid = folder.join("pid").display(),
             server = program("switchboard-server").display(),
             flags = LARGE_OUTBOX.join(" "),
@@ -294,7 +305,7 @@ fn a_signal_ends_a_server_that_still_resolves_a_name() {
         ip neighbour add 192.0.2.1 lladdr 02:00:00:00:00:01 dev near nud permanent
         echo "nameserver 192.0.2.1" > resolv.conf
         mount --bind resolv.conf "$(readlink -f /etc/resolv.conf)"
-        "$0" --listen chat.example:0 --listen-line none > log &
+        "$0" --listen chat.example:0 --listen-line none --listen-web none > log &
         server=$!
         until grep -q ' 010200C0:0035 ' /proc/net/udp; do sleep 0.05; done
         kill -TERM $server

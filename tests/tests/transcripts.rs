@@ -59,6 +59,20 @@ fn transcripts_hold_over_tls() {
 }
 
 #[test]
+fn transcripts_hold_over_web_socket() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::over_web_socket());
+    }
+}
+
+#[test]
+fn transcripts_hold_over_web_socket_with_tls() {
+    for transcript in transcripts() {
+        transcript.play(&mut TcpStage::over_web_socket_with_tls());
+    }
+}
+
+#[test]
 fn transcripts_hold_over_tcp_a_byte_at_a_time() {
     for transcript in transcripts() {
         transcript.play(&mut TcpStage::byte_by_byte());

@@ -1,4 +1,4 @@
-//! A real server over TCP, with or without TLS.
+//! A real server over TCP, with or without TLS and WebSocket.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,9 @@ use tempfile::TempDir;
 
 use super::{Received, Stage};
 use crate::process::EmbeddedServer;
+use crate::stream::Stream;
 use crate::test_client::TestClient;
+use crate::web_client::WebSocketStream;
 
 /// An embedded server, and clients on sockets.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct TcpStage {
     clients: HashMap<String, StageClient>,
     /// Whether a line is sent in up to 100 pieces: byte by byte, if it has no more bytes than that.
     byte_by_byte: bool,
+    /// Whether the sessions of the commands dialect use WebSocket.
+    uses_web_socket: bool,
     /// The certificate of the server's listener for the commands dialect, if it uses TLS.
     certificate: Option<CertificateDer<'static>>,
     /// The directory of the server's store, if it has one.
@@ -42,7 +46,14 @@ impl TcpStage {
     }
 
     fn of(server: EmbeddedServer) -> Self {
-        Self { server, clients: HashMap::new(), byte_by_byte: false, certificate: None, _data: None }
+        Self {
+            server,
+            clients: HashMap::new(),
+            byte_by_byte: false,
+            uses_web_socket: false,
+            certificate: None,
+            _data: None,
+        }
     }
 
     /// Like [`Self::new`], but the server stores its conversations on the disk.
@@ -79,6 +90,18 @@ impl TcpStage {
         Self { byte_by_byte: true, ..Self::new() }
     }
 
+    /// Like [`Self::new`], but the sessions of the commands dialect use WebSocket.
+    #[must_use]
+    pub fn over_web_socket() -> Self {
+        Self { uses_web_socket: true, ..Self::new() }
+    }
+
+    /// Like [`Self::over_tls`], but the sessions of the commands dialect use WebSocket.
+    #[must_use]
+    pub fn over_web_socket_with_tls() -> Self {
+        Self { uses_web_socket: true, ..Self::over_tls() }
+    }
+
     fn client(&mut self, who: &str) -> &mut StageClient {
         self.clients.get_mut(who).unwrap_or_else(|| panic!("{who} has opened no session"))
     }
@@ -93,9 +116,16 @@ impl Default for TcpStage {
 impl Stage for TcpStage {
     fn open(&mut self, who: &str, dialect: Dialect) {
         let address = self.server.address(dialect);
-        let connection = match (&self.certificate, dialect) {
-            (Some(certificate), Dialect::Commands) => TestClient::connect_tls(address, certificate.clone()),
-            _ => TestClient::connect(address),
+        let is_commands = dialect == Dialect::Commands;
+        let address = if self.uses_web_socket && is_commands { self.server.web_address() } else { address };
+        let stream = match &self.certificate {
+            Some(certificate) if is_commands => Stream::connect_tls(address, certificate.clone()),
+            _ => Stream::connect(address),
+        };
+        let connection = if self.uses_web_socket && is_commands {
+            TestClient::over_web_socket(WebSocketStream::open(stream))
+        } else {
+            TestClient::over_stream(stream)
         };
         self.clients.insert(who.to_owned(), StageClient { connection, dialect, first_line: None });
     }

@@ -187,7 +187,7 @@ fn start(data: &Path) -> ServerProcess {
 /// Kills a server while it opens the store, or soon after.
 fn kill_while_starting(data: &Path, after: Duration) {
     let mut command = command(data);
-    command.args(["--listen", "127.0.0.1:0", "--listen-line", "none"]).stdout(Stdio::null());
+    command.args(["--listen", "127.0.0.1:0", "--listen-line", "none", "--listen-web", "none"]).stdout(Stdio::null());
     let mut child = command.spawn().expect("the server can be started");
     sleep(after);
     child.kill().expect("a child of this process");
