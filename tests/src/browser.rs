@@ -63,6 +63,11 @@ impl Browser {
         Self { driver, session }
     }
 
+    fn request_get(&self, path: &str) -> Value {
+        let answer = self.driver.request("GET", &format!("/session/{}{path}", self.session), &Value::Null);
+        answer.unwrap_or_else(|why| panic!("{path}: {why}"))
+    }
+
     fn request(&self, path: &str, body: &Value) -> Value {
         let answer = self.driver.request("POST", &format!("/session/{}{path}", self.session), body);
         answer.unwrap_or_else(|why| panic!("{path}: {why}"))
@@ -90,6 +95,30 @@ impl Browser {
     /// If the page cannot be opened.
     pub fn open_url(&self, url: &str) {
         self.request("/url", &json!({ "url": url }));
+    }
+
+    /// Opens a second window and goes there. Returns the first window and its URL.
+    ///
+    /// # Panics
+    ///
+    /// If the browser opens none.
+    #[must_use]
+    pub fn open_window(&self) -> (String, String) {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let first = text(&self.request_get("/window"));
+        let url = text(&self.request_get("/url"));
+        let window = self.request("/window/new", &json!({ "type": "window" }));
+        self.switch_to(&text(&window["handle"]));
+        (first, url)
+    }
+
+    /// Goes to another window.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such window.
+    pub fn switch_to(&self, window: &str) {
+        self.request("/window", &json!({ "handle": window }));
     }
 
     /// Runs a script and returns its value. The script finds the arguments in its variable `arguments`.

@@ -1,7 +1,9 @@
 //! Support for the end-to-end tests: transcripts and their stages, clients on sockets and terminals, browsers,
 //! Wireshark, network namespaces, and the real programs as processes.
 
+pub mod axe;
 pub mod browser;
+pub mod chat_page;
 pub mod namespace;
 pub mod process;
 pub mod stage;

@@ -1,5 +1,6 @@
 //! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`, `words`, `soak`.
 
+mod axe;
 mod bench;
 mod deny;
 mod network;

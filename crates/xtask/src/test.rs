@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{packages, words};
+use crate::{axe, packages, words};
 
 /// A step of the checks: a cargo command with its environment.
 struct TestStep {
@@ -61,6 +61,7 @@ const STEPS: &[TestStep] = &[
 pub(crate) fn run() -> Result<(), String> {
     let start = now();
     packages::ensure(packages::TESTS)?;
+    axe::ensure()?;
     let mut summary = vec![format!("system packages: {} s", start.elapsed().as_secs())];
     println!("\n== words ==");
     words::run()?;

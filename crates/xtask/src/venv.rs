@@ -11,7 +11,8 @@ pub(crate) struct Venv {
 
 impl Venv {
     /// Installs `requirements` in `folder`, unless they are already there. Each line names a package and its version. If
-    /// a line has a hash, pip requires one in each line, and checks them.
+    /// a line has a hash, pip requires one in each line, and checks them. The lines are then the complete list: nothing
+    /// that they depend on is installed.
     pub(crate) fn ensure(folder: &str, requirements: &str) -> Result<Self, String> {
         let folder = Path::new(folder);
         // `installed.txt` is written last, so it exists only after a complete installation.
@@ -23,6 +24,9 @@ impl Venv {
         run_silently(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+        if requirements.contains("--hash=") {
+            pip.arg("--no-deps");
+        }
         let list = folder.join("requirements.txt");
         let write = |file: &Path| fs::write(file, requirements).map_err(|error| format!("{}: {error}", file.display()));
         write(&list)?;

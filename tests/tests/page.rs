@@ -1,0 +1,246 @@
+//! The chat page in a real browser: people in a page and people at a terminal in one room, losses of the connection, and
+//! several windows.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+use switchboard_tests::chat_page::ChatPage;
+use switchboard_tests::process::{EmbeddedServer, ServerProcess};
+use switchboard_tests::test_client::TestClient;
+
+use switchboard_protocol::Dialect;
+
+/// A guest at a terminal who has a room open.
+fn guest_in(address: SocketAddr, name: &str, room: &str) -> TestClient {
+    let mut guest = TestClient::guest(address, name);
+    guest.send(&format!("JOIN {room}"));
+    guest.expect_reply_prefix("JOIN_OK ");
+    guest.send(&format!("OPEN {room}"));
+    guest.expect_reply_prefix("OPEN_OK ");
+    guest.expect_reply_prefix("LIVE ");
+    guest
+}
+
+#[test]
+fn link_and_name_are_enough_to_talk() {
+    let server = EmbeddedServer::start();
+    let mut dana = guest_in(server.address(Dialect::Commands), "Dana", "#lab");
+    let noy = ChatPage::open(server.web_address(), "#lab");
+    noy.enter("Noy");
+    noy.say("hello from a page");
+    assert!(dana.receive_reply().ends_with(" FROM Noy: hello from a page"));
+    dana.send("SAY #lab hello from a terminal");
+    noy.wait_for(".message .body", "hello from a terminal");
+
+    let elias = ChatPage::open(server.web_address(), "#lab");
+    elias.enter("Elias");
+    elias.wait_for(".message .body", "hello from a page");
+    elias.say("שלום");
+    noy.wait_for(".message .body", "שלום");
+    noy.wait_for_state("hello from a page", "stored");
+    assert_eq!(noy.bodies(), ["hello from a page", "hello from a terminal", "שלום"]);
+}
+
+#[test]
+fn taken_name_is_explained() {
+    let server = EmbeddedServer::start();
+    let _dana = TestClient::guest(server.address(Dialect::Commands), "Dana");
+    let page = ChatPage::open(server.web_address(), "#lab");
+    page.try_name("dana");
+    page.wait_for("#entry-reason", "Somebody else has that name");
+    page.enter("Elias");
+    page.wait_for("#my-name", "Elias");
+}
+
+#[test]
+fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let data = data.path().to_str().expect("a path in UTF-8");
+    let mut server = ServerProcess::start(&["--data", data, "--listen-web", "127.0.0.1:0"]);
+    let web = server.web_address();
+    let mut dana = TestClient::account(server.commands, "Dana", "open sesame");
+    dana.send("JOIN #lab");
+    dana.expect_reply_prefix("JOIN_OK ");
+    let noy = ChatPage::open(web, "#lab");
+    noy.enter("Noy");
+    noy.claim("mellon");
+    noy.say("before");
+    noy.wait_for_state("before", "stored");
+
+    server.signal("KILL");
+    server.wait();
+    noy.wait_for("#connection", "No connection");
+    for text in ["first", "second"] {
+        noy.say(text);
+        noy.wait_for_state(text, "waiting");
+    }
+    // The same port, so that the page finds the server again.
+    let server = ServerProcess::start(&["--data", data, "--listen-web", &web.to_string()]);
+    noy.wait_for_state("second", "stored");
+    noy.say("after");
+    noy.wait_for_state("after", "stored");
+    assert_eq!(noy.bodies(), ["before", "first", "second", "after"]);
+
+    let mut dana = TestClient::version2(server.commands);
+    dana.send("LOGIN Dana main password open sesame");
+    dana.expect_reply_prefix("LOGIN_OK ");
+    dana.send("SEARCH #lab first");
+    assert!(dana.receive_reply().ends_with(" FROM Noy: first"));
+    dana.expect_reply("SEARCH_OK #lab 1");
+    // The token of the page brings it in again, with its draft and its place.
+    noy.type_text("a draft");
+    let _ = noy.browser().run("location.reload()", &[]);
+    noy.wait("return document.readyState === 'complete' && document.querySelector('#text')?.value === 'a draft'", &[]);
+    noy.wait_for(".message .body", "after");
+}
+
+#[test]
+fn guest_comes_back_after_a_loss_and_keeps_its_place() {
+    let server = EmbeddedServer::start();
+    let mut dana = guest_in(server.address(Dialect::Commands), "Dana", "#lab");
+    let noy = ChatPage::open(server.web_address(), "#lab");
+    noy.enter("Noy");
+    noy.say("before");
+    noy.wait_for_state("before", "stored");
+    dana.receive_reply();
+    // The page goes through the loss of its connection, while others write.
+    let offline = |is_offline| {
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        let _ = noy.browser().devtools("Network.enable", &json!({}));
+        let _ = noy.browser().devtools("Network.emulateNetworkConditions", &conditions);
+    };
+    offline(true);
+    noy.wait_for("#connection", "No connection");
+    noy.say("written without a connection");
+    noy.wait_for_state("written without a connection", "waiting");
+    dana.send("SAY #lab meanwhile");
+    dana.expect_reply_prefix("@in=#lab;");
+    dana.expect_reply_prefix("SAID #lab ");
+    offline(false);
+    assert!(dana.receive_reply().ends_with(" FROM Noy: written without a connection"));
+    noy.wait_for_state("written without a connection", "stored");
+    assert_eq!(noy.bodies(), ["before", "meanwhile", "written without a connection"]);
+}
+
+#[test]
+fn long_absence_leaves_a_hole_that_a_click_fills() {
+    let server = EmbeddedServer::start();
+    let mut dana = TestClient::account(server.address(Dialect::Commands), "Dana", "open sesame");
+    dana.send("JOIN #lab");
+    dana.expect_reply_prefix("JOIN_OK ");
+    let noy = ChatPage::open(server.web_address(), "#lab");
+    noy.enter("Noy");
+    noy.say("before");
+    noy.wait_for_state("before", "stored");
+    let _ = noy.browser().devtools("Network.enable", &json!({}));
+    let offline = |is_offline| {
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        let _ = noy.browser().devtools("Network.emulateNetworkConditions", &conditions);
+    };
+    offline(true);
+    noy.wait_for("#connection", "No connection");
+    for number in 1..=800 {
+        dana.send(&format!("SAY #lab missed {number}"));
+    }
+    for _ in 1..=800 {
+        dana.expect_reply_prefix("SAID #lab ");
+    }
+    offline(false);
+    noy.wait_for(".message .body", "missed 800");
+    let _ = noy.browser().run("document.querySelector('#log').scrollTop = 0", &[]);
+    noy.wait_for(".gap", "700 messages are not loaded");
+    noy.click(".gap button");
+    noy.wait_for(".message .body", "missed 20");
+    assert_eq!(noy.bodies()[..3], ["before", "missed 1", "missed 2"]);
+}
+
+#[test]
+fn second_window_takes_the_device_over() {
+    let server = EmbeddedServer::start();
+    let one = ChatPage::open(server.web_address(), "#lab");
+    one.enter("Noy");
+    one.claim("open sesame");
+    one.say("from the first window");
+    one.wait_for_state("from the first window", "stored");
+    let window = one.open_window();
+    one.wait_for("#elsewhere-title", "Open in another window");
+    one.click("#use-here");
+    one.wait_for(".message .body", "from the first window");
+    one.say("from the second window");
+    one.wait_for_state("from the second window", "stored");
+    one.switch_to(&window);
+    one.wait("return !document.querySelector('#elsewhere').hidden", &[]);
+    one.click("#use-here");
+    one.wait_for(".message .body", "from the second window");
+    one.say("from the first window again");
+    one.wait_for_state("from the first window again", "stored");
+    assert_eq!(one.bodies(), ["from the first window", "from the second window", "from the first window again"]);
+}
+
+#[test]
+fn account_hears_of_news_in_other_conversations() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    let mut dana = TestClient::account(address, "Dana", "open sesame");
+    let mut noy = TestClient::account(address, "Noy", "mellon mellon");
+    for client in [&mut dana, &mut noy] {
+        client.send("JOIN #lab");
+        client.expect_reply_prefix("JOIN_OK ");
+    }
+    drop(noy);
+    let page = ChatPage::open(server.web_address(), "#other");
+    page.log_in("Noy", "mellon mellon");
+    dana.send("SAY #lab news");
+    dana.expect_reply_prefix("SAID ");
+    dana.send("SAY Noy for you alone");
+    dana.expect_reply_prefix("SAID ");
+    page.wait_for("#list .is-unread", "#lab");
+    page.wait_for("#list .is-unread", "Dana");
+    let _ = page.browser().run("location.hash = '#@Dana'", &[]);
+    page.wait_for(".message .body", "for you alone");
+    page.say("hello Dana");
+    page.wait_for_state("hello Dana", "stored");
+    dana.send("READ Noy 2");
+    dana.expect_reply_prefix("READ_OK ");
+    page.wait_for_state("hello Dana", "read by Dana");
+}
+
+#[test]
+fn guests_have_private_chats() {
+    let server = EmbeddedServer::start();
+    let mut dana = TestClient::guest(server.address(Dialect::Commands), "Dana");
+    let page = ChatPage::open(server.web_address(), "#lab");
+    page.enter("Noy");
+    let _ = page.browser().run("location.hash = '#@Dana'", &[]);
+    dana.expect_reply("INCOMING_CONNECTION Noy");
+    page.wait_for("#topic", "stored nowhere");
+    page.say("psst");
+    dana.expect_reply("FROM Noy: psst");
+    dana.send("MSG yes?");
+    dana.expect_reply("MSG_SENT");
+    page.wait_for(".message .body", "yes?");
+}
+
+#[test]
+fn message_shows_its_line_and_a_typed_line_its_answer() {
+    let server = EmbeddedServer::start();
+    let page = ChatPage::open(server.web_address(), "#lab");
+    page.enter("Noy");
+    page.say("hi");
+    page.wait_for_state("hi", "stored");
+    page.click(".message .more");
+    page.wait_for("#menu button", "See the wire");
+    page.click("#menu button");
+    page.wait_for("#dialog-body pre", " FROM Noy: hi");
+    page.wait_for("#dialog-body td", "2 bytes of UTF-8");
+    page.wait_for("#dialog-body td", "1 in #lab");
+    page.wait_for("#dialog-body pre", "WIRE_");
+    page.press("Escape");
+    page.say("/raw WHO");
+    page.wait_for(".wire-log div", "< USERS Noy");
+    page.press("Escape");
+    page.say("/topic Wires & waves");
+    page.wait_for("#notice", "That needs an account");
+}
