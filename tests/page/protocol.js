@@ -41,3 +41,5 @@ check('frames', [[5, true], [125, false], [126, true], [65535, false], [65536, t
 check('secure pages', [['https:', 'a.example'], ['http:', 'localhost'], ['http:', '127.0.0.1'], ['http:', '192.168.0.7'], ['http:', '127.evil.example']].map(([protocol, hostname]) => isSecure({ protocol, hostname })),
   [true, true, true, false, false]);
 check('pauses', [[0, 0], [0, 1], [3, 1], [99, 1]].map(([attempt, random]) => pauseBefore(attempt, random)), [250, 500, 4000, 20000]);
+const { wireFigures } = await import('/wire.js');
+check('figures of the connection', wireFigures(['rtt_us=23184', 'later=1=2', 'word', 'constructor=x']), [['Round trip, smoothed (SRTT)', '23184 µs'], ['later', '1=2'], ['constructor', 'x']]);

@@ -245,7 +245,7 @@ export class Client extends Emitter {
     this.emit('line', raw);
     const line = parseLine(raw);
     const isAnswer = this.requests.receive(line);
-    this.conversations.receive(line);
+    this.conversations.receive(line, isAnswer);
     this.presence.receive(line);
     this.chats.receive(line);
     if (line.verb === 'ERROR' && !isAnswer) this.#unasked(line.words[0]);

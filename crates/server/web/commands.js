@@ -11,7 +11,7 @@
  */
 
 /** @type {Command[]} */
-export const COMMANDS = [
+const COMMANDS = [
   { verb: 'RAW', form: '<line>', about: 'send any line of the protocol, and show its answer' },
   { verb: 'JOIN', form: '<#room>', about: 'join and open a room' },
   { verb: 'LEAVE', form: '', about: 'leave this room', isHere: true },

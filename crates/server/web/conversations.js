@@ -2,8 +2,8 @@
  * The conversations of this user: targets, epochs, positions, read markers, and their timelines (docs/protocol.md §14.1).
  *
  * Events: `list` (the list or an unread count has changed), `record` (a conversation and its new record), `changed` (a
- * conversation was reset, redacted, opened or closed), `live` and `closed` (a conversation), `news` (there are records in
- * a conversation that is not open), `stray` (a record of a conversation that is not open).
+ * conversation was reset, redacted, opened or closed), `live` (a conversation), `closed` (one that the server has closed
+ * by itself), `news` (there are records in one that is not open), `stray` (a record of one that is not open).
  */
 import { Emitter } from './emitter.js';
 import { fold, isRoom, parseNumber, parseRecord } from './protocol.js';
@@ -90,12 +90,16 @@ export class Conversations extends Emitter {
     for (const conversation of this.byKey.values()) Object.assign(conversation, { isOpen: false, isLive: false });
   }
 
-  /** Handles a line that concerns a conversation, whether it was asked for or not (§13.8). */
-  receive(line) {
+  /**
+   * Handles a line that concerns a conversation, whether it was asked for or not (§13.8).
+   * @param {import('./protocol.js').Line} line
+   * @param {boolean} [isAnswer] Whether it answers a request.
+   */
+  receive(line, isAnswer = false) {
     const record = parseRecord(line);
     if (record) return record.isPast ? undefined : this.#record(record, line);
     const handler = LINE_HANDLERS[line.verb];
-    return handler && line.words.length > 0 ? handler(this, line.words, line.tags) : undefined;
+    return handler && line.words.length > 0 ? handler(this, line.words, line.tags, isAnswer) : undefined;
   }
 
   #record(record, line) {
@@ -182,12 +186,12 @@ const LINE_HANDLERS = {
     conversations.emit('changed', conversation);
     conversations.emit('live', conversation);
   },
-  CLOSE_OK(conversations, [target]) {
+  CLOSE_OK(conversations, [target], _tags, isAnswer) {
     const conversation = conversations.find(target);
     if (!conversation) return;
     Object.assign(conversation, { isOpen: false, isLive: false });
     conversations.emit('changed', conversation);
-    conversations.emit('closed', conversation);
+    if (!isAnswer) conversations.emit('closed', conversation);
   },
   GAP(conversations, [target, from, to, reason], tags) {
     const conversation = conversations.find(target);

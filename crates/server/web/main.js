@@ -99,6 +99,7 @@ class Page {
     const { state } = this.client;
     const isOut = state === 'out' || (state !== 'elsewhere' && !this.client.wasOnline && this.client.isGuest);
     this.entry.show(isOut, targetInAddress());
+    if (isOut && state === 'offline') this.entry.explain('The server cannot be reached now: trying again.');
     byId('guest-enter').disabled = isOut && state === 'connecting';
     byId('elsewhere').hidden = state !== 'elsewhere';
     byId('app').hidden = isOut || state === 'elsewhere';
@@ -196,7 +197,7 @@ class Page {
     this.view.show(item);
     this.composer.show(title);
     this.people.show(item);
-    byId('link-open').hidden = byId('search-open').hidden = !item.target;
+    for (const button of ['link-open', 'search-open', 'people-toggle']) byId(button).hidden = !item.target;
     if (matchMedia('(min-width: 701px)').matches) this.composer.focus();
     this.refresh();
   }

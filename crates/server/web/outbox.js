@@ -12,9 +12,9 @@ import { Emitter } from './emitter.js';
 import { fold } from './protocol.js';
 
 /** Messages that wait, at most. */
-export const MESSAGES_MAX = 1_000;
+const MESSAGES_MAX = 1_000;
 /** Unanswered messages of a conversation, at most. The protocol allows 1,024. */
-export const WINDOW = 64;
+const WINDOW = 64;
 
 /**
  * @typedef {object} Outgoing

@@ -156,7 +156,7 @@ export function messagesOf(typed) {
 }
 
 /** A text without the control characters that a line may not have (§2.3). Tab is allowed. */
-export function withoutControls(text) {
+function withoutControls(text) {
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/gu, '').toWellFormed();
 }
 

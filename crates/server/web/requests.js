@@ -15,8 +15,6 @@ const LAST_LINES = {
   READERS: ['READERS'],
   PING: ['PONG'],
   WHO: ['USERS'],
-  // Servers answer with one of these two words.
-  WIRE: ['WIRE_OK', 'WIRE_INFO'],
 };
 
 /** Lines that belong to a list before the last line. Records with the tag `past` answer HISTORY and SEARCH. */

@@ -28,7 +28,33 @@ export function frameOf(line, isMasked) {
   return { payload, header, bits: `FIN 1, opcode 1 (text), ${mask} ${lengthField}${isMasked ? ', masking key of 4 bytes' : ''}` };
 }
 
-/** The words `key=value` of a line such as WIRE_OK. */
-export function wireWords(words) {
-  return words.filter((word) => word.includes('=')).map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]);
+/** Names and units for the words of WIRE_OK (docs/protocol.md §15.7). Words of later servers keep their own names. */
+const FIGURES = {
+  open: ['Open conversations', ''],
+  waiting: ['Answers that wait for the disk', ''],
+  transport: ['Transport', ''],
+  rtt_us: ['Round trip, smoothed (SRTT)', 'µs'],
+  rttvar_us: ['Its variation (RTTVAR)', 'µs'],
+  rto_us: ['Retransmission timeout (RTO)', 'µs'],
+  mss: ['Largest segment (MSS)', 'bytes'],
+  cwnd: ['Congestion window', 'segments'],
+  unacked: ['Not acknowledged yet', 'segments'],
+  retransmitted: ['Sent again', 'segments'],
+  sent_bytes: ['Sent by the server', 'bytes'],
+  acked_bytes: ['Acknowledged by this side', 'bytes'],
+  received_bytes: ['Received by the server', 'bytes'],
+};
+
+/**
+ * The figures of WIRE_OK, each as its name and its value.
+ * @param {string[]} words
+ */
+export function wireFigures(words) {
+  return words
+    .filter((word) => word.includes('='))
+    .map((word) => {
+      const [key, value] = [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)];
+      const [name, unit] = Object.hasOwn(FIGURES, key) ? FIGURES[key] : [key, ''];
+      return [name, unit === '' ? value : `${value} ${unit}`];
+    });
 }

@@ -78,7 +78,7 @@ export class ConversationView {
   }
 
   #subtitle() {
-    if (!this.item.target) return 'A private chat: stored nowhere, and seen by you two only.';
+    if (!this.item.target) return 'A private chat: it is stored nowhere.';
     if (this.item.isRenewed) return 'The server has lost earlier messages. The conversation began anew.';
     return this.item.topic ?? '';
   }

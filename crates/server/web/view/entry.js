@@ -29,7 +29,7 @@ export class Entry {
   /** Says why a login was refused. */
   refuse(code, identity) {
     const name = identity?.name ?? '';
-    this.#explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)}` : errorSentence(code));
+    this.explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)}` : errorSentence(code));
     const isAccount = identity?.kind === 'account';
     byId('account-entry').open ||= isAccount;
     if (isAccount) byId('account-name').value = name;
@@ -38,7 +38,8 @@ export class Entry {
     if (field.id === 'guest-name') field.select();
   }
 
-  #explain(text) {
+  /** Shows a sentence above the forms. */
+  explain(text) {
     this.reason.textContent = text;
     this.reason.hidden = text === '';
   }
@@ -46,17 +47,17 @@ export class Entry {
   #enterAsGuest(event) {
     event.preventDefault();
     const name = byId('guest-name').value.trim();
-    if (!isWord(name)) return this.#explain(errorSentence('INVALID_NAME'));
-    this.#explain('');
+    if (!isWord(name)) return this.explain(errorSentence('INVALID_NAME'));
+    this.explain('');
     this.client.enterAsGuest(name);
   }
 
   #enterWithPassword(event) {
     event.preventDefault();
     const [name, password] = [byId('account-name').value.trim(), byId('account-password').value];
-    if (!isSecure()) return this.#explain(errorSentence('NOT_SECURE'));
-    if (!isWord(name)) return this.#explain(errorSentence('INVALID_NAME'));
-    this.#explain('');
+    if (!isSecure()) return this.explain(errorSentence('NOT_SECURE'));
+    if (!isWord(name)) return this.explain(errorSentence('INVALID_NAME'));
+    this.explain('');
     byId('account-password').value = '';
     this.client.enterWithPassword(name, password);
   }

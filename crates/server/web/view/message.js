@@ -11,7 +11,7 @@ const GROUP_TIME = 5 * 60_000;
 const HUES = 8;
 
 /** The nodes of a text, with links and code. */
-export function textNodes(text) {
+function textNodes(text) {
   return partsOf(text).map(partNode);
 }
 

@@ -7,7 +7,7 @@
 import { element } from './element.js';
 
 /** Rows in the page, at most. */
-export const ROWS_MAX = 120;
+const ROWS_MAX = 120;
 /** Distance from the edge of the drawn rows at which others are drawn, in pixels. */
 const MARGIN = 600;
 /** Distance from the end at which the list follows new rows, in pixels. */

@@ -2,7 +2,7 @@
  * "See the wire": the bytes that carried a message, its record, and the state of the connection.
  */
 import { utf8Length } from '../protocol.js';
-import { TLS_RECORD_BYTES, frameOf, wireWords } from '../wire.js';
+import { TLS_RECORD_BYTES, frameOf, wireFigures } from '../wire.js';
 import { openDialog } from './dialog.js';
 import { element } from './element.js';
 import { fullTime, timeOf } from './times.js';
@@ -51,7 +51,7 @@ function frameTable(line, isMasked, text) {
     ['Line', `${payload} bytes: tags, verb and target take ${payload - typed}. Over TCP, one LF more`],
     ['Frame of WebSocket', `${header + payload} bytes: a header of ${header} before the line. ${bits}`],
     ['TLS', isTls ? `${TLS_RECORD_BYTES} bytes more for each record of TLS 1.3. Several frames may share one` : 'none: anybody on the path can read this line'],
-    ['TCP and below', 'A page cannot see its segments and packets: capture them with encap or Wireshark'],
+    ['TCP and below', 'A page cannot see its segments and packets: capture them with encap or Wireshark. The figures of TCP below are those of the server'],
   ]);
 }
 
@@ -77,7 +77,7 @@ async function showConnection(client, place) {
   try {
     const { line } = await client.ask({ verb: 'WIRE' });
     const roundTrip = `${(performance.now() - started).toFixed(1)} ms for this line and its answer`;
-    place.replaceChildren(table([['Round trip', roundTrip], ...wireWords(line.words)]), element('pre', { class: 'mono', dir: 'ltr', text: line.raw }));
+    place.replaceChildren(table([['Round trip', roundTrip], ...wireFigures(line.words)]), element('pre', { class: 'mono', dir: 'ltr', text: line.raw }));
   } catch {
     place.replaceChildren(element('p', { text: 'There is no connection now.' }));
   }
