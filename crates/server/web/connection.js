@@ -1,8 +1,8 @@
 /**
  * A WebSocket that comes back: one line a frame, a beat while nothing else comes, and growing pauses between attempts.
  *
- * Events: `open`, `line` (the text of a frame), `sent` (a line that left), `closed`, `waiting` (milliseconds until the
- * next attempt).
+ * Events: `open`, `line` (the text of a frame), `sent` (a line that left), `silence` (the server should be asked for a
+ * line), `closed`, `waiting` (milliseconds until the next attempt).
  */
 import { Emitter } from './emitter.js';
 
@@ -29,6 +29,8 @@ export class Connection extends Emitter {
     this.attempt = 0;
     this.socket = null;
     this.timers = { retry: 0, silence: 0 };
+    /** When the server was heard last. */
+    this.heardAt = 0;
     this.isWanted = false;
   }
 
@@ -76,13 +78,14 @@ export class Connection extends Emitter {
     this.socket = socket;
     this.timers.silence = setTimeout(() => this.restart(), ANSWER_MAX);
     socket.onopen = () => {
-      this.#listen();
+      this.heardAt = performance.now();
+      this.#watch();
       this.emit('open');
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.socket || typeof data !== 'string') return;
-      if (performance.now() - opened > GOOD_AFTER) this.attempt = 0;
-      this.#listen();
+      this.heardAt = performance.now();
+      if (this.heardAt - opened > GOOD_AFTER) this.attempt = 0;
       this.emit('line', data);
     };
     socket.onclose = () => this.#lost(socket);
@@ -101,14 +104,19 @@ export class Connection extends Emitter {
     this.emit('waiting', pause);
   }
 
-  #listen() {
+  /** Asks when the server has been silent for long enough. One timer serves any number of lines. */
+  #watch() {
     clearTimeout(this.timers.silence);
-    this.timers.silence = setTimeout(() => this.#ask(), SILENCE_MAX);
+    const rest = SILENCE_MAX - (performance.now() - this.heardAt);
+    if (rest <= 0) this.#ask();
+    else this.timers.silence = setTimeout(() => this.#watch(), rest);
   }
 
+  /** Asks for a sign of life. Any line is one. */
   #ask() {
     clearTimeout(this.timers.silence);
+    const askedAt = performance.now();
     this.emit('silence');
-    this.timers.silence = setTimeout(() => this.restart(), ANSWER_MAX);
+    this.timers.silence = setTimeout(() => (this.heardAt >= askedAt ? this.#watch() : this.restart()), ANSWER_MAX);
   }
 }

@@ -29,7 +29,7 @@ export class Entry {
   /** Says why a login was refused. */
   refuse(code, identity) {
     const name = identity?.name ?? '';
-    this.explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)}` : errorSentence(code));
+    this.explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)} If it is your account, log in below.` : errorSentence(code));
     const isAccount = identity?.kind === 'account';
     byId('account-entry').open ||= isAccount;
     if (isAccount) byId('account-name').value = name;
