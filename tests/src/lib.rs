@@ -6,6 +6,7 @@ pub mod browser;
 pub mod chat_page;
 pub mod namespace;
 pub mod process;
+pub mod relay;
 pub mod stage;
 pub mod store_gate;
 pub mod stream;

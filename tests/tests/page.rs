@@ -3,12 +3,11 @@
 
 use std::net::SocketAddr;
 
-use serde_json::json;
+use switchboard_protocol::Dialect;
 use switchboard_tests::chat_page::ChatPage;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess};
+use switchboard_tests::relay::Relay;
 use switchboard_tests::test_client::TestClient;
-
-use switchboard_protocol::Dialect;
 
 /// A guest at a terminal who has a room open.
 fn guest_in(address: SocketAddr, name: &str, room: &str) -> TestClient {
@@ -97,27 +96,21 @@ fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
 #[test]
 fn guest_comes_back_after_a_loss_and_keeps_its_place() {
     let server = EmbeddedServer::start();
+    let relay = Relay::start(server.web_address());
     let mut dana = guest_in(server.address(Dialect::Commands), "Dana", "#lab");
-    let noy = ChatPage::open(server.web_address(), "#lab");
+    let noy = ChatPage::open(relay.address(), "#lab");
     noy.enter("Noy");
     noy.say("before");
     noy.wait_for_state("before", "stored");
     dana.receive_reply();
-    // The page goes through the loss of its connection, while others write.
-    let offline = |is_offline| {
-        let conditions =
-            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        let _ = noy.browser().devtools("Network.enable", &json!({}));
-        let _ = noy.browser().devtools("Network.emulateNetworkConditions", &conditions);
-    };
-    offline(true);
+    relay.cut();
     noy.wait_for("#connection", "No connection");
     noy.say("written without a connection");
     noy.wait_for_state("written without a connection", "waiting");
     dana.send("SAY #lab meanwhile");
     dana.expect_reply_prefix("@in=#lab;");
     dana.expect_reply_prefix("SAID #lab ");
-    offline(false);
+    relay.restore();
     assert!(dana.receive_reply().ends_with(" FROM Noy: written without a connection"));
     noy.wait_for_state("written without a connection", "stored");
     assert_eq!(noy.bodies(), ["before", "meanwhile", "written without a connection"]);
@@ -129,17 +122,12 @@ fn long_absence_leaves_a_hole_that_a_click_fills() {
     let mut dana = TestClient::account(server.address(Dialect::Commands), "Dana", "open sesame");
     dana.send("JOIN #lab");
     dana.expect_reply_prefix("JOIN_OK ");
-    let noy = ChatPage::open(server.web_address(), "#lab");
+    let relay = Relay::start(server.web_address());
+    let noy = ChatPage::open(relay.address(), "#lab");
     noy.enter("Noy");
     noy.say("before");
     noy.wait_for_state("before", "stored");
-    let _ = noy.browser().devtools("Network.enable", &json!({}));
-    let offline = |is_offline| {
-        let conditions =
-            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        let _ = noy.browser().devtools("Network.emulateNetworkConditions", &conditions);
-    };
-    offline(true);
+    relay.cut();
     noy.wait_for("#connection", "No connection");
     for number in 1..=800 {
         dana.send(&format!("SAY #lab missed {number}"));
@@ -147,7 +135,7 @@ fn long_absence_leaves_a_hole_that_a_click_fills() {
     for _ in 1..=800 {
         dana.expect_reply_prefix("SAID #lab ");
     }
-    offline(false);
+    relay.restore();
     noy.wait_for(".message .body", "missed 800");
     let _ = noy.browser().run("document.querySelector('#log').scrollTop = 0", &[]);
     noy.wait_for(".gap", "700 messages are not loaded");
@@ -165,7 +153,7 @@ fn second_window_takes_the_device_over() {
     one.say("from the first window");
     one.wait_for_state("from the first window", "stored");
     let window = one.open_window();
-    one.wait_for("#elsewhere-title", "Open in another window");
+    one.wait("return !document.querySelector('#elsewhere').hidden", &[]);
     one.click("#use-here");
     one.wait_for(".message .body", "from the first window");
     one.say("from the second window");

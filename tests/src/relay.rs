@@ -1,0 +1,84 @@
+//! A relay between a client and a server, which a test can cut as a failing network does.
+
+use std::io;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// Passes bytes between each connection that it accepts and one of its own to the server.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    state: Arc<Mutex<RelayState>>,
+}
+
+#[derive(Debug, Default)]
+struct RelayState {
+    is_cut: bool,
+    streams: Vec<TcpStream>,
+}
+
+impl Relay {
+    /// Starts a relay to a server.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let state = Arc::<Mutex<RelayState>>::default();
+        let shared = Arc::clone(&state);
+        // The thread lives as long as the test, whose process ends it.
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                // Dropping the connection closes it.
+                if !state.is_cut
+                    && let Ok(streams) = connect(client, server)
+                {
+                    state.streams.extend(streams);
+                }
+            }
+        });
+        Self { address, state }
+    }
+
+    /// The address for clients.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends all connections, and refuses others.
+    pub fn cut(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_cut = true;
+        for stream in state.streams.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Accepts connections again.
+    pub fn restore(&self) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_cut = false;
+    }
+}
+
+/// Connects a client with the server. Returns both connections, by which they can be ended.
+fn connect(client: TcpStream, server: SocketAddr) -> io::Result<[TcpStream; 2]> {
+    let server = TcpStream::connect(server)?;
+    let ends = [client.try_clone()?, server.try_clone()?];
+    pass(client.try_clone()?, server.try_clone()?);
+    pass(server, client);
+    Ok(ends)
+}
+
+/// Passes bytes in one direction until it ends.
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
