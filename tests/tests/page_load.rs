@@ -62,9 +62,9 @@ const SHOWN: &str =
     "return { elements: document.querySelectorAll('*').length, longest: Math.max(0, ...window.tasks.splice(0)) };";
 
 /// A server with a data directory, the address of its page, and an account at a terminal.
-fn start(data: &tempfile::TempDir) -> (ServerProcess, SocketAddr, TestClient) {
-    let data = data.path().to_str().expect("a path in UTF-8");
-    let mut server = ServerProcess::start(&["--data", data, "--listen-web", "127.0.0.1:0"]);
+fn start(folder: &tempfile::TempDir) -> (ServerProcess, SocketAddr, TestClient) {
+    let path = folder.path().to_str().expect("a path in UTF-8");
+    let mut server = ServerProcess::start(&["--data", path, "--listen-web", "127.0.0.1:0"]);
     let web = server.web_address();
     let dana = TestClient::account(server.commands, "Dana", "open sesame");
     (server, web, dana)
@@ -76,8 +76,8 @@ fn fill(dana: &mut TestClient) {
     dana.expect_reply_prefix("JOIN_OK ");
     for first in (1..RECORDS).step_by(500) {
         let text = "some words that take more than one line on the screen of a phone";
-        let lines: String = (first..first + 500).map(|number| format!("SAY #lab message {number} {text}\n")).collect();
-        dana.write(lines.as_bytes());
+        let lines: Vec<_> = (first..first + 500).map(|number| format!("SAY #lab message {number} {text}\n")).collect();
+        dana.write(lines.concat().as_bytes());
         for _ in 0..500 {
             dana.expect_reply_prefix("SAID #lab ");
         }
@@ -119,8 +119,8 @@ fn scroll_through(web: SocketAddr, attempt: usize) -> f64 {
 
 #[test]
 fn history_of_100_000_records_is_scrolled_without_a_long_task() {
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let (_server, web, mut dana) = start(&data);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_server, web, mut dana) = start(&folder);
     fill(&mut dana);
     let longest = best_of(|attempt| scroll_through(web, attempt));
     println!("longest task while {RECORDS} records were scrolled: {longest} ms");
@@ -129,8 +129,8 @@ fn history_of_100_000_records_is_scrolled_without_a_long_task() {
 
 #[test]
 fn account_with_500_rooms_is_shown_without_a_long_task() {
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let (_server, web, mut dana) = start(&data);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_server, web, mut dana) = start(&folder);
     for number in 0..ROOMS {
         dana.send(&format!("JOIN #room-{number}"));
         dana.expect_reply_prefix("JOIN_OK ");
