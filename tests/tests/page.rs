@@ -53,9 +53,9 @@ fn taken_name_is_explained() {
 
 #[test]
 fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
-    let data = tempfile::tempdir().expect("a temporary folder");
-    let data = data.path().to_str().expect("a path in UTF-8");
-    let mut server = ServerProcess::start(&["--data", data, "--listen-web", "127.0.0.1:0"]);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().to_str().expect("a path in UTF-8");
+    let mut server = ServerProcess::start(&["--data", path, "--listen-web", "127.0.0.1:0"]);
     let web = server.web_address();
     let mut dana = TestClient::account(server.commands, "Dana", "open sesame");
     dana.send("JOIN #lab");
@@ -74,7 +74,7 @@ fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
         noy.wait_for_state(text, "waiting");
     }
     // The same port, so that the page finds the server again.
-    let server = ServerProcess::start(&["--data", data, "--listen-web", &web.to_string()]);
+    let server = ServerProcess::start(&["--data", path, "--listen-web", &web.to_string()]);
     noy.wait_for_state("second", "stored");
     noy.say("after");
     noy.wait_for_state("after", "stored");
