@@ -4,7 +4,7 @@ use switchboard_protocol::version2::{DoneVerb, Reply, RoomName, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::commit_queue::PendingReply;
-use super::say::Draft;
+use super::say::NewRecord;
 use crate::board::Switchboard;
 use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
@@ -96,7 +96,7 @@ impl Switchboard {
         self.may_store(from, 0, effects)?;
         let member = Member { standing, joined, read: member.read };
         self.version2.ledger.set_member(id, account, member, effects);
-        self.append_record(from, id, Draft::new(RecordKind::Joined, "", reply), effects);
+        self.append_record(from, id, NewRecord::new(RecordKind::Joined, "", reply), effects);
         Ok((id, None))
     }
 
@@ -212,8 +212,9 @@ impl Switchboard {
         }
         self.version2.ledger.remove_member(id, account, effects);
         // The operator may remove the account without a session of it.
-        let draft = Draft { about: Some(account), author: Some(account), ..Draft::new(RecordKind::Left, "", reply) };
-        self.append_record(from, id, draft, effects);
+        let new_record =
+            NewRecord { about: Some(account), author: Some(account), ..NewRecord::new(RecordKind::Left, "", reply) };
+        self.append_record(from, id, new_record, effects);
     }
 
     /// Sends a reply that names a record, once the store has all changes so far.
@@ -254,7 +255,7 @@ impl Switchboard {
         let settings = RoomSettings { topic: text.as_str().to_owned(), ..settings };
         self.version2.ledger.set_settings(id, settings, effects);
         let reply = Some(PendingReply::Done(DoneVerb::Topic));
-        self.append_record(from, id, Draft::new(RecordKind::Topic, text.as_str(), reply), effects);
+        self.append_record(from, id, NewRecord::new(RecordKind::Topic, text.as_str(), reply), effects);
         Ok(())
     }
 
@@ -375,8 +376,9 @@ impl Switchboard {
             Some(standing) => ledger.set_member(id, account, Member { standing, ..Member::default() }, effects),
             None => ledger.remove_member(id, account, effects),
         }
-        let draft = Draft { about: Some(account), ..Draft::new(kind, &name, Some(PendingReply::Done(done))) };
-        self.append_record(from, id, draft, effects);
+        let new_record =
+            NewRecord { about: Some(account), ..NewRecord::new(kind, &name, Some(PendingReply::Done(done))) };
+        self.append_record(from, id, new_record, effects);
         Ok(())
     }
 
@@ -428,7 +430,7 @@ impl Switchboard {
         }
         let text = format!("{setting} {value}");
         let reply = Some(PendingReply::Done(DoneVerb::Room));
-        self.append_record(from, id, Draft::new(RecordKind::Set, &text, reply), effects);
+        self.append_record(from, id, NewRecord::new(RecordKind::Set, &text, reply), effects);
         Ok(())
     }
 
@@ -448,7 +450,7 @@ impl Switchboard {
             self.version2.ledger.append(Change::Redacted { conversation: id, target, by }, effects);
         }
         let reply = Some(PendingReply::Done(DoneVerb::Redact));
-        self.append_record(from, id, Draft::new(RecordKind::Redacted, text, reply), effects);
+        self.append_record(from, id, NewRecord::new(RecordKind::Redacted, text, reply), effects);
     }
 
     /// The room that `target` names.

@@ -22,7 +22,7 @@ use crate::session::SessionId;
 
 /// A record that has no number yet.
 #[derive(Clone, Copy)]
-pub(super) struct Draft<'a> {
+pub(super) struct NewRecord<'a> {
     pub(super) kind: RecordKind,
     pub(super) text: &'a str,
     pub(super) sent: Option<Sent>,
@@ -34,7 +34,7 @@ pub(super) struct Draft<'a> {
     pub(super) author: Option<AccountId>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> NewRecord<'a> {
     /// A record of the session's user, about nobody and without a number.
     pub(super) fn new(kind: RecordKind, text: &'a str, reply: Option<PendingReply>) -> Self {
         Self { kind, text, sent: None, reply, about: None, author: None }
@@ -96,8 +96,8 @@ impl Switchboard {
             sent = Some(Sent { device, n, previous_seq: last.map_or(0, |last| last.seq) });
         }
         self.may_store(from, text.as_str().len(), effects)?;
-        let draft = Draft { sent, ..Draft::new(RecordKind::Message, text.as_str(), Some(reply)) };
-        self.append_record(from, id, draft, effects);
+        let new_record = NewRecord { sent, ..NewRecord::new(RecordKind::Message, text.as_str(), Some(reply)) };
+        self.append_record(from, id, new_record, effects);
         Ok(())
     }
 
@@ -106,10 +106,10 @@ impl Switchboard {
         &mut self,
         from: SessionId,
         id: ConversationId,
-        draft: Draft<'_>,
+        new_record: NewRecord<'_>,
         effects: &mut impl StoreEffects,
     ) {
-        let Draft { kind, text, sent, reply, about, author } = draft;
+        let NewRecord { kind, text, sent, reply, about, author } = new_record;
         let account = author.or_else(|| self.account_of(from));
         let author = account.and_then(|account| self.version2.ledger.accounts.get(account)).map_or_else(
             || self.sessions.get(from).and_then(|session| session.name()).unwrap_or_default().into(),
