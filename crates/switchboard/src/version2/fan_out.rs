@@ -1,4 +1,4 @@
-//! Fan-out: records of large conversations on their way to the viewers.
+//! Fan-out: durable records on their way to the viewers of their conversation.
 //!
 //! A record of a room with thousands of viewers would hold up all other sessions if it were sent to all viewers at once.
 //! So it is sent in passes: each part of a pass serves some viewers, and other events come between the parts. Records
@@ -9,13 +9,17 @@
 //! room leaves the passes, and is fed from the store ([`view`](super::view)).
 
 use std::collections::VecDeque;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::commit_queue::RECORD_OVERHEAD_BYTES;
+use super::say::{encode, is_hidden};
+use crate::accounts::Account;
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Record, RecordKind, Standing};
+use crate::conversation::Progress;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
@@ -106,6 +110,150 @@ impl FanOut {
 }
 
 impl Switchboard {
+    /// Sends a durable record to all sessions that have its conversation open and have room. If these are many, the
+    /// record goes into fan-out instead. Returns the number of sessions.
+    pub(super) fn deliver(
+        &mut self,
+        record: &Arc<Record>,
+        about: Option<AccountId>,
+        effects: &mut impl StoreEffects,
+    ) -> usize {
+        let Some(conversation) = self.version2.ledger.conversations.get_mut(&record.conversation) else { return 0 };
+        conversation.durable = conversation.durable.max(record.seq);
+        let viewers = conversation.viewers.len();
+        if viewers > self.version2.settings.direct_viewers_max || self.version2.fan_outs.contains(record.conversation) {
+            self.version2.fan_outs.add(Arc::clone(record), about);
+            return 0;
+        }
+        self.send_records(record.conversation, std::slice::from_ref(record), None, viewers, effects);
+        self.follow_record(record, about, effects);
+        viewers
+    }
+
+    /// Sends records to the viewers of their conversation after one of them, and to at most `viewers_max` of them.
+    /// Returns the last viewer, or `None` at the end.
+    pub(super) fn send_records(
+        &mut self,
+        id: ConversationId,
+        records: &[Arc<Record>],
+        after: Option<SessionId>,
+        viewers_max: usize,
+        effects: &mut impl StoreEffects,
+    ) -> Option<SessionId> {
+        let conversation = self.version2.ledger.conversations.get_mut(&id)?;
+        let mut viewers = std::mem::take(&mut conversation.viewers);
+        let is_room = conversation.is_room();
+        let mut shared_lines = vec![Vec::new(); records.len()];
+        let mut advanced = Vec::new();
+        let mut last = None;
+        let mut visited = 0;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        for (&session, viewer) in viewers.range_mut((start, Bound::Unbounded)).take(viewers_max) {
+            (last, visited) = (Some(session), visited + 1);
+            let device = self.version2.sessions.get(&session).and_then(|state| state.device);
+            for (record, shared_line) in records.iter().zip(&mut shared_lines) {
+                if viewer.progress != Progress::Live || viewer.next > record.seq {
+                    continue;
+                }
+                // A panic of an earlier pass may have cost it a record, which it then reads from the store.
+                if viewer.next < record.seq || !effects.has_room(session) {
+                    viewer.progress = Progress::Behind;
+                    if let Some(state) = self.version2.sessions.get_mut(&session) {
+                        state.behind.push_back(id);
+                    }
+                    effects.notify_of_room(session);
+                    break;
+                }
+                let is_own = record.sent.is_some_and(|sent| device.is_some_and(|(_, device)| device == sent.device));
+                let is_shared =
+                    is_room && !is_own && !is_hidden(&self.version2.ledger, device.map(|(id, _)| id), record);
+                let mut own_line = Vec::new();
+                let line = if is_shared && !shared_line.is_empty() {
+                    &*shared_line
+                } else {
+                    encode(&self.version2.ledger, record, device, false, &mut own_line);
+                    if is_shared {
+                        *shared_line = std::mem::take(&mut own_line);
+                        &*shared_line
+                    } else {
+                        &own_line
+                    }
+                };
+                if effects.send_line(session, line).is_err() {
+                    self.overflowed.push(session);
+                }
+                viewer.next = record.seq + 1;
+                if advanced.last() != Some(&session) {
+                    advanced.push(session);
+                }
+            }
+        }
+        if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
+            conversation.viewers = viewers;
+        }
+        for session in advanced {
+            self.advance_lane(session, effects);
+        }
+        last.filter(|_| visited == viewers_max)
+    }
+
+    /// Does what follows from a durable record: ends views, or tells an account that it is invited.
+    pub(super) fn follow_record(&mut self, record: &Record, about: Option<AccountId>, effects: &mut impl StoreEffects) {
+        match (record.kind, about) {
+            (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(account)) => {
+                self.close_views_of(account, record, effects);
+                self.remove_if_abandoned(record.conversation, effects);
+            }
+            (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
+            (RecordKind::Set, _) if ends_views(record) => self.close_forbidden_views(record.conversation, effects),
+            _ => {}
+        }
+    }
+
+    /// Sends the record of an invitation to the devices of the invited account, which does not have the room open.
+    fn send_invitation(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
+        let ledger = &self.version2.ledger;
+        let viewers = ledger.conversations.get(&record.conversation).map(|conversation| &conversation.viewers);
+        let invited = ledger.accounts.get(account).filter(|invited| {
+            // Nobody is bothered by the invitations of an account that it has blocked.
+            record.account.is_none_or(|author| !invited.blocked.contains(&author))
+        });
+        let sessions = invited.into_iter().flat_map(Account::sessions);
+        let sessions: Vec<_> = sessions
+            .filter(|session| effects.has_room(*session) && viewers.is_some_and(|open| !open.contains_key(session)))
+            .collect();
+        let mut line = Vec::new();
+        encode(&self.version2.ledger, record, None, false, &mut line);
+        for session in sessions {
+            self.send_line(session, &line, effects);
+        }
+    }
+
+    /// Ends the views of an account that is no longer a member. The last record that it hears says so.
+    fn close_views_of(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
+        let id = record.conversation;
+        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+        if conversation.standing(Some(account)).is_some_and(Standing::is_member) {
+            // It has joined again meanwhile.
+            return;
+        }
+        let sessions: Vec<_> =
+            self.version2.ledger.accounts.get(account).into_iter().flat_map(Account::sessions).collect();
+        for session in sessions {
+            self.close_view_of(session, id, effects);
+        }
+    }
+
+    /// Ends the views of those who may no longer read a conversation because its settings have changed.
+    fn close_forbidden_views(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
+        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+        let may_read = |session: &SessionId| conversation.may_read(self.account_of(*session));
+        let forbidden: Vec<_> = conversation.viewers.keys().copied().filter(|session| !may_read(session)).collect();
+        for session in forbidden {
+            self.close_view_of(session, id, effects);
+        }
+    }
+
     /// The record in fan-out after which the session may hear no more of a conversation: it ends the session's view at
     /// the end of its pass, but the store has the records after it already.
     pub(super) fn end_of_view(&self, session: SessionId, id: ConversationId) -> Option<u64> {

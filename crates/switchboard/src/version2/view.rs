@@ -98,6 +98,23 @@ impl Switchboard {
         self.advance_lane(session, effects);
     }
 
+    /// Ends the view of a session that may no longer read a conversation. If it has not heard the last record, because
+    /// it is behind, `CLOSE_OK` tells it that there is no more.
+    pub(super) fn close_view_of(&mut self, session: SessionId, id: ConversationId, effects: &mut impl StoreEffects) {
+        if let Some(state) = self.version2.sessions.get_mut(&session) {
+            state.partner = state.partner.filter(|&partner| partner != id);
+        }
+        let viewer = self.version2.ledger.conversations.get(&id).and_then(|found| found.viewers.get(&session).copied());
+        if let Some(viewer) = viewer {
+            // Before the replies that waited for its records: an open conversation has no hole.
+            if viewer.progress != Progress::Live {
+                let target = self.target_name(id, session).into();
+                self.send_now(session, &Reply::CloseOk { target }, effects);
+            }
+            self.remove_viewer(session, id, effects);
+        }
+    }
+
     /// Ends the view of a session after its earlier requests: one of them may be an `OPEN`.
     pub(super) fn remove_viewer_in_turn(
         &mut self,
