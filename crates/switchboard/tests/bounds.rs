@@ -391,6 +391,60 @@ fn member_that_left_hears_nothing_after_a_failure_during_the_fan_out() {
 }
 
 #[test]
+fn views_of_3000_guests_end_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "OPEN #lab"]);
+    let guests: Vec<_> =
+        (0..3000).map(|number| world.connect(&[&format!("REGISTER guest{number}"), "OPEN #lab"])).collect();
+    world.shell.not_reading.extend(&guests[..2000]);
+    world.send(noy, "ROOM #lab guests none");
+    world.send(noy, "SAY #lab members");
+    let events = world.commit();
+    assert!(events >= 2 * 3000 / 512, "{events} events: the record is sent, and then the views end");
+    for (number, &guest) in guests.iter().enumerate() {
+        let lines = world.hear(guest);
+        // A guest that is behind hears no record, but that there is no more.
+        let last = if number < 2000 { "CLOSE_OK #lab" } else { "SET Noy guests none" };
+        assert!(matches!(&lines[..], [line] if line.ends_with(last)), "guest {number}: {lines:?}");
+    }
+    assert_eq!(world.hear(noy).len(), 4, "two records, and the replies to both requests");
+}
+
+#[test]
+fn views_of_a_removed_room_end_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "ROOM #lab invite on"]);
+    let guests: Vec<_> =
+        (0..3000).map(|number| world.connect(&[&format!("REGISTER guest{number}"), "OPEN #lab"])).collect();
+    world.send(noy, "LEAVE #lab");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    let mut events = 0;
+    while world.shell.home.waiting() == 0 {
+        world.event(Switchboard::work);
+        events += 1;
+    }
+    assert!(events >= 3000 / 512, "the last record is sent in {events} parts");
+    // A new room has the name before the last guest has heard that the old one is gone.
+    world.send(noy, "JOIN #lab");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    let last = *guests.last().expect("there are guests");
+    world.send(last, "OPEN #lab");
+    assert!(world.work() >= 3000 / 512);
+    for guest in guests {
+        let lines = world.hear(guest);
+        assert!(lines[0].ends_with(" LEFT Noy") && lines[1] == "CLOSE_OK #lab", "{lines:?}");
+        let is_open = matches!(&lines[2..], [open, live] if open.starts_with("OPEN_OK") && live.starts_with("LIVE"));
+        assert!(if guest == last { is_open } else { lines.len() == 2 }, "{lines:?}");
+    }
+    // The new view stays open.
+    world.send(noy, "SAY #lab hi");
+    world.commit();
+    assert!(matches!(&world.hear(last)[..], [line] if line.ends_with(" FROM Noy: hi")));
+}
+
+#[test]
 fn news_for_members_with_many_devices_are_sent_in_parts() {
     let mut world = World::new();
     let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab"]);

@@ -51,6 +51,8 @@ struct FanOut {
     pass_len: usize,
     /// The last viewer that the present pass has served.
     cursor: Option<SessionId>,
+    /// The pass is over, and its last record ends views. The cursor goes through the viewers once more.
+    is_ending_views: bool,
 }
 
 /// A record in fan-out after which some views end.
@@ -205,7 +207,9 @@ impl Switchboard {
                 self.remove_if_abandoned(record.conversation, effects);
             }
             (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
-            (RecordKind::Set, _) if ends_views(record) => self.close_forbidden_views(record.conversation, effects),
+            (RecordKind::Set, _) if forbids_views(record) => {
+                self.close_forbidden_views(record.conversation, None, usize::MAX, effects);
+            }
             _ => {}
         }
     }
@@ -244,14 +248,25 @@ impl Switchboard {
         }
     }
 
-    /// Ends the views of those who may no longer read a conversation because its settings have changed.
-    fn close_forbidden_views(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
-        let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
+    /// Ends the views of those who may no longer read a conversation because its settings have changed, among at most
+    /// `viewers_max` viewers after one of them. Returns the last viewer, or `None` at the end.
+    fn close_forbidden_views(
+        &mut self,
+        id: ConversationId,
+        after: Option<SessionId>,
+        viewers_max: usize,
+        effects: &mut impl StoreEffects,
+    ) -> Option<SessionId> {
+        let conversation = self.version2.ledger.conversations.get(&id)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let visited = conversation.viewers.range((start, Bound::Unbounded)).take(viewers_max);
+        let visited: Vec<_> = visited.map(|(&session, _)| session).collect();
         let may_read = |session: &SessionId| conversation.may_read(self.account_of(*session));
-        let forbidden: Vec<_> = conversation.viewers.keys().copied().filter(|session| !may_read(session)).collect();
+        let forbidden: Vec<_> = visited.iter().copied().filter(|session| !may_read(session)).collect();
         for session in forbidden {
             self.close_view_of(session, id, effects);
         }
+        visited.last().copied().filter(|_| visited.len() == viewers_max)
     }
 
     /// The record in fan-out after which the session may hear no more of a conversation: it ends the session's view at
@@ -274,28 +289,65 @@ impl Switchboard {
             && let Some(id) = self.version2.fan_outs.turns.pop_front()
             && let Some(mut fan_out) = self.version2.fan_outs.by_conversation.remove(&id)
         {
-            if fan_out.pass_len == 0 {
-                fan_out.begin_pass();
-            }
-            let records: Vec<_> =
-                fan_out.records.iter().take(fan_out.pass_len).map(|(record, _)| Arc::clone(record)).collect();
-            let viewers_max = (work_max - work).div_ceil(records.len().max(1));
-            work += viewers_max * records.len().max(1);
-            fan_out.cursor = self.send_records(id, &records, fan_out.cursor, viewers_max, effects);
-            if fan_out.cursor.is_none() {
-                for (record, about) in fan_out.records.drain(..fan_out.pass_len) {
-                    self.version2.fan_outs.bytes -= bytes_of(&record);
-                    fan_out.ends.pop_front_if(|end| end.seq <= record.seq);
-                    self.follow_record(&record, about, effects);
-                }
-                fan_out.pass_len = 0;
-            }
-            if !fan_out.records.is_empty() {
+            work += if fan_out.is_ending_views {
+                self.end_forbidden_views(id, &mut fan_out, work_max - work, effects)
+            } else {
+                self.send_pass(id, &mut fan_out, work_max - work, effects)
+            };
+            if fan_out.is_ending_views || !fan_out.records.is_empty() {
                 self.version2.fan_outs.by_conversation.insert(id, fan_out);
                 self.version2.fan_outs.turns.push_back(id);
             }
             self.close_overflowed(effects);
         }
+    }
+
+    /// Sends the records of a pass to the next viewers, until about `work_max` lines are sent. Returns their number.
+    fn send_pass(
+        &mut self,
+        id: ConversationId,
+        fan_out: &mut FanOut,
+        work_max: usize,
+        effects: &mut impl StoreEffects,
+    ) -> usize {
+        if fan_out.pass_len == 0 {
+            fan_out.begin_pass();
+        }
+        let records: Vec<_> =
+            fan_out.records.iter().take(fan_out.pass_len).map(|(record, _)| Arc::clone(record)).collect();
+        let viewers_max = work_max.div_ceil(records.len().max(1));
+        fan_out.cursor = self.send_records(id, &records, fan_out.cursor, viewers_max, effects);
+        if fan_out.cursor.is_none() {
+            for (record, about) in fan_out.records.drain(..fan_out.pass_len) {
+                self.version2.fan_outs.bytes -= bytes_of(&record);
+                if forbids_views(&record) {
+                    // It is the last record of the pass.
+                    fan_out.is_ending_views = true;
+                } else {
+                    fan_out.ends.pop_front_if(|end| end.seq <= record.seq);
+                    self.follow_record(&record, about, effects);
+                }
+            }
+            fan_out.pass_len = 0;
+        }
+        viewers_max * records.len().max(1)
+    }
+
+    /// Ends the next views of those who may no longer read the conversation, among at most `viewers_max` viewers. Returns
+    /// this number.
+    fn end_forbidden_views(
+        &mut self,
+        id: ConversationId,
+        fan_out: &mut FanOut,
+        viewers_max: usize,
+        effects: &mut impl StoreEffects,
+    ) -> usize {
+        fan_out.cursor = self.close_forbidden_views(id, fan_out.cursor, viewers_max, effects);
+        if fan_out.cursor.is_none() {
+            fan_out.is_ending_views = false;
+            fan_out.ends.pop_front();
+        }
+        viewers_max
     }
 }
 
@@ -303,9 +355,13 @@ impl Switchboard {
 pub(super) fn ends_views(record: &Record) -> bool {
     match record.kind {
         RecordKind::Left | RecordKind::Kicked | RecordKind::Banned => true,
-        RecordKind::Set => &*record.text == "guests none",
-        _ => false,
+        _ => forbids_views(record),
     }
+}
+
+/// Whether this record takes the right to read from all that are not members.
+fn forbids_views(record: &Record) -> bool {
+    record.kind == RecordKind::Set && &*record.text == "guests none"
 }
 
 fn bytes_of(record: &Record) -> usize {

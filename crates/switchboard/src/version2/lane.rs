@@ -142,6 +142,9 @@ impl Switchboard {
     /// Sends the first items of a lane, until one has to wait.
     pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         self.check_pause(session);
+        if !self.version2.orphaned_views.is_empty() {
+            self.end_orphaned_views_of(session, effects);
+        }
         if self.version2.reply_path == ReplyPath::Direct {
             // The first item is being carried out. The caller goes on with the next one.
             return;

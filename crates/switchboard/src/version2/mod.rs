@@ -17,6 +17,7 @@ mod lane;
 mod lists;
 mod news;
 mod operator;
+mod orphaned_views;
 mod outage;
 mod pause;
 mod requirement;
@@ -47,6 +48,7 @@ use commit_queue::{CommitQueue, PendingReply, QueuedOutput};
 use fan_out::FanOuts;
 use news::{Markers, News};
 pub use operator::{AccountSummary, Operated, OperatorCommand, OperatorTicket};
+use orphaned_views::OrphanedViews;
 pub use retention::Quota;
 pub use rooms::RoomLimits;
 use state::{Deferred, LaneItem, SessionState, Usage};
@@ -62,6 +64,7 @@ pub(crate) struct Version2 {
     queued_bytes: usize,
     /// Durable records that are on their way to many viewers.
     fan_outs: FanOuts,
+    orphaned_views: OrphanedViews,
     /// Withdrawn records from which more would follow than their delivery, each with the account that has left, or was
     /// removed or invited: a loading of the store may show that they are stored after all.
     withdrawn_events: Vec<(Arc<Record>, Option<AccountId>)>,
@@ -251,13 +254,19 @@ impl Switchboard {
         // The operator waits for output, too, and needs no session.
         self.has_output()
             || !self.version2.fan_outs.is_empty()
+            || !self.version2.orphaned_views.is_empty()
             || !self.version2.lists.is_empty()
             || (self.version2.is_spoken() && !(self.version2.news.is_empty() && self.version2.markers.is_empty()))
     }
 
     /// Does a part of the work that earlier events have left.
     pub fn work(&mut self, effects: &mut impl StoreEffects) {
-        self.fan_out(EVENT_WORK_MAX, effects);
+        if self.version2.orphaned_views.is_empty() {
+            self.fan_out(EVENT_WORK_MAX, effects);
+        } else {
+            // A view has at most two lines.
+            self.end_orphaned_views(EVENT_WORK_MAX / 2, effects);
+        }
         self.continue_list(effects);
         self.settle(EVENT_WORK_MAX, effects);
     }
@@ -525,6 +534,7 @@ impl Switchboard {
                 conversation.viewers.remove(&session);
             }
             self.version2.ledger.update_vacancy(id);
+            self.version2.orphaned_views.forget(session, id);
         }
         self.release_device(session, state.device)
     }

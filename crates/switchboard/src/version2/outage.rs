@@ -100,6 +100,8 @@ impl Switchboard {
 
     /// The true state of the store after a failure. Changes of the failed commit may be in it.
     pub fn store_reloaded(&mut self, snapshot: Snapshot, effects: &mut impl StoreEffects) {
+        // Their rooms may be back.
+        self.end_orphaned_views(usize::MAX, effects);
         let position = self.version2.ledger.position();
         let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
         self.version2.shows_withdrawn = false;

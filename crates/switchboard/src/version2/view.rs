@@ -148,24 +148,6 @@ impl Switchboard {
         }
     }
 
-    /// Ends the view of a conversation that is gone. The session hears whether it has missed records.
-    pub(super) fn end_view(
-        &mut self,
-        session: SessionId,
-        id: ConversationId,
-        is_behind: bool,
-        effects: &mut impl StoreEffects,
-    ) {
-        let target = self.target_name(id, session);
-        if is_behind {
-            let lost =
-                Reply::Gap { target: (&*target).into(), from: 0, to: 0, reason: GapReason::Lost, is_past: false };
-            self.send_now(session, &lost, effects);
-        }
-        self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
-        self.remove_viewer(session, id, effects);
-    }
-
     /// Reads records for the first conversation of a session that is behind, if the outbox has room and no such read is
     /// under way.
     pub(super) fn read_next_view(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
