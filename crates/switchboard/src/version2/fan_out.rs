@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::Version2;
 use super::commit_queue::RECORD_OVERHEAD_BYTES;
 use super::say::{encode, is_hidden};
 use crate::accounts::Account;
@@ -145,35 +146,37 @@ impl Switchboard {
         let conversation = self.version2.ledger.conversations.get_mut(&id)?;
         let mut viewers = std::mem::take(&mut conversation.viewers);
         let is_room = conversation.is_room();
+        let Version2 { ledger, sessions, .. } = &mut self.version2;
         let mut shared_lines = vec![Vec::new(); records.len()];
-        let mut advanced = Vec::new();
+        let mut with_lane = Vec::new();
         let mut last = None;
         let mut visited = 0;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         for (&session, viewer) in viewers.range_mut((start, Bound::Unbounded)).take(viewers_max) {
             (last, visited) = (Some(session), visited + 1);
-            let device = self.version2.sessions.get(&session).and_then(|state| state.device);
+            if viewer.progress != Progress::Live {
+                continue;
+            }
+            let Some(state) = sessions.get_mut(&session) else { continue };
+            let device = state.device;
             for (record, shared_line) in records.iter().zip(&mut shared_lines) {
-                if viewer.progress != Progress::Live || viewer.next > record.seq {
+                if viewer.next > record.seq {
                     continue;
                 }
                 // A panic of an earlier pass may have cost it a record, which it then reads from the store.
                 if viewer.next < record.seq || !effects.has_room(session) {
                     viewer.progress = Progress::Behind;
-                    if let Some(state) = self.version2.sessions.get_mut(&session) {
-                        state.behind.push_back(id);
-                    }
+                    state.behind.push_back(id);
                     effects.notify_of_room(session);
                     break;
                 }
                 let is_own = record.sent.is_some_and(|sent| device.is_some_and(|(_, device)| device == sent.device));
-                let is_shared =
-                    is_room && !is_own && !is_hidden(&self.version2.ledger, device.map(|(id, _)| id), record);
+                let is_shared = is_room && !is_own && !is_hidden(ledger, device.map(|(id, _)| id), record);
                 let mut own_line = Vec::new();
                 let line = if is_shared && !shared_line.is_empty() {
                     &*shared_line
                 } else {
-                    encode(&self.version2.ledger, record, device, false, &mut own_line);
+                    encode(ledger, record, device, false, &mut own_line);
                     if is_shared {
                         *shared_line = std::mem::take(&mut own_line);
                         &*shared_line
@@ -185,15 +188,16 @@ impl Switchboard {
                     self.overflowed.push(session);
                 }
                 viewer.next = record.seq + 1;
-                if advanced.last() != Some(&session) {
-                    advanced.push(session);
-                }
+            }
+            if !state.lane.is_empty() {
+                with_lane.push(session);
             }
         }
         if let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) {
             conversation.viewers = viewers;
         }
-        for session in advanced {
+        // A reply may have waited for a record.
+        for session in with_lane {
             self.advance_lane(session, effects);
         }
         last.filter(|_| visited == viewers_max)
