@@ -27,6 +27,11 @@ use crate::session::SessionId;
 /// Maximum records of one pass.
 const PASS_RECORDS_MAX: usize = 16;
 
+/// Work of each viewer in a part of a pass, at least, counted in lines: a write to a socket costs as much as some lines.
+/// With this, a part serves at most 64 viewers, so that what it appends is still in the processor's cache when it is
+/// written.
+const VIEWER_WORK_MIN: usize = 8;
+
 /// While more bytes of records are in fan-out, further records stay in the commit queue, where their authors are paused
 /// if they become too many: 8 MiB is a few thousand messages.
 const FAN_OUT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -306,7 +311,8 @@ impl Switchboard {
         }
     }
 
-    /// Sends the records of a pass to the next viewers, until about `work_max` lines are sent. Returns their number.
+    /// Sends the records of a pass to the next viewers, until about `work_max` lines are sent. Returns the work that this
+    /// counts for.
     fn send_pass(
         &mut self,
         id: ConversationId,
@@ -319,7 +325,8 @@ impl Switchboard {
         }
         let records: Vec<_> =
             fan_out.records.iter().take(fan_out.pass_len).map(|(record, _)| Arc::clone(record)).collect();
-        let viewers_max = work_max.div_ceil(records.len().max(1));
+        let viewer_work = records.len().max(VIEWER_WORK_MIN);
+        let viewers_max = work_max.div_ceil(viewer_work);
         fan_out.cursor = self.send_records(id, &records, fan_out.cursor, viewers_max, effects);
         if fan_out.cursor.is_none() {
             for (record, about) in fan_out.records.drain(..fan_out.pass_len) {
@@ -334,7 +341,7 @@ impl Switchboard {
             }
             fan_out.pass_len = 0;
         }
-        viewers_max * records.len().max(1)
+        viewers_max * viewer_work
     }
 
     /// Ends the next views of those who may no longer read the conversation, among at most `viewers_max` viewers. Returns
