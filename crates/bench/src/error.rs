@@ -53,10 +53,11 @@ pub enum Error {
         /// The error of the connection. `None` if the server closed it cleanly.
         source: Option<io::Error>,
     },
-    /// TLS failed: the server speaks no TLS, or shows a certificate that is not accepted.
-    #[error("the TLS of a session failed: {source}")]
-    Tls {
-        /// The error of TLS.
+    /// TLS or the WebSocket failed: the server speaks no TLS, shows a certificate that is not accepted, or opens no
+    /// WebSocket.
+    #[error("no session at this port: {source}")]
+    Transport {
+        /// The error of the layer.
         source: io::Error,
     },
     /// No session made progress within the timeout.

@@ -47,6 +47,6 @@ pub use report::{
     ChurnMetrics, FanoutMetrics, IdleMetrics, IsolationMetrics, MessageMetrics, Metrics, Report, ResumeMetrics,
 };
 pub use target::Target;
-pub use transport::{TlsClient, Transport};
+pub use transport::{MessageKind, TlsClient, Transport, WebSocketClient};
 pub use usage::{CpuUsage, ServerUsage};
 pub use workload::{Churn, Fanout, Idle, Isolation, MessageLoad, Pairs, Rate, Resume, Timing};

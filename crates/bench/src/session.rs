@@ -128,7 +128,7 @@ impl Session {
     pub(crate) fn start<P: Protocol>(&mut self, protocol: &P, out_buffer: &mut Vec<u8>) -> bool {
         self.state = SessionState::Open;
         if let Some(socket) = &mut self.socket {
-            // The handshake of TLS begins, also if the protocol has no first bytes.
+            // The handshakes of the layers begin, also if the protocol has no first bytes.
             let _ = socket.flush();
         }
         let mut awaited = 0;
@@ -213,7 +213,7 @@ pub(crate) fn event_error(event: SessionEvent<'_>, session: usize, sessions: usi
             Some(Error::Refused { text: String::from_utf8_lossy(text).into_owned(), session, sessions })
         }
         SessionEvent::Closed(Some(source)) if source.kind() == io::ErrorKind::InvalidData => {
-            Some(Error::Tls { source })
+            Some(Error::Transport { source })
         }
         SessionEvent::Closed(source) => Some(Error::Closed { session, sessions, source }),
         SessionEvent::Unreachable(_) | SessionEvent::Ready | SessionEvent::Message(_) | SessionEvent::Acknowledged => {

@@ -1,25 +1,27 @@
-//! The socket of a session: TCP, or TLS over TCP.
+//! The socket of a session: TCP, TLS over TCP, or a WebSocket over either.
+
+mod tls;
+mod websocket;
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-use rustls::ClientConnection;
-
+use self::tls::TlsStream;
+use self::websocket::WebSocket;
 use crate::error::Error;
 use crate::transport::Transport;
 
 /// A socket over the TCP connection `S`, blocking or not.
 #[derive(Debug)]
-pub(crate) enum Socket<S> {
-    Tcp(S),
-    Tls(Box<TlsSocket<S>>),
+pub(crate) struct Socket<S> {
+    stream: Stream<S>,
+    websocket: Option<Box<WebSocket>>,
 }
 
-/// TLS over a TCP connection. The handshake is a part of the first reads and writes.
 #[derive(Debug)]
-pub(crate) struct TlsSocket<S> {
-    tcp: S,
-    connection: ClientConnection,
+enum Stream<S> {
+    Tcp(S),
+    Tls(Box<TlsStream<S>>),
 }
 
 /// A TCP connection whose sending direction can be closed.
@@ -42,46 +44,55 @@ impl CloseSending for std::net::TcpStream {
 impl<S> Socket<S> {
     /// Puts the layers of `transport` on a TCP connection, which may not be established yet.
     pub(crate) fn new(tcp: S, transport: &Transport) -> Result<Self, Error> {
-        let Some(tls) = &transport.tls else { return Ok(Self::Tcp(tcp)) };
-        let connection = ClientConnection::new(tls.config.clone(), tls.server_name.clone());
-        let connection = connection.map_err(|error| Error::Tls { source: io::Error::other(error) })?;
-        Ok(Self::Tls(Box::new(TlsSocket { tcp, connection })))
+        let stream = match &transport.tls {
+            Some(client) => Stream::Tls(Box::new(TlsStream::new(tcp, client)?)),
+            None => Stream::Tcp(tcp),
+        };
+        let websocket = transport.websocket.as_ref().map(|client| Box::new(WebSocket::new(client)));
+        Ok(Self { stream, websocket })
     }
 
     /// The TCP connection.
     pub(crate) fn tcp(&self) -> &S {
-        match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => &tls.tcp,
+        match &self.stream {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => &tls.tcp,
         }
     }
 
     /// The TCP connection.
     pub(crate) fn tcp_mut(&mut self) -> &mut S {
-        match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => &mut tls.tcp,
+        match &mut self.stream {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => &mut tls.tcp,
         }
     }
 
     /// Whether a short read means that the TCP connection has no more bytes (epoll(7)).
     pub(crate) fn is_drained_by_short_read(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        matches!((&self.stream, &self.websocket), (Stream::Tcp(_), None))
     }
 
     /// Whether it has accepted bytes that the TCP connection has not accepted.
     pub(crate) fn has_unsent(&self) -> bool {
-        match self {
-            Self::Tcp(_) => false,
-            Self::Tls(tls) => tls.connection.wants_write(),
-        }
+        let is_encrypted_unsent = match &self.stream {
+            Stream::Tcp(_) => false,
+            Stream::Tls(tls) => tls.connection.wants_write(),
+        };
+        is_encrypted_unsent || self.websocket.as_ref().is_some_and(|websocket| websocket.has_unsent())
     }
 }
 
 impl<S: Read + Write + CloseSending> Socket<S> {
     /// Closes the sending direction. An error is reported by the next read.
     pub(crate) fn close_sending(&mut self) {
-        if let Self::Tls(tls) = self {
+        if let Some(websocket) = &mut self.websocket {
+            // The server answers the Close, and closes the TCP connection (RFC 6455 §7.1.1).
+            websocket.encode_close();
+            let _ = self.flush();
+            return;
+        }
+        if let Stream::Tls(tls) = &mut self.stream {
             tls.connection.send_close_notify();
             if tls.flush().is_err() {
                 // The rest of the encrypted bytes leaves when the connection is writable again.
@@ -94,6 +105,48 @@ impl<S: Read + Write + CloseSending> Socket<S> {
 
 impl<S: Read + Write> Read for Socket<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(websocket) = &mut self.websocket else { return self.stream.read(buffer) };
+        loop {
+            if websocket.is_closed {
+                return Ok(0);
+            }
+            let received = self.stream.read(&mut buffer[websocket::DECODE_RESERVE..])?;
+            if received == 0 {
+                return Ok(0);
+            }
+            let decoded = websocket.decode(&mut buffer[..websocket::DECODE_RESERVE + received])?;
+            // The end of the opening handshake, or an answer to a Ping.
+            match websocket.send_to(&mut self.stream) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ if decoded > 0 => return Ok(decoded),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<S: Read + Write> Write for Socket<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(websocket) = &mut self.websocket else { return self.stream.write(bytes) };
+        // Accepts no bytes before the stream has accepted all earlier ones.
+        websocket.send_to(&mut self.stream)?;
+        websocket.encode(bytes);
+        match websocket.send_to(&mut self.stream) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(websocket) = &mut self.websocket {
+            websocket.send_to(&mut self.stream)?;
+        }
+        self.stream.flush()
+    }
+}
+
+impl<S: Read + Write> Read for Stream<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(tcp) => tcp.read(buffer),
             Self::Tls(tls) => tls.read(buffer),
@@ -101,7 +154,7 @@ impl<S: Read + Write> Read for Socket<S> {
     }
 }
 
-impl<S: Read + Write> Write for Socket<S> {
+impl<S: Read + Write> Write for Stream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(tcp) => tcp.write(bytes),
@@ -114,46 +167,5 @@ impl<S: Read + Write> Write for Socket<S> {
             Self::Tcp(tcp) => tcp.flush(),
             Self::Tls(tls) => tls.flush(),
         }
-    }
-}
-
-impl<S: Read + Write> TlsSocket<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.connection.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return read,
-            }
-            // The end of the connection is the next result of the reader.
-            self.connection.read_tls(&mut self.tcp)?;
-            let processed = self.connection.process_new_packets();
-            // A part of the handshake, or the alert of an error.
-            match self.flush() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                flushed => flushed?,
-            }
-            processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        }
-    }
-
-    /// Accepts no bytes before the TCP connection has accepted all earlier ones.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.flush()?;
-        let accepted = self.connection.writer().write(bytes)?;
-        if accepted == 0 && !bytes.is_empty() {
-            // The bytes before the end of the handshake have a bound.
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        match self.flush() {
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-            _ => Ok(accepted),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        while self.connection.wants_write() {
-            self.connection.write_tls(&mut self.tcp)?;
-        }
-        Ok(())
     }
 }

@@ -153,7 +153,7 @@ fn server_with_tls() -> (Server, TlsClient) {
 #[test]
 fn workloads_run_over_tls() {
     let (server, client) = server_with_tls();
-    let tls = Transport { tls: Some(client) };
+    let tls = Transport { tls: Some(client), websocket: None };
     let target = Target { transport: tls, ..target(server.tls.expect("a listener")) };
     // Batches of more than a record of TLS, which has at most 16 KiB.
     for (pairs, window, sizes) in [(1, 1, vec![64]), (5, 8, vec![64, 22, 700]), (2, 200, vec![700])] {
@@ -185,10 +185,10 @@ fn tls_at_a_plain_port_and_an_untrusted_server_end_the_run() {
     let (other, _) = server_with_tls();
     let pairs = Pairs { load: load(1, false), window: 1, timing: TIMING };
     for (addr, reason) in [(server.commands, "corrupt message"), (other.tls.expect("a listener"), "certificate")] {
-        let transport = Transport { tls: Some(client.clone()) };
+        let transport = Transport { tls: Some(client.clone()), websocket: None };
         let error = pairs.run(&CommandsDialect, &Target { transport, ..target(addr) }, &mut |_| ());
         let error = error.expect_err("no handshake").to_string();
-        assert!(error.starts_with("the TLS of a session failed: ") && error.contains(reason), "{error}");
+        assert!(error.starts_with("no session at this port: ") && error.contains(reason), "{error}");
     }
 }
 

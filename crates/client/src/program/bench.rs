@@ -282,7 +282,10 @@ async fn resolve_target(addr: &str, options: &Options) -> Result<(SocketAddr, Tr
     connect(&addr, options.timeout).await?;
     let link: JoinLink = addr.parse().map_err(ClientError::from)?;
     let (config, server_name) = client_config(&link)?;
-    Ok((first_address(&link.address.to_string()).await?, Transport { tls: Some(TlsClient { config, server_name }) }))
+    Ok((
+        first_address(&link.address.to_string()).await?,
+        Transport { tls: Some(TlsClient { config, server_name }), websocket: None },
+    ))
 }
 
 async fn first_address(addr: &str) -> Result<SocketAddr, CliError> {

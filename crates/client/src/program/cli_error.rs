@@ -147,7 +147,7 @@ impl CliError {
             Self::Bench(error) => match error {
                 BenchError::Refused { .. } => 1,
                 BenchError::Usage(_) | BenchError::Files { .. } | BenchError::Process { .. } => 2,
-                BenchError::Connect { .. } | BenchError::Closed { .. } | BenchError::Tls { .. } => 3,
+                BenchError::Connect { .. } | BenchError::Closed { .. } | BenchError::Transport { .. } => 3,
                 BenchError::Silent { .. } => 4,
                 BenchError::Io(_) => 5,
             },
