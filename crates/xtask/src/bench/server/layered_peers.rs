@@ -1,13 +1,15 @@
-//! Servers whose listener speaks TLS.
+//! Servers whose listener speaks TLS or WebSocket.
 
 use std::path::Path;
 use std::process::Command;
+
+use switchboard_bench::{MessageKind, WebSocketClient};
 
 use super::certificate::Certificate;
 use super::peers::{Peer, ProgramPaths, switchboard, write_config};
 
 impl Peer {
-    /// Whether the peer has listeners with TLS here.
+    /// Whether the peer has listeners with TLS and WebSocket here.
     pub(super) fn is_layered(self) -> bool {
         matches!(self, Self::Switchboard | Self::Nats | Self::Mosquitto)
     }
@@ -42,6 +44,41 @@ impl Peer {
                 Ok(mosquitto(folder, &listener))
             }
             _ => Err(format!("{} has no TLS here", self.name())),
+        }
+    }
+
+    /// The command that starts the server with WebSockets on `port`, and with room for `sessions` sessions.
+    pub(super) fn websocket_command(
+        self,
+        programs: &ProgramPaths,
+        port: u16,
+        sessions: usize,
+        folder: &Path,
+    ) -> Result<Command, String> {
+        match self {
+            Self::Switchboard => {
+                let mut command = switchboard(programs, sessions);
+                command.args(["--listen", "none", "--listen-web", &format!("127.0.0.1:{port}")]);
+                Ok(command)
+            }
+            Self::Nats => {
+                // The server also needs a listener of its own protocol: the system chooses its port.
+                let config =
+                    format!("listen: 127.0.0.1:-1\nwebsocket {{ listen: \"127.0.0.1:{port}\", no_tls: true }}\n");
+                Ok(nats(programs, folder, &config))
+            }
+            Self::Mosquitto => Ok(mosquitto(folder, &format!("listener {port} 127.0.0.1\nprotocol websockets\n"))),
+            _ => Err(format!("{} has no WebSocket here", self.name())),
+        }
+    }
+
+    /// The WebSocket of sessions with the server on `port`.
+    pub(super) fn websocket_client(self, port: u16) -> WebSocketClient {
+        let host = format!("127.0.0.1:{port}");
+        match self {
+            Self::Mosquitto => WebSocketClient { host, path: "/", subprotocol: Some("mqtt"), kind: MessageKind::Bytes },
+            Self::Nats => WebSocketClient { host, path: "/", subprotocol: None, kind: MessageKind::Bytes },
+            _ => WebSocketClient { host, path: "/ws", subprotocol: None, kind: MessageKind::Lines },
         }
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum SocketKind {
     Tcp,
     /// TLS 1.3 over TCP.
     Tls,
+    /// WebSocket over TCP.
+    WebSocket,
 }
 
 /// A compared server. `NatsVerbose` is the NATS server with acknowledgements.
@@ -174,14 +176,18 @@ impl Peer {
     ) -> Result<RunningServer, String> {
         let port = free_port().map_err(|error| format!("no free port: {error}"))?;
         let folder = super::data_folder()?;
-        let certificate = match socket {
-            SocketKind::Tls => Some(Certificate::make(folder.path())?),
-            SocketKind::Tcp => None,
-        };
-        let transport = Transport { tls: certificate.as_ref().map(Certificate::client).transpose()? };
-        let mut command = match certificate {
-            Some(certificate) => self.tls_command(programs, port, sessions, folder.path(), &certificate)?,
-            None => self.command(programs, port, sessions, folder.path())?,
+        let mut transport = Transport::default();
+        let mut command = match socket {
+            SocketKind::Tcp => self.command(programs, port, sessions, folder.path())?,
+            SocketKind::Tls => {
+                let certificate = Certificate::make(folder.path())?;
+                transport.tls = Some(certificate.client()?);
+                self.tls_command(programs, port, sessions, folder.path(), &certificate)?
+            }
+            SocketKind::WebSocket => {
+                transport.websocket = Some(self.websocket_client(port));
+                self.websocket_command(programs, port, sessions, folder.path())?
+            }
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // A child inherits the core of the thread that starts it.

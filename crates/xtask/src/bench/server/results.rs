@@ -108,6 +108,8 @@ const CLAIMS: &[Claim] = &[
     claim("tls", Baseline::BestPeer, Bound::AtLeast(1.5)),
     claim("idle-tls", Baseline::None("bytes for each session"), Bound::Below(10_240.0)),
     claim("handshakes", Baseline::BestPeer, Bound::AtLeast(1.0)),
+    claim("websocket", Baseline::BestPeer, Bound::AtLeast(1.5)),
+    claim("idle-websocket", Baseline::None("bytes for each session"), Bound::Below(2048.0)),
     claim(DURABLE, Baseline::BestPeer, Bound::AtLeast(2.0)),
     claim(DURABLE, Baseline::None("messages for each second of processor time"), Bound::AtLeast(100_000.0)),
     claim(DURABLE_PING, Baseline::RoundTrip, Bound::Below(1.5)),

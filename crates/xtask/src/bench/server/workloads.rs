@@ -58,6 +58,7 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
     };
     let tcp = |name, load| Workload { name, socket: SocketKind::Tcp, load };
     let tls = |name, load| Workload { name, socket: SocketKind::Tls, load };
+    let websocket = |name, load| Workload { name, socket: SocketKind::WebSocket, load };
     let chat = |pairs, window, size| Load::Pairs { pairs, window, size, timing: timing(1500) };
     let pairs = |name, pairs, window, size| tcp(name, chat(pairs, window, size));
     let curve = |name, pairs| tcp(name, Load::Curve { pairs, timing: timing(1000) });
@@ -78,6 +79,8 @@ pub(super) fn all(is_quick: bool) -> Vec<Workload> {
         tls("tls", chat(50, 64, 64)),
         tls("idle-tls", Load::Idle { sessions: IDLE_SESSIONS }),
         tls("handshakes", Load::Churn { timing: timing(1500) }),
+        websocket("websocket", chat(50, 64, 64)),
+        websocket("idle-websocket", Load::Idle { sessions: IDLE_SESSIONS }),
         curve("curve, 1", 1),
         curve("curve, 10", 10),
         curve("curve, 100", 100),
