@@ -245,6 +245,31 @@ fn two_files_belong_together() {
     assert!(text(&output.stderr).contains("tls-cert needs tls-key"), "{}", text(&output.stderr));
 }
 
+#[test]
+fn plain_text_gets_one_line_that_names_tls() {
+    let mut server = TlsServer::start(&[]);
+    // As `nc` does: more lines than the server reads before its answer, and no end of the input.
+    for text in ["REGISTER Noy\n".repeat(1000), "\n".to_owned(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()] {
+        let mut stream = TcpStream::connect(server.address).expect("the server listens");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+        stream.write_all(text.as_bytes()).expect("a new connection");
+        let mut received = String::new();
+        stream.read_to_string(&mut received).expect("the server closes without a reset");
+        let expected = "ERROR WRONG_PROTOCOL This port takes TLS, not plain text: try openssl s_client -quiet -connect \
+                        HOST:PORT, or another port.\n";
+        assert_eq!(received, expected, "{text:.20}");
+        drop(stream);
+        server.process.log_line_with("the client speaks plain text");
+    }
+    // The plain port names TLS in turn.
+    let mut stream = TcpStream::connect(server.process.commands).expect("the server listens");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout above zero");
+    stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01").expect("a new connection");
+    let mut received = String::new();
+    stream.read_to_string(&mut received).expect("the server closes without a reset");
+    assert!(received.ends_with("ERROR WRONG_PROTOCOL This port takes lines of chat in plain text, not TLS: try nc.\n"));
+}
+
 /// Time after which the server gives up a handshake, with room for a busy machine.
 const HANDSHAKE_GIVEN_UP: Duration = Duration::from_secs(16);
 
@@ -264,7 +289,7 @@ fn unfinished_handshakes_end_and_disturb_nobody() {
     let partial: Vec<_> = (0..100).map(|_| connect(b"\x16\x03\x01\x02\x00\x01\x00\x01")).collect();
     let mut received = [0; 64];
     // Rubbish gets an alert (RFC 8446 §6) at once.
-    let len = connect(b"REGISTER Noy\n").read(&mut received).expect("an alert");
+    let len = connect(b"\x80rubbish").read(&mut received).expect("an alert");
     assert_eq!(received[..len][..2], [0x15, 0x03]);
 
     let mut noy = TestClient::connect_tls(server.address, server.certificate());

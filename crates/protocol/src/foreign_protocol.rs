@@ -1,4 +1,5 @@
-//! Detects TLS and HTTP on a chat port, so that the server can tell the client its mistake. (`protocol.md` §2.7)
+//! Detects TLS and HTTP on a chat port, and plain text on a port for TLS, so that the server can tell the client its
+//! mistake. (`protocol.md` §2.7, §20)
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ pub enum ForeignProtocol {
     Tls,
     /// An HTTP request line (RFC 9112 §3).
     Http,
+    /// Text at a port for TLS.
+    PlainText,
 }
 
 /// The first byte of a TLS handshake record (RFC 8446 §5.1).
@@ -23,6 +26,13 @@ impl ForeignProtocol {
     #[must_use]
     pub const fn from_first_byte(byte: u8) -> Option<Self> {
         if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
+    }
+
+    /// Detects plain text by the first byte at a port for TLS. All bytes with which TLS can begin are control characters
+    /// other than these (RFC 8446 §5.1).
+    #[must_use]
+    pub const fn at_tls_port(byte: u8) -> Option<Self> {
+        if matches!(byte, b' '..=b'~' | b'\t' | b'\r' | b'\n') { Some(Self::PlainText) } else { None }
     }
 
     /// Detects TLS or HTTP by a line of an unregistered session.
@@ -48,6 +58,9 @@ impl ForeignProtocol {
         let detail = match self {
             Self::Tls => "This port takes lines of chat in plain text, not TLS: try nc.",
             Self::Http => "This port takes lines of chat, not HTTP: try nc.",
+            Self::PlainText => {
+                "This port takes TLS, not plain text: try openssl s_client -quiet -connect HOST:PORT, or another port."
+            }
         };
         Reply::Error { code: ErrorCode::WrongProtocol, detail: Some(detail.into()) }
     }
@@ -70,6 +83,7 @@ impl fmt::Display for ForeignProtocol {
         f.write_str(match self {
             Self::Tls => "TLS",
             Self::Http => "HTTP",
+            Self::PlainText => "plain text",
         })
     }
 }
@@ -104,5 +118,16 @@ mod tests {
             );
         }
         assert_eq!(ForeignProtocol::from_line(b"Host: hi", Dialect::Line), None);
+    }
+
+    #[test]
+    fn text_at_a_tls_port_is_detected_and_tls_is_not() {
+        for text in ["REGISTER Noy\n", "\r\n", "GET / HTTP/1.1\r\n", " hi\n"] {
+            assert_eq!(ForeignProtocol::at_tls_port(text.as_bytes()[0]), Some(ForeignProtocol::PlainText), "{text:?}");
+        }
+        // An alert, a handshake, and the longest form of the old SSL 2.
+        for byte in [0x15, 0x16, 0x80, 0x00] {
+            assert_eq!(ForeignProtocol::at_tls_port(byte), None, "{byte:#04x}");
+        }
     }
 }

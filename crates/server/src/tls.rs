@@ -4,6 +4,7 @@
 //! recognize a self-made certificate by the fingerprint that the server prints, so its key stays the same for ever.
 
 mod certificate;
+mod plain_text;
 mod renewal;
 mod socket;
 
@@ -120,8 +121,11 @@ impl Tls {
     }
 
     /// Shakes hands with a client.
-    pub(crate) async fn accept(&self, stream: TcpStream) -> Result<TlsSocket, std::io::Error> {
-        let handshake = self.acceptor.accept(stream);
+    pub(crate) async fn accept(&self, mut stream: TcpStream) -> Result<TlsSocket, std::io::Error> {
+        let handshake = async {
+            plain_text::refuse(&mut stream).await?;
+            self.acceptor.accept(stream).await
+        };
         let stream = timeout(HANDSHAKE_MAX, handshake).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
         Ok(TlsSocket::new(stream))
     }
