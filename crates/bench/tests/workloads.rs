@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
-    Churn, Error, Fanout, Faults, Idle, Isolation, MessageLoad, Metrics, Pairs, Phase, Rate, Report, Resume, Target,
-    Timing, TlsClient, Transport,
+    Churn, Error, Fanout, Faults, Idle, Isolation, MessageKind, MessageLoad, Metrics, Pairs, Phase, Rate, Report,
+    Resume, Target, Timing, TlsClient, Transport, WebSocketClient,
 };
 use switchboard_protocol::Dialect;
 use switchboard_server::tls::{CertificateSource, Tls, TlsVersion};
@@ -28,6 +28,8 @@ struct Server {
     line: SocketAddr,
     /// Address for clients of the commands dialect with TLS, if the server has a certificate.
     tls: Option<SocketAddr>,
+    /// Address for WebSockets, with and without TLS.
+    web: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -46,17 +48,19 @@ impl Server {
             runtime.block_on(async {
                 let commands = listen(Dialect::Commands, send_buffer_bytes);
                 let line = listen(Dialect::Line, send_buffer_bytes);
+                let any_port = "127.0.0.1:0".parse().expect("an address");
+                let web = Listener::bind_web(tls.as_ref(), &any_port).await.expect("a free port");
                 let tls = tls.map(|tls| listen(Dialect::Commands, send_buffer_bytes).with_tls(tls));
                 let addr_of = |listener: &Listener| listener.local_addr().expect("a bound listener has an address");
-                let addrs = (addr_of(&commands), addr_of(&line), tls.as_ref().map(addr_of));
+                let addrs = (addr_of(&commands), addr_of(&line), tls.as_ref().map(addr_of), addr_of(&web[0]));
                 addrs_sender.send(addrs).expect("the test waits for the addresses");
                 let shutdown = async { stopped.await.unwrap_or(()) };
-                let listeners = [commands, line].into_iter().chain(tls).collect();
+                let listeners = [commands, line].into_iter().chain(tls).chain(web).collect();
                 switchboard_server::run(listeners, settings, shutdown).await.expect("valid settings");
             });
         });
-        let (commands, line, tls) = addrs.recv().expect("the server starts");
-        Self { commands, line, tls, stop: Some(stop), thread: Some(thread) }
+        let (commands, line, tls, web) = addrs.recv().expect("the server starts");
+        Self { commands, line, tls, web, stop: Some(stop), thread: Some(thread) }
     }
 }
 
@@ -153,8 +157,21 @@ fn server_with_tls() -> (Server, TlsClient) {
 #[test]
 fn workloads_run_over_tls() {
     let (server, client) = server_with_tls();
-    let tls = Transport { tls: Some(client), websocket: None };
-    let target = Target { transport: tls, ..target(server.tls.expect("a listener")) };
+    run_over(&server.tls.expect("a listener"), Transport { tls: Some(client), websocket: None });
+}
+
+#[test]
+fn workloads_run_over_websocket() {
+    let (server, client) = server_with_tls();
+    let host = format!("localhost:{}", server.web.port());
+    let websocket = || WebSocketClient { host: host.clone(), path: "/ws", subprotocol: None, kind: MessageKind::Lines };
+    run_over(&server.web, Transport { tls: None, websocket: Some(websocket()) });
+    run_over(&server.web, Transport { tls: Some(client), websocket: Some(websocket()) });
+}
+
+/// Runs workloads with short and long batches, and with sessions that come and go.
+fn run_over(addr: &SocketAddr, transport: Transport) {
+    let target = Target { transport, ..target(*addr) };
     // Batches of more than a record of TLS, which has at most 16 KiB.
     for (pairs, window, sizes) in [(1, 1, vec![64]), (5, 8, vec![64, 22, 700]), (2, 200, vec![700])] {
         let pairs = Pairs { load: MessageLoad { pairs, sizes, both_ways: true }, window, timing: TIMING };
@@ -180,7 +197,7 @@ fn workloads_run_over_tls() {
 }
 
 #[test]
-fn tls_at_a_plain_port_and_an_untrusted_server_end_the_run() {
+fn a_port_without_the_expected_layers_ends_the_run() {
     let (server, client) = server_with_tls();
     let (other, _) = server_with_tls();
     let pairs = Pairs { load: load(1, false), window: 1, timing: TIMING };
@@ -190,6 +207,12 @@ fn tls_at_a_plain_port_and_an_untrusted_server_end_the_run() {
         let error = error.expect_err("no handshake").to_string();
         assert!(error.starts_with("no session at this port: ") && error.contains(reason), "{error}");
     }
+    let websocket =
+        WebSocketClient { host: "elsewhere".to_owned(), path: "/ws", subprotocol: None, kind: MessageKind::Lines };
+    let transport = Transport { tls: None, websocket: Some(websocket) };
+    let error = pairs.run(&CommandsDialect, &Target { transport, ..target(server.web) }, &mut |_| ());
+    let error = error.expect_err("no WebSocket").to_string();
+    assert!(error.contains("this is no WebSocket: it answers \"HTTP/1.1 421"), "{error}");
 }
 
 #[test]
