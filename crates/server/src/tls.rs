@@ -6,11 +6,12 @@
 mod certificate;
 mod plain_text;
 mod renewal;
+mod self_made;
 mod socket;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -65,7 +66,7 @@ impl Tls {
     /// [`CertificateError`] names the file and the fault.
     #[expect(clippy::missing_panics_doc, reason = "the provider supports both versions")]
     pub fn new(source: CertificateSource, oldest: TlsVersion) -> Result<Self, CertificateError> {
-        source.prepare()?;
+        source.prepare(now())?;
         let read_states = Arc::new(Mutex::new(source.file_states()));
         let certificate = Arc::new(SharedCertificate(RwLock::new(Arc::new(source.read()?))));
         let versions: &[_] = match oldest {
@@ -151,4 +152,10 @@ impl ResolvesServerCert for SharedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.get())
     }
+}
+
+/// The time of the system's calendar, which decides whether a certificate is valid.
+#[expect(clippy::disallowed_methods, reason = "certificates are valid in calendar time")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use rcgen::KeyPair;
 use sha2::{Digest as _, Sha256};
 use switchboard_store::{StoreError, prepare_directory};
 use tokio_rustls::rustls;
@@ -16,6 +16,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
+
+use super::self_made;
 
 /// The files of a self-made certificate in the directory of the store.
 const CERTIFICATE_FILE: &str = "tls-certificate.pem";
@@ -77,17 +79,20 @@ pub enum CertificateError {
 }
 
 impl CertificateSource {
-    /// Makes a self-made certificate if it is not there, with the key that is there.
-    pub(super) fn prepare(&self) -> Result<(), CertificateError> {
+    /// Makes a self-made certificate if it is not there or expires soon, with the key that is there.
+    pub(super) fn prepare(&self, now: SystemTime) -> Result<(), CertificateError> {
         if let Self::SelfMade(directory) = self {
             let [certificate, key] = self_made_files(directory);
             if !key.exists() {
                 prepare_directory(directory)?;
                 write(&key, &KeyPair::generate()?.serialize_pem())?;
             }
-            if !certificate.exists() {
+            let is_expiring = |certified: &CertifiedKey| {
+                certified.cert.first().is_some_and(|certificate| self_made::is_expiring(certificate, now))
+            };
+            if !certificate.exists() || is_expiring(&self.read()?) {
                 let key = KeyPair::from_pem(&String::from_utf8_lossy(&contents(&key)?))?;
-                write(&certificate, &self_made(&key)?)?;
+                write(&certificate, &self_made::make(&key, now)?)?;
             }
         }
         Ok(())
@@ -113,7 +118,7 @@ impl CertificateSource {
             Self::Temporary => {
                 let key = KeyPair::generate()?;
                 let nowhere = Path::new("the temporary certificate");
-                parse(nowhere, self_made(&key)?.as_bytes(), nowhere, key.serialize_pem().as_bytes())
+                parse(nowhere, self_made::make(&key, super::now())?.as_bytes(), nowhere, key.serialize_pem().as_bytes())
             }
         }
     }
@@ -121,20 +126,6 @@ impl CertificateSource {
 
 fn self_made_files(directory: &Path) -> [PathBuf; 2] {
     [CERTIFICATE_FILE, KEY_FILE].map(|name| directory.join(name))
-}
-
-/// Makes a certificate for this machine, in PEM. Nobody vouches for it, so a date of expiry would add nothing but a day on
-/// which all clients are refused: it is the last one that there is (RFC 5280 §4.1.2.5).
-fn self_made(key: &KeyPair) -> Result<String, CertificateError> {
-    let mut names = vec!["localhost".to_owned()];
-    names.extend(host_name().filter(|name| name != "localhost"));
-    names.extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| address.to_string()));
-    names.extend(crate::logging::own_address().map(|address| address.to_string()));
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name.push(DnType::CommonName, "Switchboard");
-    params.not_before = date_time_ymd(2026, 1, 1);
-    params.not_after = date_time_ymd(9999, 12, 31);
-    Ok(params.self_signed(key)?.pem())
 }
 
 /// The name of this machine, if it can stand in a certificate.
@@ -145,9 +136,12 @@ pub(crate) fn host_name() -> Option<String> {
     (!name.is_empty() && name.chars().all(is_valid)).then(|| name.to_owned())
 }
 
+/// Puts a complete file in the place of `file`.
 fn write(file: &Path, pem: &str) -> Result<(), CertificateError> {
-    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let new = file.with_extension("new");
+    let written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new);
     let written = written.and_then(|mut opened| opened.write_all(pem.as_bytes()).and_then(|()| opened.sync_all()));
+    let written = written.and_then(|()| fs::rename(&new, file));
     written.map_err(|source| CertificateError::File { file: file.to_owned(), source })
 }
 
@@ -207,6 +201,7 @@ impl fmt::Display for Fingerprints {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Duration;
 
     use super::*;
 
@@ -214,19 +209,25 @@ mod tests {
     fn self_made_certificate_stays_the_same_and_its_key_is_private() {
         let directory = tempfile::tempdir().expect("a directory");
         let source = CertificateSource::SelfMade(directory.path().to_owned());
-        let fingerprints = || {
-            source.prepare().expect("a directory");
+        let start = super::super::now();
+        let fingerprints_after = |days: u64| {
+            source.prepare(start + Duration::from_hours(24 * days)).expect("a directory");
             Fingerprints::of(&source.read().expect("a certificate"))
         };
+        let fingerprints = || fingerprints_after(0);
         let first = fingerprints();
         assert_eq!(fingerprints(), first);
+        assert_eq!(fingerprints_after(820 - 1 - 90 - 1), first, "the certificate is valid for long enough");
+        let renewed = fingerprints_after(820 - 1 - 90 + 1);
+        assert_eq!((renewed.key == first.key, renewed.certificate == first.certificate), (true, false));
+        assert_eq!(fingerprints_after(820), renewed);
         let mode = fs::metadata(directory.path().join(KEY_FILE)).expect("a key").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        // A renewed certificate has the same key, so links stay valid.
+        // A certificate that is made again has the same key, so links stay valid.
         fs::remove_file(directory.path().join(CERTIFICATE_FILE)).expect("a file");
         assert!(source.read().is_err(), "a missing file is not made while the server runs");
-        let renewed = fingerprints();
-        assert_eq!((renewed.key == first.key, renewed.certificate == first.certificate), (true, false));
+        let again = fingerprints();
+        assert_eq!((again.key == first.key, again.certificate == first.certificate), (true, false));
         let other = CertificateSource::Temporary.read().expect("a certificate");
         assert_ne!(Fingerprints::of(&other), first);
     }
@@ -244,7 +245,7 @@ mod tests {
         fs::write(&key, second.serialize_pem()).expect("a file");
         assert!(error().contains("certificate.pem: this is not a certificate in PEM"), "{}", error());
 
-        fs::write(&certificate, self_made(&first).expect("a certificate")).expect("a file");
+        fs::write(&certificate, self_made::make(&first, super::super::now()).expect("a certificate")).expect("a file");
         assert!(error().contains("keys may not be consistent") || error().contains("mismatch"), "{}", error());
     }
 }

@@ -1,4 +1,5 @@
-//! Renewed certificates: the server reads its files again when they change.
+//! Renewed certificates: the server reads its files again when they change, and makes a self-made certificate again
+//! before it expires.
 
 use std::convert::Infallible;
 use std::fs;
@@ -12,6 +13,9 @@ use crate::telemetry;
 
 /// Time between two looks at the files, each of which costs two system calls.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Number of looks between two checks whether a self-made certificate expires: a day.
+const LOOKS_BETWEEN_CHECKS: u32 = 43_200;
 
 /// The states of the certificate's file and of the key's.
 pub(super) type FileStates = [Option<FileState>; 2];
@@ -64,10 +68,18 @@ impl Tls {
         }
     }
 
-    /// Reads the files again each time that they have changed. Never returns.
+    /// Reads the files again each time that they have changed, and makes a self-made certificate again before it expires.
+    /// Never returns.
     pub async fn watch(&self) -> Infallible {
+        let mut looks = 0;
         loop {
             tokio::time::sleep(LOOK_INTERVAL).await;
+            looks = (looks + 1) % LOOKS_BETWEEN_CHECKS;
+            if looks == 0
+                && let Err(error) = self.source.prepare(super::now())
+            {
+                tracing::error!(target: telemetry::SERVER, %error, "certificate not renewed: the old one stays");
+            }
             if *self.read_states.lock().unwrap_or_else(PoisonError::into_inner) != self.source.file_states() {
                 self.reload();
             }

@@ -1,113 +1,23 @@
 //! TLS: OpenSSL and our client as judges, keys that change, certificates that are renewed, and clients that never finish
 //! the handshake.
 
+mod outsiders;
+mod server;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use switchboard_tests::process::{ServerProcess, program};
+use switchboard_tests::process::program;
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
 use tempfile::TempDir;
 
-/// A server with TLS, and the file of its certificate.
-struct TlsServer {
-    process: ServerProcess,
-    address: SocketAddr,
-    /// The hash of its key.
-    key: String,
-    folder: TempDir,
-}
-
-impl TlsServer {
-    fn start(flags: &[&str]) -> Self {
-        Self::start_in(TempDir::new().expect("a temporary folder"), flags)
-    }
-
-    fn start_in(folder: TempDir, flags: &[&str]) -> Self {
-        let mut command = Command::new(program("switchboard-server"));
-        command.args(["--listen-tls", "127.0.0.1:0", "--data"]).arg(folder.path().join("data")).args(flags);
-        let mut process = ServerProcess::spawn(command);
-        let line = process.log_line_with(r#""message":"listening","dialect":"commands","address":"127.0.0.1"#);
-        let field = |name: &str| -> String {
-            let (_, after) = line.split_once(&format!(r#""{name}":""#)).expect(name);
-            after.split('"').next().expect("the end of the value").to_owned()
-        };
-        let address = field("address").parse().expect("an address");
-        Self { address, key: field("key"), process, folder }
-    }
-
-    fn certificate(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_file(self.folder.path().join("data/tls-certificate.pem")).expect("a certificate")
-    }
-
-    fn link(&self) -> String {
-        format!("switchboard://{}", self.address)
-    }
-
-    /// Runs the client with a state of its own.
-    fn client(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(program("switchboard"));
-        command.args(args).env("XDG_STATE_HOME", self.folder.path().join("state")).stdin(Stdio::null());
-        command.output().expect("the client can be started")
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Talks to a server through `openssl s_client`. Returns its output and its errors.
-fn openssl(address: SocketAddr, flags: &[&str], lines: &str, last_reply: &str) -> (String, String) {
-    let mut child = Command::new("openssl")
-        .args(["s_client", "-quiet", "-connect", &address.to_string()])
-        .args(flags)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("openssl can be started");
-    let mut input = child.stdin.take().expect("a pipe");
-    // A failed handshake closes the pipe.
-    let _ = input.write_all(lines.as_bytes());
-    let mut output = child.stdout.take().expect("a pipe");
-    let mut received = Vec::new();
-    let mut chunk = [0; 1024];
-    while !text(&received).contains(last_reply) {
-        match output.read(&mut chunk).expect("a pipe") {
-            0 => break,
-            len => received.extend_from_slice(&chunk[..len]),
-        }
-    }
-    let _ = child.kill();
-    let ended = child.wait_with_output().expect("the child of this process");
-    (text(&received), text(&ended.stderr))
-}
-
-#[test]
-fn openssl_talks_over_tls_13_alone_unless_a_setting_allows_12() {
-    let server = TlsServer::start(&[]);
-    let (replies, _) = openssl(server.address, &[], "REGISTER Noy\nPING\n", "PONG");
-    assert_eq!(replies, "WELCOME\nREGISTER_OK Noy\nPONG\n");
-    let (replies, _) = openssl(server.address, &["-alpn", "switchboard"], "PING\n", "PONG");
-    assert_eq!(replies, "WELCOME\nPONG\n");
-    for (flags, alert) in [(&["-tls1_2"][..], "alert protocol version"), (&["-alpn", "h2"], "no application protocol")]
-    {
-        let (replies, errors) = openssl(server.address, flags, "PING\n", "PONG");
-        assert!(replies.is_empty() && errors.contains(alert), "{flags:?}: {replies}{errors}");
-    }
-
-    let old = TlsServer::start(&["--tls-oldest", "1.2"]);
-    for version in ["-tls1_2", "-tls1_3"] {
-        assert_eq!(openssl(old.address, &[version], "PING\n", "PONG").0, "WELCOME\nPONG\n");
-    }
-    let (replies, errors) = openssl(old.address, &["-tls1_1"], "PING\n", "PONG");
-    assert!(replies.is_empty() && errors.contains("alert"), "{replies}{errors}");
-}
+use self::server::{TlsServer, text};
 
 #[test]
 fn client_accepts_the_key_of_its_link_or_of_the_first_contact_and_no_other() {

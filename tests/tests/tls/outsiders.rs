@@ -1,0 +1,149 @@
+//! OpenSSL as the judge: versions, ciphers, resumption, renegotiation, and the certificate.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use crate::server::{TlsServer, text};
+
+/// Talks to a server through `openssl s_client`. Returns the replies and the errors.
+fn openssl(address: SocketAddr, flags: &[&str], lines: &str, last_reply: &str) -> (String, String) {
+    run_s_client(address, &[&["-quiet"], flags].concat(), lines, last_reply)
+}
+
+/// Runs `openssl s_client` until it has printed `last_part`, or ends. Returns its output and its errors.
+fn run_s_client(address: SocketAddr, flags: &[&str], lines: &str, last_part: &str) -> (String, String) {
+    let mut child = Command::new("openssl")
+        .args(["s_client", "-connect", &address.to_string()])
+        .args(flags)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl can be started");
+    let mut input = child.stdin.take().expect("a pipe");
+    // A failed handshake closes the pipe.
+    let _ = input.write_all(lines.as_bytes());
+    let mut output = child.stdout.take().expect("a pipe");
+    let mut received = Vec::new();
+    let mut chunk = [0; 1024];
+    while !text(&received).contains(last_part) {
+        match output.read(&mut chunk).expect("a pipe") {
+            0 => break,
+            len => received.extend_from_slice(&chunk[..len]),
+        }
+    }
+    let _ = child.kill();
+    let ended = child.wait_with_output().expect("the child of this process");
+    (text(&received), text(&ended.stderr))
+}
+
+#[test]
+fn openssl_talks_over_tls_13_alone_unless_a_setting_allows_12() {
+    let server = TlsServer::start(&[]);
+    let (replies, _) = openssl(server.address, &[], "REGISTER Noy\nPING\n", "PONG");
+    assert_eq!(replies, "WELCOME\nREGISTER_OK Noy\nPONG\n");
+    let (replies, _) = openssl(server.address, &["-alpn", "switchboard"], "PING\n", "PONG");
+    assert_eq!(replies, "WELCOME\nPONG\n");
+    for (flags, alert) in [(&["-tls1_2"][..], "alert protocol version"), (&["-alpn", "h2"], "no application protocol")]
+    {
+        let (replies, errors) = openssl(server.address, flags, "PING\n", "PONG");
+        assert!(replies.is_empty() && errors.contains(alert), "{flags:?}: {replies}{errors}");
+    }
+
+    let old = TlsServer::start(&["--tls-oldest", "1.2"]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert_eq!(openssl(old.address, &[version], "PING\n", "PONG").0, "WELCOME\nPONG\n");
+    }
+    let (replies, errors) = openssl(old.address, &["-tls1_1"], "PING\n", "PONG");
+    assert!(replies.is_empty() && errors.contains("alert"), "{replies}{errors}");
+}
+
+#[test]
+fn versions_and_ciphers_without_forward_secrecy_or_authenticated_encryption_are_refused() {
+    let (server, old) = (TlsServer::start(&[]), TlsServer::start(&["--tls-oldest", "1.2"]));
+    // OpenSSL itself offers the oldest versions and ciphers at its lowest security level only.
+    let all = "ALL:COMPLEMENTOFALL:@SECLEVEL=0";
+    for (address, version) in [
+        (server.address, "-tls1"),
+        (server.address, "-tls1_1"),
+        (server.address, "-tls1_2"),
+        (old.address, "-tls1"),
+        (old.address, "-tls1_1"),
+    ] {
+        let (replies, errors) = openssl(address, &[version, "-cipher", all], "PING\n", "PONG");
+        assert!(replies.is_empty() && errors.contains(" alert "), "{version}: {replies}{errors}");
+    }
+    for cipher in [
+        // No forward secrecy, no authenticated encryption, no certificate, no encryption.
+        "AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES128-SHA256",
+        "ECDHE-ECDSA-AES256-SHA",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "DHE-RSA-AES128-GCM-SHA256",
+        "AECDH-AES128-SHA",
+        "ECDHE-ECDSA-NULL-SHA",
+    ] {
+        let cipher_list = format!("{cipher}:@SECLEVEL=0");
+        let (replies, errors) = openssl(old.address, &["-tls1_2", "-cipher", &cipher_list], "PING\n", "PONG");
+        assert!(replies.is_empty() && errors.contains("alert handshake failure"), "{cipher}: {replies}{errors}");
+    }
+    for cipher in ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"] {
+        let (replies, errors) = openssl(old.address, &["-tls1_2", "-cipher", cipher], "PING\n", "PONG");
+        assert_eq!(replies, "WELCOME\nPONG\n", "{cipher}: {errors}");
+    }
+}
+
+/// The output of `openssl s_client` about a session: without `-quiet`, so a line `R` asks for a renegotiation.
+fn session_of(address: SocketAddr, flags: &[&str], lines: &str, last_part: &str) -> (String, String) {
+    run_s_client(address, &[&["-ign_eof"], flags].concat(), lines, last_part)
+}
+
+#[test]
+fn nothing_is_compressed_or_renegotiated() {
+    let old = TlsServer::start(&["--tls-oldest", "1.2"]);
+    let (output, _) = session_of(old.address, &["-tls1_2", "-comp"], "PING\n", "PONG");
+    for part in ["Compression: NONE", "Secure Renegotiation IS supported"] {
+        assert!(output.contains(part), "{part}: {output}");
+    }
+    let interactive = ["-tls1_2"];
+    let (output, errors) = run_s_client(old.address, &interactive, "R\n", "never");
+    // The greeting may come before the refusal, which OpenSSL then calls an unexpected record.
+    let is_refused = ["no renegotiation", "unexpected record"].iter().any(|reason| errors.contains(reason));
+    assert!(errors.contains("RENEGOTIATING") && is_refused, "{output}{errors}");
+}
+
+#[test]
+fn openssl_resumes_a_session() {
+    let server = TlsServer::start(&[]);
+    let file = server.folder.path().join("session.pem").display().to_string();
+    let (output, _) = session_of(server.address, &["-sess_out", &file], "PING\n", "PONG");
+    assert!(output.contains("New, TLSv1.3"), "{output}");
+    let (output, errors) = session_of(server.address, &["-sess_in", &file], "PING\n", "PONG");
+    assert!(output.contains("Reused, TLSv1.3") && output.contains("WELCOME"), "{output}{errors}");
+}
+
+#[test]
+fn self_made_certificate_is_one_that_browsers_accept_after_a_question() {
+    let server = TlsServer::start(&[]);
+    let file = server.folder.path().join("data/tls-certificate.pem");
+    let run = |args: &[&str]| {
+        let output = Command::new("openssl").args(args).arg(&file).output().expect("openssl can be started");
+        text(&output.stdout) + &text(&output.stderr)
+    };
+    let extensions = run(&["x509", "-noout", "-ext", "subjectAltName,keyUsage,extendedKeyUsage", "-in"]);
+    for part in
+        ["DNS:localhost", "IP Address:127.0.0.1", "IP Address:0:0:0:0:0:0:0:1", "Digital Signature", "TLS Web Server"]
+    {
+        assert!(extensions.contains(part), "{part}: {extensions}");
+    }
+    // The systems of Apple accept at most 825 days.
+    let days = |count: u32| (count * 24 * 60 * 60).to_string();
+    assert!(run(&["x509", "-noout", "-checkend", &days(800), "-in"]).contains("will not expire"));
+    assert!(run(&["x509", "-noout", "-checkend", &days(825), "-in"]).contains("will expire"));
+    let trusted = file.display().to_string();
+    for name in [["-verify_hostname", "localhost"], ["-verify_ip", "127.0.0.1"], ["-verify_ip", "::1"]] {
+        let verified = run(&[&["verify", "-purpose", "sslserver", "-CAfile", &trusted][..], &name].concat());
+        assert!(verified.trim_end().ends_with(": OK"), "{name:?}: {verified}");
+    }
+}
