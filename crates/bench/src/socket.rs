@@ -114,7 +114,8 @@ impl<S: Read + Write> Read for Socket<S> {
             if received == 0 {
                 return Ok(0);
             }
-            let decoded = websocket.decode(&mut buffer[..websocket::DECODE_RESERVE + received])?;
+            let end = websocket::DECODE_RESERVE + received;
+            let decoded = websocket.decode(&mut buffer[..end])?;
             // The end of the opening handshake, or an answer to a Ping.
             match websocket.send_to(&mut self.stream) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),

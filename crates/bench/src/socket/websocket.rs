@@ -18,6 +18,9 @@ const CONTROL_MAX_BYTES: usize = 125;
 const FINAL: u8 = 0x80;
 /// The bit of a masked frame, beside its length.
 const MASKED: u8 = 0x80;
+/// The lengths that stand for a length of 16 or 64 bits behind them.
+const LEN_16_BITS: u8 = 0x7e;
+const LEN_64_BITS: u8 = 0x7f;
 
 // The types of frames (RFC 6455 §11.8).
 const CONTINUATION: u8 = 0x0;
@@ -152,7 +155,7 @@ impl WebSocket {
                 self.begin_frame()?;
                 // An empty frame has no byte that would end it.
                 if self.frame.is_some_and(|frame| frame.left == 0) {
-                    written += self.end_frame(buffer, written)?;
+                    written += self.end_frame(buffer, written);
                 }
                 continue;
             };
@@ -167,7 +170,7 @@ impl WebSocket {
             read += len;
             frame.left -= len as u64;
             if frame.left == 0 {
-                written += self.end_frame(buffer, written)?;
+                written += self.end_frame(buffer, written);
             }
         }
         Ok(written)
@@ -177,12 +180,18 @@ impl WebSocket {
     fn begin_frame(&mut self) -> io::Result<()> {
         let header = &self.header[..self.header_bytes];
         let [first, second, extended @ ..] = header else { return Ok(()) };
-        let left = match (second, extended) {
-            (126, [high, low]) => u64::from(u16::from_be_bytes([*high, *low])),
-            (127, [a, b, c, d, e, f, g, h]) => u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]),
-            (126 | 127, _) => return Ok(()),
-            (len @ ..126, _) => u64::from(*len),
+        let extended_bytes = match *second {
+            ..LEN_16_BITS => 0,
+            LEN_16_BITS => 2,
+            LEN_64_BITS => 8,
             _ => return Err(violation("it masks a frame")),
+        };
+        if extended.len() < extended_bytes {
+            return Ok(());
+        }
+        let left = match extended {
+            [] => u64::from(*second),
+            extended => extended.iter().fold(0, |len, &byte| len << 8 | u64::from(byte)),
         };
         let opcode = first & 0x0f;
         let is_known = matches!(opcode, CONTINUATION | TEXT | BINARY | CLOSE | PING | PONG) && first & 0x70 == 0;
@@ -195,19 +204,19 @@ impl WebSocket {
     }
 
     /// Ends a frame whose payload is complete. Returns the number of bytes that it adds at `end` of `buffer`.
-    fn end_frame(&mut self, buffer: &mut [u8], end: usize) -> io::Result<usize> {
-        let Some(frame) = self.frame.take() else { return Ok(0) };
+    fn end_frame(&mut self, buffer: &mut [u8], end: usize) -> usize {
+        let Some(frame) = self.frame.take() else { return 0 };
         match frame.opcode {
             PING => encode_frame(PONG, &self.control, &mut self.unsent),
             CLOSE => self.is_closed = true,
             CONTINUATION | TEXT | BINARY if frame.is_final && self.kind == MessageKind::Lines => {
                 buffer[end] = b'\n';
-                return Ok(1);
+                return 1;
             }
             _ => {}
         }
         self.control.clear();
-        Ok(0)
+        0
     }
 }
 
@@ -219,18 +228,15 @@ fn violation(what: &str) -> io::Error {
 /// Appends a masked frame.
 fn encode_frame(opcode: u8, payload: &[u8], frames: &mut Vec<u8>) {
     frames.push(FINAL | opcode);
-    match payload.len() {
-        len @ ..=CONTROL_MAX_BYTES => frames.push(MASKED | u8::try_from(len).unwrap_or_default()),
-        len => match u16::try_from(len) {
-            Ok(len) => {
-                frames.push(MASKED | 126);
-                frames.extend_from_slice(&len.to_be_bytes());
-            }
-            Err(_) => {
-                frames.push(MASKED | 127);
-                frames.extend_from_slice(&(len as u64).to_be_bytes());
-            }
-        },
+    let len = payload.len();
+    if let Some(short) = u8::try_from(len).ok().filter(|_| len <= CONTROL_MAX_BYTES) {
+        frames.push(MASKED | short);
+    } else if let Ok(len) = u16::try_from(len) {
+        frames.push(MASKED | LEN_16_BITS);
+        frames.extend_from_slice(&len.to_be_bytes());
+    } else {
+        frames.push(MASKED | LEN_64_BITS);
+        frames.extend_from_slice(&(len as u64).to_be_bytes());
     }
     let mask = fastrand::u32(..).to_ne_bytes();
     frames.extend_from_slice(&mask);

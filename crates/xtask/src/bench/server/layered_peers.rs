@@ -28,7 +28,14 @@ impl Peer {
         match self {
             Self::Switchboard => {
                 let mut command = switchboard(programs, sessions);
-                command.args(["--listen", "none", "--listen-tls", &format!("127.0.0.1:{port}")]);
+                command.args([
+                    "--listen",
+                    "none",
+                    "--listen-web",
+                    "none",
+                    "--listen-tls",
+                    &format!("127.0.0.1:{port}"),
+                ]);
                 command.arg("--tls-cert").arg(file).arg("--tls-key").arg(key_file);
                 Ok(command)
             }

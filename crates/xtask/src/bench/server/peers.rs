@@ -215,7 +215,7 @@ impl Peer {
         Ok(match self {
             Self::Switchboard | Self::SwitchboardStored | Self::SwitchboardIndexed => {
                 let mut command = switchboard(programs, sessions);
-                command.args(["--listen", &format!("127.0.0.1:{port}")]);
+                command.args(["--listen", &format!("127.0.0.1:{port}"), "--listen-web", "none"]);
                 if self != Self::Switchboard {
                     command.arg("--data").arg(folder.join("data"));
                     command.arg(format!("--search={}", self == Self::SwitchboardIndexed));
