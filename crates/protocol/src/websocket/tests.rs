@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What a client has sent.
+/// An event, with its bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Sent {
     Line(Vec<u8>),
@@ -93,8 +93,8 @@ fn each_violation_is_refused_with_its_code() {
         (vec![0x81, 0xFF, 0, 0, 0, 0, 0, 0, 0, 4], V::MalformedLength, 1002),
         (vec![0x81, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], V::MalformedLength, 1002),
         (vec![0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], V::TooLong, 1009),
-        (client_frame(0x81, &[b'x'; 65_537]), V::TooLong, 1009),
-        (after(&client_frame(0x01, &[b'x'; 65_536]), &client_frame(0x80, b"x")), V::TooLong, 1009),
+        (client_frame(0x81, &vec![b'x'; 65_537]), V::TooLong, 1009),
+        (after(&client_frame(0x01, &vec![b'x'; 65_536]), &client_frame(0x80, b"x")), V::TooLong, 1009),
         (client_frame(0x81, b"MSG a\nQUIT"), V::SeveralLines, 1008),
         (client_frame(0x81, b"\n\n"), V::SeveralLines, 1008),
         (after(&client_frame(0x01, b"PING\n"), &client_frame(0x80, b"P")), V::SeveralLines, 1008),
