@@ -20,6 +20,13 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
     RequiredProgram { probe: ("sqlite3", &["--version"], "3."), package: "sqlite3" },
     RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
+    // Two clients that judge our WebSocket.
+    RequiredProgram {
+        probe: ("/usr/bin/python3", &["-c", "import websockets; print(websockets.__name__)"], "websockets"),
+        package: "python3-websockets",
+    },
+    RequiredProgram { probe: ("ls", &["/usr/share/nodejs/ws"], "package.json"), package: "node-ws" },
+    RequiredProgram { probe: ("node", &["--version"], "v"), package: "nodejs" },
     TSHARK,
     PDF,
     VENV,
