@@ -19,7 +19,7 @@ use crate::socket::Socket;
 use crate::speaker::Speaker;
 use crate::tcp;
 use crate::telemetry;
-use crate::web::{self, Web};
+use crate::web::{self, Web, WebListener};
 
 /// Pause of a listener after an error, for example when the process has no file descriptors left. It is long enough
 /// that retries cost little, and too short for a person to notice.
@@ -80,7 +80,9 @@ impl Acceptor {
             // Keeps the scope of a link-local address.
             IpAddr::V6(_) => peer,
         };
-        let permit = match self.admission.admit(peer) {
+        let is_proxy = listener.service == Service::Web && self.web.trusts(peer.ip());
+        let admitted = if is_proxy { self.admission.admit_proxy() } else { self.admission.admit(peer) };
+        let permit = match admitted {
             Ok(permit) => permit,
             Err(code) => {
                 telemetry::rejected(peer, code);
@@ -104,7 +106,8 @@ impl Acceptor {
         let dialect = match listener.service {
             Service::Lines(dialect) => dialect,
             Service::Web => {
-                tokio::spawn(web::serve(acceptor, stream, peer, listener.tls.clone(), permit));
+                let listener = WebListener::of(listener);
+                tokio::spawn(web::serve(acceptor, stream, peer, listener, permit));
                 return;
             }
         };

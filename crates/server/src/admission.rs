@@ -86,6 +86,16 @@ impl Admission {
         Ok(Permit { admission: Arc::clone(self), address_key })
     }
 
+    /// Admits a connection of a trusted proxy, whose clients count by themselves.
+    pub(crate) fn admit_proxy(self: &Arc<Self>) -> Result<Permit, ErrorCode> {
+        let mut counts = self.lock();
+        if counts.sessions >= self.sessions_max {
+            return Err(ErrorCode::ServerFull);
+        }
+        counts.sessions += 1;
+        Ok(Permit { admission: Arc::clone(self), address_key: None })
+    }
+
     /// The number of open sessions.
     pub(crate) fn sessions(&self) -> usize {
         self.lock().sessions

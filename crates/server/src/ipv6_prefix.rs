@@ -28,6 +28,13 @@ pub enum Ipv6PrefixError {
 }
 
 impl Ipv6Prefix {
+    /// The prefix of `len` bits, at most 128, of `address`.
+    pub(crate) fn new(address: Ipv6Addr, len: u32) -> Result<Self, Ipv6PrefixError> {
+        let bits = address.to_bits() & mask(len);
+        let prefix = Self { bits, len };
+        if bits == address.to_bits() { Ok(prefix) } else { Err(Ipv6PrefixError::BitsAfterPrefix(prefix)) }
+    }
+
     /// Whether `address` begins with the bits of the prefix.
     #[must_use]
     pub fn contains(self, address: Ipv6Addr) -> bool {
@@ -51,9 +58,7 @@ impl FromStr for Ipv6Prefix {
         let address: Ipv6Addr = address.parse().map_err(|_| Ipv6PrefixError::Malformed)?;
         let is_number = len.bytes().all(|byte| byte.is_ascii_digit());
         let len = len.parse().ok().filter(|&len| is_number && len <= u128::BITS).ok_or(Ipv6PrefixError::Malformed)?;
-        let bits = address.to_bits() & mask(len);
-        let prefix = Self { bits, len };
-        if bits == address.to_bits() { Ok(prefix) } else { Err(Ipv6PrefixError::BitsAfterPrefix(prefix)) }
+        Self::new(address, len)
     }
 }
 

@@ -17,6 +17,7 @@ mod connection;
 mod control;
 mod hub;
 mod identity;
+mod ip_prefix;
 mod ipv6_prefix;
 mod listener;
 pub mod logging;
@@ -39,6 +40,7 @@ mod web;
 mod wire_figures;
 
 pub use hub::StoreStartError;
+pub use ip_prefix::{IpPrefix, IpPrefixError};
 pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use run::{RunError, Summary, run, run_with_store};

@@ -29,7 +29,7 @@ pub struct Listener {
     pub(crate) tls: Option<Tls>,
 }
 
-/// What a listener offers.
+/// The service of a listener.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Service {
     /// Sessions that speak this dialect.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::Version2Settings;
+use switchboard_protocol::Dialect;
 use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -22,7 +23,7 @@ use crate::listener::{Listener, Service};
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
 use crate::telemetry;
-use crate::web::{Web, probe_silent_peers};
+use crate::web::{About, Web, probe_silent_peers};
 
 /// Maximum time between two checks of the registration deadlines. It is short compared with the usual timeout, and a
 /// check costs little.
@@ -118,11 +119,16 @@ pub async fn run_with_store(
         acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
     }
     let (stop_web, stopping) = watch::channel(());
+    let commands_over_tls = listeners.iter().find_map(|listener| {
+        let tls = listener.tls.clone().filter(|_| listener.service == Service::Lines(Dialect::Commands))?;
+        Some((listener.local_addr().ok()?.port(), tls))
+    });
+    let about = About::new(&hub.settings, commands_over_tls);
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
         rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
-        web: Arc::new(Web::new(&hub.settings, stopping)),
+        web: Arc::new(Web::new(&hub.settings, about, stopping)),
     };
     if listeners.iter().any(|listener| listener.service == Service::Web) {
         let hub = Arc::clone(&hub);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use switchboard_core::{Quota, Version2Settings};
 use switchboard_protocol::limits;
 
+use crate::ip_prefix::IpPrefix;
 use crate::ipv6_prefix::Ipv6Prefix;
 
 /// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with
@@ -69,6 +70,8 @@ pub struct Settings {
     /// Further names under which browsers reach the server, beside its addresses, the name of the machine and those in
     /// the certificate.
     pub web_hosts: Vec<String>,
+    /// Proxies that may tell where their clients are. None: a proxy could tell anything.
+    pub trusted_proxies: Vec<IpPrefix>,
     /// Maximum time for which a stopping server writes unsent bytes.
     pub drain_timeout: Duration,
     /// The name of the server, one word: clients see it, and it is in the challenges that they sign.
@@ -117,6 +120,7 @@ impl Default for Settings {
             user_timeout: Duration::from_mins(1),
             web_ping: Duration::from_secs(25),
             web_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             drain_timeout: Duration::from_secs(10),
             server_name: "switchboard".to_owned(),
             data: None,

@@ -42,6 +42,10 @@ pub(crate) fn handshake_failed(peer: SocketAddr, error: &std::io::Error) {
     tracing::info!(target: SESSIONS, %peer, %error, "no TLS handshake");
 }
 
+pub(crate) fn proxy_failed(proxy: SocketAddr, error: &std::io::Error) {
+    tracing::warn!(target: SESSIONS, %proxy, %error, "a trusted proxy does not name its client");
+}
+
 /// Logs a session that is closed because the server refuses its first line. `name`: what it asked for.
 pub(crate) fn refused(session: SessionId, code: ErrorCode, name: &str) {
     tracing::info!(target: SESSIONS, %session, %code, name, "refused");

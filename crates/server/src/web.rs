@@ -7,33 +7,75 @@
 //!
 //! Once a WebSocket is open, hyper gives its stream back, and the session goes the same way as one over TCP.
 
+mod about;
 mod client;
+mod forwarded;
 mod handshake;
 mod hosts;
 mod http_connection;
+mod join_code;
 mod keep_alive;
+mod proxy_protocol;
 mod response;
 mod service;
 mod socket;
 mod static_files;
 
+use std::net::{IpAddr, SocketAddr};
+
 use tokio::sync::watch;
 
+pub(crate) use self::about::About;
 use self::hosts::Hosts;
 pub(crate) use self::http_connection::{reject, serve};
 pub(crate) use self::keep_alive::probe_silent_peers;
+use crate::ip_prefix::IpPrefix;
+use crate::listener::Listener;
+use crate::logging::own_address;
 use crate::settings::Settings;
+use crate::tls::Tls;
 
-/// What the connections of all web listeners share.
+/// The state that the connections of all web listeners share.
 #[derive(Debug)]
 pub(crate) struct Web {
     hosts: Hosts,
+    trusted_proxies: Vec<IpPrefix>,
+    about: About,
     /// Its sender is dropped when the server stops.
     stopping: watch::Receiver<()>,
 }
 
 impl Web {
-    pub(crate) fn new(settings: &Settings, stopping: watch::Receiver<()>) -> Self {
-        Self { hosts: Hosts::new(&settings.web_hosts), stopping }
+    pub(crate) fn new(settings: &Settings, about: About, stopping: watch::Receiver<()>) -> Self {
+        let hosts = Hosts::new(&settings.web_hosts);
+        Self { hosts, trusted_proxies: settings.trusted_proxies.clone(), about, stopping }
+    }
+
+    /// Whether `peer` is a proxy that the operator trusts.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        forwarded::is_trusted(peer, &self.trusted_proxies)
+    }
+}
+
+/// The listener of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct WebListener {
+    tls: Option<Tls>,
+    /// The bound address, if the system tells it.
+    address: Option<SocketAddr>,
+}
+
+impl WebListener {
+    pub(crate) fn of(listener: &Listener) -> Self {
+        Self { tls: listener.tls.clone(), address: listener.local_addr().ok() }
+    }
+
+    /// The address, with its port, by which other machines reach the listener.
+    fn reachable(&self) -> Option<SocketAddr> {
+        let address = self.address.filter(|address| !address.ip().is_loopback())?;
+        if !address.ip().is_unspecified() {
+            return Some(address);
+        }
+        Some(SocketAddr::new(own_address()?.into(), address.port()))
     }
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
 use super::value::{
-    NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, number, prefix_or_none, word,
+    NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, number, prefix_or_none, proxy_or_none,
+    word,
 };
 use crate::operator::Command;
 use crate::settings::Settings;
@@ -87,6 +88,11 @@ pub struct Options {
     /// names in --tls-cert, need no setting; may be repeated [default: none]
     #[arg(long, value_name = "NAME", env = "SWITCHBOARD_WEB_HOST", list_of(host_or_none))]
     web_host: Option<Vec<String>>,
+
+    /// Address or prefix of proxies before --listen-web, such as `127.0.0.1` or `10.0.0.0/8`, or `none`: their clients are
+    /// those that X-Forwarded-For, X-Forwarded-Proto or the PROXY protocol name; may be repeated [default: none]
+    #[arg(long, value_name = "PREFIX", env = "SWITCHBOARD_TRUSTED_PROXY", list_of(proxy_or_none))]
+    trusted_proxy: Option<Vec<String>>,
 
     /// Silence of a WebSocket after which the server pings it [default: 25s]
     #[arg(long, value_name = "TIME", env = "SWITCHBOARD_WEB_PING")]
@@ -253,6 +259,7 @@ impl Options {
             listen_tls: Some(vec![NONE.to_owned()]),
             listen_web: Some(vec![LISTEN_WEB.to_owned()]),
             web_host: Some(vec![NONE.to_owned()]),
+            trusted_proxy: Some(vec![NONE.to_owned()]),
             web_ping: Some(TimeSpan(settings.web_ping)),
             tls_cert: Some(AUTO.to_owned()),
             tls_key: Some(AUTO.to_owned()),
@@ -317,6 +324,7 @@ impl Options {
             turn_lines: self.turn_lines.unwrap_or(default.turn_lines),
             keepalive: time(self.keepalive, default.keepalive),
             user_timeout: time(self.user_timeout, default.user_timeout),
+            trusted_proxies: self.trusted_proxy.iter().flatten().filter_map(|prefix| prefix.parse().ok()).collect(),
             web_ping: time(self.web_ping, default.web_ping),
             web_hosts: self.web_host.iter().flatten().filter(|name| *name != NONE).cloned().collect(),
             drain_timeout: time(self.drain_timeout, default.drain_timeout),

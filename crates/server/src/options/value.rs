@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ip_prefix::{IpPrefix, IpPrefixError};
 use crate::ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 use crate::listener::ListenAddress;
 
@@ -84,6 +85,15 @@ pub(super) fn host_or_none(text: &str) -> Result<String, &'static str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     if text.is_empty() || !text.chars().all(is_plain) {
         return Err("give a name such as chat.example, without a port; other letters in the form xn--…");
+    }
+    Ok(text.to_owned())
+}
+
+/// Checks an address or a prefix of proxies, and returns its text. The text `none` stands for no proxy.
+pub(super) fn proxy_or_none(text: &str) -> Result<String, IpPrefixError> {
+    let text = text.trim();
+    if text != NONE {
+        text.parse::<IpPrefix>()?;
     }
     Ok(text.to_owned())
 }

@@ -3,7 +3,6 @@
 //! A browser keeps its connections open for a while after it has loaded a page. Each of them counts as a session, so
 //! the server closes them soon.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -17,14 +16,14 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::client::Client;
-use super::service::PageService;
+use super::service::{Opened, PageService};
 use super::socket::WebSocket;
+use super::{WebListener, proxy_protocol};
 use crate::acceptor::Acceptor;
 use crate::admission::Permit;
 use crate::connection::LINGER_MAX;
 use crate::socket::Socket;
 use crate::telemetry;
-use crate::tls::Tls;
 
 /// Maximum time until the first byte arrives, and for the head of a request: two round trips over a bad mobile link,
 /// with each packet lost twice.
@@ -53,19 +52,33 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 pub(crate) async fn serve(
     acceptor: Acceptor,
     mut stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<Tls>,
-    permit: Permit,
+    mut peer: SocketAddr,
+    listener: WebListener,
+    mut permit: Permit,
 ) {
+    if acceptor.web.trusts(peer.ip()) {
+        match timeout(HEAD_MAX, proxy_protocol::receive(&mut stream)).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(client))) => match acceptor.admission.admit(client) {
+                Ok(admitted) => (peer, permit) = (client, admitted),
+                Err(code) => {
+                    telemetry::rejected(client, code);
+                    return reject(stream).await;
+                }
+            },
+            Ok(Err(error)) => return telemetry::proxy_failed(peer, &error),
+            Err(_) => return,
+        }
+    }
     let Ok(is_tls) = timeout(HEAD_MAX, begins_with_tls(&stream)).await else { return };
-    match (is_tls, tls) {
-        (false, tls) => {
-            let service = service(&acceptor, Client { address: peer, is_https: false }, tls);
+    match (is_tls, listener.tls.clone()) {
+        (false, _) => {
+            let service = PageService::new(&acceptor, Client { address: peer, is_https: false }, listener);
             serve_http(acceptor, stream, service, permit).await;
         }
         (true, Some(tls)) => match tls.accept(stream).await {
             Ok(socket) => {
-                let service = service(&acceptor, Client { address: peer, is_https: true }, Some(tls));
+                let service = PageService::new(&acceptor, Client { address: peer, is_https: true }, listener);
                 serve_http(acceptor, socket, service, permit).await;
             }
             Err(error) => telemetry::handshake_failed(peer, &error),
@@ -91,10 +104,6 @@ pub(crate) async fn reject(mut stream: TcpStream) {
 async fn begins_with_tls(stream: &TcpStream) -> bool {
     let mut first = [0];
     matches!(stream.peek(&mut first).await, Ok(1)) && first[0] == TLS_HANDSHAKE
-}
-
-fn service(acceptor: &Acceptor, peer: Client, tls: Option<Tls>) -> PageService {
-    PageService { web: acceptor.web.clone(), peer, tls, opened: Cell::new(None) }
 }
 
 async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: PageService, permit: Permit) {
@@ -124,7 +133,8 @@ async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: 
     let Parts { io, read_buf, service, .. } = connection.into_parts();
     let mut stream = io.into_inner();
     match service.opened.take().filter(|_| result.is_ok()) {
-        Some(client) => {
+        Some(Opened { client, permit: own_permit }) => {
+            let permit = own_permit.unwrap_or(permit);
             let socket = WebSocket::new(stream, read_buf.to_vec(), client.transport());
             acceptor.start(socket, client.address, Dialect::Commands, permit);
         }

@@ -1,12 +1,12 @@
 //! Answers the HTTP requests of one connection.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HOST, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, HOST, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::service::Service;
@@ -14,22 +14,34 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::client::Client;
 use super::response::{self, Body};
-use super::{Web, handshake, static_files};
-use crate::tls::Tls;
+use super::{Web, WebListener, about, forwarded, handshake, static_files};
+use crate::acceptor::Acceptor;
+use crate::admission::{Admission, Permit};
+use crate::telemetry;
 
-/// The path of the WebSocket.
+/// The paths of all that is no file of the page.
 const WEBSOCKET: &str = "/ws";
+const ABOUT: &str = "/about.json";
+const JOIN_CODE: &str = "/join.svg";
 
 /// The service of one connection.
 #[derive(Debug)]
 pub(super) struct PageService {
-    pub(super) web: Arc<Web>,
-    /// The peer of the connection, from which the requests come.
-    pub(super) peer: Client,
-    /// The TLS side of the listener.
-    pub(super) tls: Option<Tls>,
-    /// The client that has opened a WebSocket, once one has.
-    pub(super) opened: Cell<Option<Client>>,
+    web: Arc<Web>,
+    admission: Arc<Admission>,
+    /// The peer of the connection, from which the requests come: a client or a proxy.
+    peer: Client,
+    listener: WebListener,
+    /// The WebSocket that a request has opened. No request follows it.
+    pub(super) opened: RefCell<Option<Opened>>,
+}
+
+/// A WebSocket that is about to open.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) client: Client,
+    /// The permit of a client behind a proxy. The connection of the proxy has another.
+    pub(super) permit: Option<Permit>,
 }
 
 impl Service<Request<Incoming>> for PageService {
@@ -46,6 +58,11 @@ impl Service<Request<Incoming>> for PageService {
 }
 
 impl PageService {
+    pub(super) fn new(acceptor: &Acceptor, peer: Client, listener: WebListener) -> Self {
+        let (web, admission) = (Arc::clone(&acceptor.web), Arc::clone(&acceptor.admission));
+        Self { web, admission, peer, listener, opened: RefCell::new(None) }
+    }
+
     fn respond(&self, request: &Parts) -> Response<Body> {
         let Some(host) = host(request) else {
             return response::text(
@@ -53,14 +70,17 @@ impl PageService {
                 "The request must have one header Host, such as localhost:8088.",
             );
         };
-        if !self.web.hosts.accepts(&host, self.tls.as_ref()) {
+        if !self.web.hosts.accepts(&host, self.listener.tls.as_ref()) {
             let text = format!(
                 "This server does not have the name {}. Its operator can give it this name with --web-host.",
                 host.host()
             );
             return response::text(StatusCode::MISDIRECTED_REQUEST, &text);
         }
-        let client = self.peer;
+        let client = match self.client(&request.headers) {
+            Ok(client) => client,
+            Err((status, reason)) => return response::text(status, reason),
+        };
         if !client.is_private() {
             return redirect(&host, request);
         }
@@ -72,13 +92,45 @@ impl PageService {
         let path = request.uri.path();
         if path == WEBSOCKET {
             let response = handshake::respond(request, &host, client.is_https);
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                self.opened.set(Some(client));
-            }
-            return response;
+            let is_opened = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+            return if is_opened { self.open(client, response) } else { response };
         }
-        static_files::respond(path, &request.headers)
-            .unwrap_or_else(|| response::text(StatusCode::NOT_FOUND, "There is nothing at this address."))
+        let page = || about::page_address(&host, client.is_https, self.listener.reachable());
+        match path {
+            ABOUT => self.web.about.respond(&page(), self.listener.tls.as_ref()),
+            JOIN_CODE => about::join_code(&page(), request.uri.query()),
+            _ => static_files::respond(path, &request.headers)
+                .unwrap_or_else(|| response::text(StatusCode::NOT_FOUND, "There is nothing at this address.")),
+        }
+    }
+
+    /// The client of a request: the peer, or the one that a trusted proxy names.
+    fn client(&self, headers: &HeaderMap) -> Result<Client, (StatusCode, &'static str)> {
+        let is_unknown_proxy = self.peer.address.ip().is_loopback() && !self.web.trusts(self.peer.address.ip());
+        if is_unknown_proxy && headers.contains_key(forwarded::FORWARDED_FOR) {
+            // Otherwise all its clients would count as programs of this machine.
+            let text = "This request has come through a proxy on this machine that is not in --trusted-proxy.";
+            return Err((StatusCode::FORBIDDEN, text));
+        }
+        let text = "X-Forwarded-For must have the address of the client at its end.";
+        forwarded::client(self.peer, headers, &self.web.trusted_proxies).ok_or((StatusCode::BAD_REQUEST, text))
+    }
+
+    /// Opens a WebSocket with `response`, if its client has room for another session.
+    fn open(&self, client: Client, response: Response<Body>) -> Response<Body> {
+        let permit = if client.address == self.peer.address {
+            None
+        } else {
+            match self.admission.admit(client.address) {
+                Ok(permit) => Some(permit),
+                Err(code) => {
+                    telemetry::rejected(client.address, code);
+                    return response::text(StatusCode::SERVICE_UNAVAILABLE, "There is no room for another session.");
+                }
+            }
+        };
+        *self.opened.borrow_mut() = Some(Opened { client, permit });
+        response
     }
 }
 

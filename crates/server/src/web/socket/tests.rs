@@ -1,4 +1,4 @@
-//! The socket between lines and frames, on a stream that takes and gives what a test allows.
+//! The socket between lines and frames, on a stream with a limited room for writes.
 
 use std::task::Waker;
 

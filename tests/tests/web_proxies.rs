@@ -1,0 +1,125 @@
+//! The web listener with TLS and behind proxies: who is on the network must use HTTPS, and only trusted proxies may say
+//! where a client is.
+
+use std::io::{BufReader, Write as _};
+use std::net::SocketAddr;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use switchboard_tests::process::ServerProcess;
+use switchboard_tests::stream::Stream;
+use switchboard_tests::web_client::{Response, WebSocketStream, request};
+use tempfile::TempDir;
+
+/// A server with TLS on its web listener, which trusts `127.0.0.1` as a proxy if `flags` say so.
+struct WebServer {
+    process: ServerProcess,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl WebServer {
+    fn start(flags: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let own = ["--listen-web", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--data"];
+        let flags = [&own, &[data.to_str().expect("a UTF-8 path")][..], flags].concat();
+        let mut process = ServerProcess::start(&flags);
+        let address = process.web_address();
+        Self { process, address, folder }
+    }
+
+    fn connect(&self) -> Stream {
+        Stream::connect(self.address)
+    }
+
+    fn connect_tls(&self) -> Stream {
+        let certificate = self.folder.path().join("data/tls-certificate.pem");
+        Stream::connect_tls(self.address, CertificateDer::from_pem_file(certificate).expect("a certificate"))
+    }
+
+    /// Sends a request after `before`, with further headers.
+    fn get(&self, before: &[u8], path: &str, headers: &str) -> Option<Response> {
+        let mut stream = self.connect();
+        stream.write_all(before).expect("a new connection");
+        request(&mut BufReader::new(stream), &format!("GET {path} HTTP/1.1\nHost: localhost\n{headers}"))
+    }
+}
+
+#[test]
+fn one_port_takes_https_too() {
+    let server = WebServer::start(&[]);
+    let page = |stream| request(&mut BufReader::new(stream), "GET / HTTP/1.1\nHost: localhost").expect("a response");
+    assert_eq!(page(server.connect()).status, 200);
+    assert_eq!(page(server.connect_tls()).status, 200);
+    for (scheme, status) in [("https", 101), ("http", 403)] {
+        let origin = format!("Origin: {scheme}://localhost");
+        let (response, _) = WebSocketStream::try_open(server.connect_tls(), &["Host: localhost", &origin]);
+        assert_eq!(response.status, status, "{scheme}");
+    }
+}
+
+#[test]
+fn page_learns_links_and_fingerprint_for_others() {
+    let mut server = WebServer::start(&["--server-name", "lab"]);
+    let about = server.get(b"", "/about.json", "").expect("a response");
+    assert_eq!(about.header("content-type"), Some("application/json"));
+    let about: serde_json::Value = serde_json::from_slice(&about.body).expect("JSON");
+    let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(text("server"), "lab");
+    assert_eq!(text("page"), "http://localhost/");
+    assert!(text("link").starts_with("switchboard://localhost:") && text("link").contains("/?key="), "{about}");
+    assert_eq!(text("fingerprint").split(':').count(), 32, "{about}");
+    let code = server.get(b"", "/join.svg?room=lab", "").expect("a response");
+    assert_eq!((code.status, code.header("content-type")), (200, Some("image/svg+xml")));
+    assert!(code.text().starts_with("<svg "), "{}", code.text());
+    assert_eq!(server.get(b"", "/join.svg?text=anything", "").expect("a response").status, 400);
+    server.process.signal("TERM");
+    assert!(server.process.wait().success());
+}
+
+#[test]
+fn client_of_a_trusted_proxy_counts_where_it_is() {
+    let server = WebServer::start(&["--trusted-proxy", "127.0.0.1", "--max-sessions-per-address", "1"]);
+    let status = |headers: &str| server.get(b"", "/", headers).expect("a response").status;
+    assert_eq!(status(""), 200, "the proxy itself");
+    assert_eq!(status("X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: https"), 200);
+    assert_eq!(status("X-Forwarded-For: 127.0.0.1, 192.0.2.1"), 308, "a client that claims to be local");
+    assert_eq!(status("X-Forwarded-For: unknown"), 400);
+    let redirect = server.get(b"", "/a?b=c", "X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: http");
+    let redirect = redirect.expect("a response");
+    assert_eq!((redirect.status, redirect.header("location")), (308, Some("https://localhost/a?b=c")));
+
+    let open = |client: &str| {
+        let forwarded = format!("X-Forwarded-For: {client}");
+        let headers = ["Host: localhost", "Origin: https://localhost", "X-Forwarded-Proto: https", &forwarded];
+        WebSocketStream::try_open(server.connect(), &headers)
+    };
+    let (first, _first) = open("192.0.2.1");
+    let (second, _) = open("192.0.2.1");
+    let (other, _) = open("192.0.2.2");
+    assert_eq!((first.status, second.status, other.status), (101, 503, 101));
+}
+
+#[test]
+fn proxy_protocol_names_the_client_of_a_trusted_proxy() {
+    let server = WebServer::start(&["--trusted-proxy", "127.0.0.0/8"]);
+    let status = |before: &[u8]| server.get(before, "/", "").map(|response| response.status);
+    assert_eq!(status(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n"), Some(308));
+    assert_eq!(status(b"PROXY TCP4 127.0.0.1 127.0.0.1 50000 443\r\n"), Some(200));
+    assert_eq!(status(b"PROXY UNKNOWN\r\n"), Some(200));
+    let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\xc3\x50\x01\xbb";
+    assert_eq!(status(v2), Some(308));
+    assert_eq!(status(b"PROXY TCP4 everywhere\r\n"), None, "a malformed header");
+    assert_eq!(status(&[b"PROXY ", &[b'x'; 200][..]].concat()), None, "an endless header");
+}
+
+#[test]
+fn other_peers_are_not_believed() {
+    let server = WebServer::start(&[]);
+    let proxied = server.get(b"", "/", "X-Forwarded-For: 192.0.2.1").expect("a response");
+    assert_eq!(proxied.status, 403);
+    assert!(proxied.text().contains("--trusted-proxy"), "{}", proxied.text());
+    let response = server.get(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n", "/", "").expect("a response");
+    assert_eq!(response.status, 400, "the header is no HTTP");
+}
