@@ -2,7 +2,7 @@
 
 use switchboard_protocol::websocket::{CloseCode, FrameDecoder, FrameEvent, FrameViolation};
 
-/// What the decoder has found.
+/// The content of a stream.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Content {
     /// The lines, each with its LF.
