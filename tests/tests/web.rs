@@ -124,3 +124,27 @@ fn silent_websocket_is_pinged_and_a_dead_one_is_closed() {
         noy.send_frame(PONG, b"");
     }
 }
+
+/// Limit for the memory of an idle WebSocket: twice that of a session over TCP.
+const IDLE_SESSION_MAX_BYTES: usize = 2 * 1024;
+
+#[test]
+fn idle_websocket_costs_less_than_2_kib() {
+    const SESSIONS: usize = 1000;
+    let mut server = ServerProcess::start(&["--listen-web", "127.0.0.1:0"]);
+    let address = server.web_address();
+    let open = |count: usize| -> Vec<WebSocketStream> {
+        let sessions = (0..count).map(|_| {
+            let mut socket = WebSocketStream::open(Stream::connect(address));
+            assert_eq!(socket.receive_frame().expect("a frame"), (TEXT, b"WELCOME".to_vec()));
+            socket
+        });
+        sessions.collect()
+    };
+    let _first = open(100);
+    let before = server.resident_bytes();
+    let _idle = open(SESSIONS);
+    let per_session = (server.resident_bytes() - before) / SESSIONS;
+    println!("{per_session} bytes for each idle session");
+    assert!(per_session < IDLE_SESSION_MAX_BYTES, "an idle session costs {per_session} bytes");
+}

@@ -119,10 +119,10 @@ fn frames_that_break_the_rfc_get_a_close_with_its_code() {
     let attacks: &[(&str, Vec<u8>, u16)] = &[
         ("2^63 bytes", vec![TEXT, 0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0], 1002),
         ("2^63 - 1 bytes", vec![TEXT, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], 1009),
-        ("64 KiB and a byte", masked_frame(TEXT, &[b'x'; 65_537]), 1009),
+        ("64 KiB and a byte", masked_frame(TEXT, &vec![b'x'; 65_537]), 1009),
         (
             "endless fragments",
-            [masked_frame(TEXT_BEGIN, &[b'x'; 60_000]), masked_frame(0, &[b'x'; 60_000])].concat(),
+            [masked_frame(TEXT_BEGIN, &vec![b'x'; 60_000]), masked_frame(0, &vec![b'x'; 60_000])].concat(),
             1009,
         ),
         ("no mask", b"\x81\x04PING".to_vec(), 1002),
@@ -142,8 +142,10 @@ fn frames_that_break_the_rfc_get_a_close_with_its_code() {
     for (attack, bytes, code) in attacks {
         let mut socket = server.open();
         socket.send_bytes(bytes);
-        // Bytes after the violation must not destroy the Close.
-        socket.send_frame(TEXT, &[b'x'; 10_000]);
+        if !attack.starts_with("flood") {
+            // Bytes after the violation must not destroy the Close.
+            socket.send_frame(TEXT, &[b'x'; 10_000]);
+        }
         let (found, reason) = socket.expect_close();
         assert_eq!(found, *code, "{attack}: {reason}");
         assert!(!reason.is_empty(), "{attack}");
