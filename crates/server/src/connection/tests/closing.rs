@@ -37,7 +37,7 @@ async fn half_closed_and_blocked_session_receives_all_replies() {
     assert_eq!(noy.take_calls(), [Call::Read]);
     noy.unblock();
     server.run();
-    assert_eq!(noy.take_calls(), [Call::Write(reply.into_bytes())]);
+    assert_eq!(noy.take_calls(), [Call::Write(reply.into_bytes()), Call::Shutdown]);
     assert!(server.connections[0].is_none(), "the connection has ended, and its socket is dropped");
 }
 
