@@ -1,6 +1,7 @@
 //! The chat page with much to show: a long history, and many rooms. A task of the page must never hold up its reader.
 
 use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 use switchboard_tests::chat_page::ChatPage;
@@ -22,6 +23,9 @@ const ELEMENTS_MAX: u64 = 4_000;
 /// Attempts at a measurement. Other programs of the machine can disturb one, because a task that waits for a processor
 /// counts as a long one.
 const ATTEMPTS: usize = 3;
+
+/// One test at a time measures.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Records the time of each task over 50 ms from now on.
 const OBSERVE: &str = "
@@ -119,6 +123,7 @@ fn scroll_through(web: SocketAddr, attempt: usize) -> f64 {
 
 #[test]
 fn history_of_100_000_records_is_scrolled_without_a_long_task() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_server, web, mut dana) = start(&folder);
     fill(&mut dana);
@@ -129,6 +134,7 @@ fn history_of_100_000_records_is_scrolled_without_a_long_task() {
 
 #[test]
 fn account_with_500_rooms_is_shown_without_a_long_task() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_server, web, mut dana) = start(&folder);
     for number in 0..ROOMS {

@@ -41,6 +41,7 @@ export class Notifications {
   /** The title: unread count, conversation, and page. */
   count(unread, conversation) {
     const count = unread > 0 ? `(${unread > 999 ? '999+' : unread}) ` : '';
-    document.title = `${count}${conversation === '' ? '' : `${conversation} · `}Switchboard`;
+    const title = `${count}${conversation === '' ? '' : `${conversation} · `}Switchboard`;
+    if (document.title !== title) document.title = title;
   }
 }

@@ -6,6 +6,8 @@ import { byId, element, nameElement } from './element.js';
 
 /** Conversations in the list, at most. The field above the list finds the others. */
 const SHOWN_MAX = 600;
+/** Rows that are drawn in one frame. A long list grows from frame to frame, so no task is long. */
+const ROWS_OF_FRAME = 100;
 
 export class Sidebar {
   /**
@@ -18,6 +20,7 @@ export class Sidebar {
     this.filter = byId('filter');
     this.list = byId('list');
     this.buttons = new Map();
+    this.limit = ROWS_OF_FRAME;
     this.filter.addEventListener('input', () => this.refresh());
     this.filter.addEventListener('keydown', (event) => this.#filterKey(event));
   }
@@ -49,12 +52,19 @@ export class Sidebar {
   }
 
   #refreshList() {
-    const items = this.items();
+    const all = this.items();
+    const items = all.slice(0, this.limit);
+    if (items.length < all.length) this.#growLater();
     const former = this.buttons;
     this.buttons = new Map();
     const isSameList = items.length === former.size && items.length > 0 && [...former.keys()].every((item, index) => item === items[index]);
     if (isSameList) items.forEach((item) => this.#renew(former, item));
     else this.#build(items, former);
+  }
+
+  #growLater() {
+    this.limit += ROWS_OF_FRAME;
+    requestAnimationFrame(() => this.#refreshList());
   }
 
   /** Draws only the row of an item whose row has changed. */
