@@ -179,9 +179,9 @@ impl State {
         self.task = task_state;
     }
 
-    /// The task's waker if the task is `Idle` or `Congested`: then the turns of peers write to the socket directly.
-    fn waker_for_direct_write(&self) -> Option<&Waker> {
-        self.waker.as_ref().filter(|_| matches!(self.task, TaskState::Idle | TaskState::Congested))
+    /// Whether the turns of peers write to the socket directly.
+    fn is_written_directly(&self) -> bool {
+        matches!(self.task, TaskState::Idle | TaskState::Congested)
     }
 
     fn resume_sender(&mut self, sender: SessionId) {
@@ -264,7 +264,7 @@ impl OutboxWriter {
             let mut state = self.outbox.lock();
             state.unsent_bytes += self.queue.bytes.len() - self.lent_bytes;
             state.queue = self.queue;
-            state.waker_for_direct_write().is_some()
+            state.is_written_directly()
         };
         caller_must_write.then_some(self.outbox)
     }
@@ -392,16 +392,21 @@ impl Outbox {
 
     /// Writes unsent bytes if the task is `Idle` or `Congested`. Wakes the task if more has to be done.
     pub(crate) fn write_directly(&self, watermarks: Watermarks) {
-        let Some(waker) = self.lock().waker_for_direct_write().cloned() else { return };
-        let is_done = self.write(&mut Context::from_waker(&waker), watermarks) == (FlushOutcome::Complete, None);
-        {
+        if !self.lock().is_written_directly() {
+            return;
+        }
+        // The task registers its own waker when it is woken to write the rest.
+        let mut cx = Context::from_waker(Waker::noop());
+        let is_done = self.write(&mut cx, watermarks) == (FlushOutcome::Complete, None);
+        let waker = {
             let mut state = self.lock();
             if is_done && state.task != TaskState::Congested && !state.reports_room_to_hub {
                 return;
             }
             state.task = TaskState::Awake;
-        }
-        waker.wake();
+            state.waker.clone()
+        };
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Adds the waker of the connection's task to `wakers`, unless the task is awake.
