@@ -150,6 +150,12 @@ impl Ledger {
         self.rooms.get(name.folded()).copied()
     }
 
+    /// The room with this name, in any spelling.
+    pub(crate) fn find_room(&self, name: &str) -> Option<ConversationId> {
+        // Fast path: a folded name folds to itself, so it need not be checked and folded.
+        self.rooms.get(name).copied().or_else(|| self.room(&RoomName::new(name).ok()?))
+    }
+
     /// The name of a conversation for a member: that of the room, or of the other account.
     pub(crate) fn target_name(&self, id: ConversationId, account: Option<AccountId>) -> String {
         let deleted = || self.deleted.iter().find(|(deleted, _)| *deleted == id).map(|(_, kind)| kind);

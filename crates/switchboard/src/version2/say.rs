@@ -162,13 +162,14 @@ impl Switchboard {
 impl PendingReply {
     /// The line, once the record has this number.
     pub(super) fn encode(self, target: &str, seq: u64) -> Vec<u8> {
+        // The longest verb, two numbers and the separators: one allocation for the line.
+        let mut line = Vec::with_capacity(64 + target.len());
         let target = target.into();
         let reply = match self {
             Self::Said(n) => TaggedReply { n, reply: Reply::Said { target, seq } },
             Self::MsgSent(n) => TaggedReply { n, reply: Reply::Version1(switchboard_protocol::Reply::MsgSent) },
             Self::Done(verb) => TaggedReply { n: None, reply: Reply::Done { verb, target, seq } },
         };
-        let mut line = Vec::new();
         reply.encode(&mut line);
         line
     }

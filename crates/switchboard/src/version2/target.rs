@@ -1,7 +1,7 @@
 //! Targets: the words of a request that name a conversation or a person.
 
 use switchboard_protocol::ErrorCode;
-use switchboard_protocol::version2::{Command, RoomName, Target};
+use switchboard_protocol::version2::{Command, Target};
 
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
@@ -13,10 +13,7 @@ impl Switchboard {
     pub(super) fn find_conversation(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
         let ledger = &self.version2.ledger;
         match target {
-            Target::Room(name) => {
-                let name = RoomName::new(name).map_err(|_| ErrorCode::RoomNotFound)?;
-                ledger.room(&name).ok_or(ErrorCode::RoomNotFound)
-            }
+            Target::Room(name) => ledger.find_room(name).ok_or(ErrorCode::RoomNotFound),
             // The conversation with an account stays when the other account is deleted.
             Target::Account(id) if self.account_of(from) != Some(AccountId(*id)) => {
                 ledger.direct(self.own_account(from)?, AccountId(*id)).ok_or(ErrorCode::UserNotFound)
