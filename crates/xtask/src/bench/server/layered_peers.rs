@@ -6,7 +6,7 @@ use std::process::Command;
 use switchboard_bench::{MessageKind, WebSocketClient};
 
 use super::certificate::Certificate;
-use super::peers::{Peer, ProgramPaths, switchboard, write_config};
+use super::peers::{Peer, ProgramPaths, free_port, switchboard, write_config};
 
 impl Peer {
     /// Whether the peer has listeners with TLS and WebSocket here.
@@ -74,7 +74,12 @@ impl Peer {
                     format!("listen: 127.0.0.1:-1\nwebsocket {{ listen: \"127.0.0.1:{port}\", no_tls: true }}\n");
                 Ok(nats(programs, folder, &config))
             }
-            Self::Mosquitto => Ok(mosquitto(folder, &format!("listener {port} 127.0.0.1\nprotocol websockets\n"))),
+            Self::Mosquitto => {
+                // mosquitto 2.0 does not start with a listener for WebSockets alone.
+                let other = free_port().map_err(|error| format!("no free port: {error}"))?;
+                let plain = format!("listener {other} 127.0.0.1\n");
+                Ok(mosquitto(folder, &format!("{plain}listener {port} 127.0.0.1\nprotocol websockets\n")))
+            }
             _ => Err(format!("{} has no WebSocket here", self.name())),
         }
     }

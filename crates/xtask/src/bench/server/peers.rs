@@ -325,7 +325,7 @@ pub(super) fn write_config(folder: &Path, config: &str) -> PathBuf {
     path
 }
 
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
