@@ -16,7 +16,7 @@ use switchboard_tests::test_client::TestClient;
 const PAGE_BYTES_MAX: u64 = 60 * 1024;
 
 /// Buttons that open a dialog.
-const DIALOGS: [&str; 4] = ["#me", "#help-open", "#rooms-open", "#search-open"];
+const DIALOGS: [&str; 5] = ["#me", "#link-open", "#help-open", "#rooms-open", "#search-open"];
 
 /// Texts that would do something if the page took them for more than text.
 const HOSTILE_TEXTS: [&str; 14] = [
