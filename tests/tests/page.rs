@@ -113,6 +113,8 @@ fn guest_comes_back_after_a_loss_and_keeps_its_place() {
     relay.restore();
     assert!(dana.receive_reply().ends_with(" FROM Noy: written without a connection"));
     noy.wait_for_state("written without a connection", "stored");
+    // A new message is drawn in the next frame.
+    noy.wait_for(".message .body", "meanwhile");
     assert_eq!(noy.bodies(), ["before", "meanwhile", "written without a connection"]);
 }
 
