@@ -6,10 +6,12 @@
  */
 import { element } from './element.js';
 
-/** Rows in the page, at most. */
-const ROWS_MAX = 120;
+/** Height of a row with one line, in pixels. */
+const ROW_HEIGHT_MIN = 22;
 /** Distance from the edge of the drawn rows at which others are drawn, in pixels. */
-const MARGIN = 600;
+const MARGIN = 300;
+/** Drawn rows above and below the screen. A row takes up to a millisecond, so more of them would make scrolling stutter. */
+const ROWS_BEYOND = Math.ceil((2 * MARGIN) / ROW_HEIGHT_MIN);
 /** Distance from the end at which the list follows new rows, in pixels. */
 const END_SLACK = 40;
 
@@ -57,7 +59,7 @@ export class VirtualList {
     if (!this.source) return;
     const anchor = this.follows ? null : this.#anchor();
     const length = this.source.length;
-    let start = Math.max(0, length - ROWS_MAX);
+    let start = Math.max(0, length - this.#rowsMax);
     if (anchor) start = Math.min(start, Math.max(0, this.source.find(anchor.key) - anchor.place));
     this.#draw(start, anchor);
     if (this.follows) this.#toEnd();
@@ -90,8 +92,14 @@ export class VirtualList {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
+  /** Rows in the page, at most: they fill the screen even if each has one line. */
+  get #rowsMax() {
+    return Math.ceil(this.scroller.clientHeight / ROW_HEIGHT_MIN) + 2 * ROWS_BEYOND;
+  }
+
+  /** The first drawn row, if that of `index` is at the top of the screen. */
   #startFor(index) {
-    return Math.max(0, Math.min(index - ROWS_MAX / 2, this.source.length - ROWS_MAX));
+    return Math.max(0, Math.min(index - ROWS_BEYOND, this.source.length - this.#rowsMax));
   }
 
   #scrolled() {
@@ -135,11 +143,11 @@ export class VirtualList {
     return null;
   }
 
-  /** Draws ROWS_MAX rows from `start`, and puts the anchor back in its place. */
+  /** Draws the rows from `start`, and puts the anchor back in its place. */
   #draw(start, anchor) {
     const { source } = this;
     this.start = start;
-    this.end = Math.min(source.length, start + ROWS_MAX);
+    this.end = Math.min(source.length, start + this.#rowsMax);
     const former = this.rows;
     this.rows = new Map();
     for (let index = start; index < this.end; index += 1) this.#keep(former, source.at(index), index > 0 ? source.at(index - 1) : null);
