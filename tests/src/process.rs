@@ -1,5 +1,6 @@
 //! Servers under test: embedded in this process, or the real program.
 
+use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -273,6 +274,20 @@ impl Drop for ServerProcess {
     }
 }
 
+/// A cargo command without the variables by which the outer cargo names the package of the test. The build script of
+/// ring runs again when they change, and everything above ring would be built again.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in env::vars_os() {
+        let is_of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_package) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Returns the path of one of our programs. The first call for a program builds it.
 ///
 /// # Panics
@@ -283,7 +298,7 @@ pub fn program(name: &str) -> PathBuf {
     static BUILT: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !built.iter().any(|built_name| built_name == name) {
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo();
         cargo.args(["build", "--quiet", "--bin", name, "--manifest-path"]);
         cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         if !cfg!(debug_assertions) {

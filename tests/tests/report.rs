@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use switchboard_tests::process::cargo;
 use switchboard_tests::wireshark;
 
 fn root() -> PathBuf {
@@ -28,7 +29,7 @@ fn run(command: &mut Command) -> String {
 }
 
 fn xtask(args: &[&str]) -> String {
-    run(Command::new(env!("CARGO")).arg("xtask").args(args).current_dir(root()))
+    run(cargo().arg("xtask").args(args).current_dir(root()))
 }
 
 /// Two reports, generated one after the other in separate folders.

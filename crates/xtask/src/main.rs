@@ -2,6 +2,7 @@
 
 mod axe;
 mod bench;
+mod cargo;
 mod deny;
 mod network;
 mod notebook;

@@ -1,7 +1,6 @@
 //! `cargo xtask notebook`: executes report/encapsulation.ipynb and stores it with its outputs.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::{env, fs};
 
 use crate::venv::{self, Venv};
@@ -28,7 +27,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
     network::ensure()?;
     let requirements = fs::read_to_string(REQUIREMENTS).map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
     let venv = Venv::ensure(VENV, &requirements)?;
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::cargo::command();
     venv::run_silently(cargo.args(["build", "--release", "--locked", "--bin", "encap"]))?;
     println!("        running {NOTEBOOK}");
     // Jupyter writes into the home folder of its user, so it gets a temporary one.

@@ -153,7 +153,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 /// the common dependencies.
 fn build(profile: &str) -> Result<(), String> {
     let programs = ["switchboard-server", "switchboard", "encap"];
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::cargo::command();
     cargo.args(["build", "--locked", "--quiet", "--profile", profile]);
     cargo.args(programs.iter().flat_map(|program| ["--bin", program]));
     match cargo.status() {

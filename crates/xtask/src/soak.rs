@@ -1,7 +1,5 @@
 //! `cargo xtask soak`: tests that take too long for `cargo xtask test`.
 
-use std::process::Command;
-
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Soak {
     /// A day of a small team: 200 clients connect, talk, sleep, roam, flood and reset, and a model checks every line.
@@ -42,7 +40,7 @@ pub(crate) enum Soak {
 }
 
 pub(crate) fn run(soak: &Soak) -> Result<(), String> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = crate::cargo::command();
     cargo.args(["test", "--package", "switchboard-tests", "--release", "--locked", "--test"]);
     match soak {
         Soak::Day { seconds, seeds } => cargo

@@ -1,10 +1,10 @@
 //! `cargo xtask test`: all checks that a change must pass.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
-use crate::{axe, packages, words};
+use crate::{axe, cargo, packages, words};
 
 /// A step of the checks: a cargo command with its environment.
 struct TestStep {
@@ -85,7 +85,7 @@ pub(crate) fn run() -> Result<(), String> {
 
 /// Runs a step, shows its output, and returns the number of passed tests.
 fn run_step(step: &TestStep) -> Result<usize, String> {
-    let mut child = Command::new(env!("CARGO"))
+    let mut child = cargo::command()
         .args(step.args)
         .envs(step.env.iter().copied())
         .stdout(Stdio::piped())
