@@ -133,7 +133,7 @@ fn control_frame_may_stand_within_a_message() {
     assert_eq!(decode(&stream.concat(), &[]), (expected, Ok(())));
 }
 
-/// Takes the frames of a server apart, all of which have arrived. Returns their types and payloads.
+/// Splits the complete frames of a server. Returns their types and payloads.
 fn server_frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while let [first, second, rest @ ..] = bytes {

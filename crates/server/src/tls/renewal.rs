@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{CertificateSource, Fingerprints, Tls};
 use crate::telemetry;
 
-/// Time between two looks at the files, each of which costs two system calls.
+/// Interval between two checks of the files. A check costs two system calls.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Number of looks between two checks whether a self-made certificate expires: a day.

@@ -208,7 +208,7 @@ impl Switchboard {
         last.filter(|_| visited == viewers_max)
     }
 
-    /// Does what follows from a durable record: ends views, or tells an account that it is invited.
+    /// Performs the consequences of a durable record: ends views, or tells an account that it is invited.
     pub(super) fn follow_record(&mut self, record: &Record, about: Option<AccountId>, effects: &mut impl StoreEffects) {
         match (record.kind, about) {
             (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(account)) => {

@@ -18,7 +18,7 @@ use crate::world::{CONVERSATIONS, DEVICES, World};
 pub(crate) enum Op {
     /// Says something new, with a number or without.
     Say(usize, usize, bool),
-    /// Says again what has a number. The value chooses which: 0 is the newest.
+    /// Sends a numbered message again. The last value is its age: 0 is the newest.
     SayAgain(usize, usize, usize),
     /// Opens a conversation at the device's position.
     Open(usize, usize),

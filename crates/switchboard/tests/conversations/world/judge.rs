@@ -56,7 +56,7 @@ impl World {
                 let request = client.requests.pop_front();
                 let Some(Request::Open(opened, after)) = request else { panic!("{line:?} for {request:?}") };
                 assert_eq!(opened, conversation, "at {line:?}");
-                // Without a position it hears what is new, unless it had the conversation open before.
+                // Without a position, the device hears new records only, unless the conversation was open already.
                 let was_open = mem::replace(&mut client.is_open[conversation], true);
                 if after.is_some() || !was_open {
                     client.positions[conversation] = Some((epoch.to_string(), after.unwrap_or(*last)));
