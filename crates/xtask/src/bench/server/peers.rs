@@ -4,12 +4,13 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 use rustix::process::{Pid, Signal, kill_process};
 use switchboard_bench::Transport;
 
@@ -325,8 +326,12 @@ pub(super) fn write_config(folder: &Path, config: &str) -> PathBuf {
     path
 }
 
+/// A port that no socket uses, not even one in the state TIME-WAIT. A `TcpListener` would also be given such a port,
+/// because it sets `SO_REUSEADDR`. mosquitto does not set it for WebSockets, and could not listen there.
 pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+    Ok(SocketAddrV4::try_from(getsockname(&socket)?)?.port())
 }
 
 /// Paths of the programs that are not Debian's. Our own are built for release.
