@@ -20,8 +20,8 @@ check('numbers', [parseNumber('0'), parseNumber('12'), parseNumber('922337203685
 
 check('SAY', encode({ verb: 'SAY', words: ['#lab'], text: '  two', n: 4 }), '@n=4 SAY #lab   two');
 check('OPEN', encode({ verb: 'OPEN', words: ['#lab', 'x1', 0] }), 'OPEN #lab x1 0');
-check('a request', describeRequest(' @n=7 say #Lab hi'), { verb: 'SAY', target: '#Lab', n: '7' });
-check('a request without a target', describeRequest('TOKEN'), { verb: 'TOKEN', target: '', n: null });
+check('a request', describeRequest(' @n=7 say #Lab hi'), { verb: 'SAY', target: '#Lab', hasArguments: true, n: '7' });
+check('a request without a target', describeRequest('TOKEN'), { verb: 'TOKEN', target: '', hasArguments: false, n: null });
 
 check('each line is a message', messagesOf('one\n\n two \r\nthree\u2028four'), ['one', ' two', 'three', 'four']);
 check('a block of code', messagesOf('see:\n```rust\nfn main() {\n\tx\n```\nend'), ['see:', '    fn main() {', '    \tx', 'end']);

@@ -5,7 +5,7 @@ const { parseLine } = await import('/protocol.js');
 /** Sends the requests, receives the lines, and returns the answers and the lines that answered nothing. */
 async function play(requests, lines) {
   const sent = [];
-  const queue = new Requests((line) => sent.push(line));
+  const queue = new Requests((line) => Boolean(sent.push(line)));
   const answers = requests.map((line) => queue.send(line).then(
     ({ line: last, list }) => [...list, last].map(({ raw }) => raw),
     (error) => (error instanceof RequestError ? error.code : error instanceof Disconnected ? 'disconnected' : String(error)),
@@ -30,3 +30,8 @@ check('OPEN_OK of another room', await play(['OPEN #a'], ['OPEN_OK #b e2 1 4', '
 check('a room in another spelling', await play(['OPEN #LAB'], ['OPEN_OK #lab e 1 2']), { answers: [['OPEN_OK #lab e 1 2']], unasked: [] });
 check('CONVERSATION comes unasked', await play(['WATCH'], ['CONVERSATION #a e 1 2 0', 'WATCH_OK']), { answers: [['WATCH_OK']], unasked: ['CONVERSATION #a e 1 2 0'] });
 check('lower case', await play(['who'], ['USERS Noy']), { answers: [['USERS Noy']], unasked: [] });
+check('a verb with an argument too many is answered in its turn', await play(['WHO is here?', 'WHO', 'JOIN #a'], ['USERS Noy', 'ERROR UNKNOWN_COMMAND', 'JOIN_OK #a 1']),
+  { answers: ['UNKNOWN_COMMAND', ['USERS Noy'], ['JOIN_OK #a 1']], unasked: [] });
+check('spaces after the tags', await play(['@n=1  SAY #a x'], ['@n=1 SAID #a 8']), { answers: [['@n=1 SAID #a 8']], unasked: [] });
+const unconnected = new Requests(() => false);
+check('without a connection', [await unconnected.send('ROOMS').catch((error) => error.wasSent), unconnected.ordered.length], [false, 0]);

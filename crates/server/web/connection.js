@@ -2,7 +2,7 @@
  * A WebSocket that comes back: one line a frame, a beat while nothing else comes, and growing pauses between attempts.
  *
  * Events: `open`, `line` (the text of a frame), `sent` (a line that left), `silence` (the server should be asked for a
- * line), `closed`, `waiting` (milliseconds until the next attempt).
+ * line), `closed`.
  */
 import { Emitter } from './emitter.js';
 
@@ -65,11 +65,15 @@ export class Connection extends Emitter {
     this.#lost(this.socket);
   }
 
-  /** @param {string} line */
+  /**
+   * Sends a line. Returns whether there is a connection.
+   * @param {string} line
+   */
   send(line) {
-    if (!this.isOpen) return;
+    if (!this.isOpen) return false;
     this.socket.send(line);
     this.emit('sent', line);
+    return true;
   }
 
   #connect() {
@@ -98,10 +102,8 @@ export class Connection extends Emitter {
     clearTimeout(this.timers.silence);
     this.emit('closed');
     if (!this.isWanted || this.socket) return;
-    const pause = pauseBefore(this.attempt);
+    this.timers.retry = setTimeout(() => this.#connect(), pauseBefore(this.attempt));
     this.attempt += 1;
-    this.timers.retry = setTimeout(() => this.#connect(), pause);
-    this.emit('waiting', pause);
   }
 
   /** Asks when the server has been silent for long enough. One timer serves any number of lines. */

@@ -177,12 +177,13 @@ const TARGETED = new Set([
   'READ', 'READERS', 'SEARCH', 'REDACT',
 ]);
 
-/** Verb, target and number of a request line: the parts by which its answer is recognised. */
+/** The parts of a request line by which its answer is recognised. The server, too, drops the white space around them. */
 export function describeRequest(raw) {
-  const line = parseLine(raw.trim());
+  const { tags, body } = splitTags(raw.trim());
+  const line = parseLine(body.trimStart());
   const verb = line.verb.toUpperCase();
-  const target = TARGETED.has(verb) ? line.rest.trimStart().split(' ')[0] : '';
-  return { verb, target, n: line.tags.n ?? null };
+  const argument = line.rest.trimStart().split(' ')[0];
+  return { verb, target: TARGETED.has(verb) ? argument : '', hasArguments: argument !== '', n: tags.n ?? null };
 }
 
 /** A request line without its secrets, for a log. */

@@ -2,7 +2,7 @@
  * Finds the request that a line of the server answers: docs/protocol.md §13.8.
  *
  * The server answers each request in order, with one last line after the lines of its list. PING, WHO and WIRE are
- * answered at once, so each of them has a queue of its own.
+ * answered at once, so they have a queue of their own.
  */
 import { describeRequest, fold, parseRecord } from './protocol.js';
 
@@ -20,6 +20,7 @@ const LAST_LINES = {
 /** Lines that belong to a list before the last line. Records with the tag `past` answer HISTORY and SEARCH. */
 const LIST_LINES = { DEVICES: 'DEVICE', ROOMS: 'ROOM', CONVERSATIONS: 'CONVERSATION', MEMBERS: 'MEMBER' };
 
+/** Requests that overtake others. With an argument they are errors, which come in their turn. */
 const IMMEDIATE = new Set(['PING', 'WHO', 'WIRE']);
 
 /** Errors that end the session answer no request (§6). */
@@ -37,8 +38,14 @@ export class RequestError extends Error {
   }
 }
 
-/** The connection ended before the answer came. */
-export class Disconnected extends Error {}
+/** There is no answer, because the connection has ended or has not begun. */
+export class Disconnected extends Error {
+  /** @param {boolean} wasSent Whether the request left. */
+  constructor(wasSent) {
+    super('no connection');
+    this.wasSent = wasSent;
+  }
+}
 
 /**
  * @typedef {object} Answer
@@ -47,7 +54,7 @@ export class Disconnected extends Error {}
  */
 
 export class Requests {
-  /** @param {(raw: string) => void} write Sends a line. */
+  /** @param {(raw: string) => boolean} write Sends a line. Returns whether there is a connection. */
   constructor(write) {
     this.write = write;
     this.ordered = [];
@@ -55,17 +62,15 @@ export class Requests {
   }
 
   /**
-   * Sends a line. A blank line has no answer.
+   * Sends a line that is not blank.
    * @param {string} raw
    * @returns {Promise<Answer>}
    */
   send(raw) {
+    if (!this.write(raw)) return Promise.reject(new Disconnected(false));
     const request = describeRequest(raw);
-    return new Promise((resolve, reject) => {
-      const queue = IMMEDIATE.has(request.verb) ? this.immediate : this.ordered;
-      queue.push({ ...request, list: [], resolve, reject });
-      this.write(raw);
-    });
+    const queue = IMMEDIATE.has(request.verb) && !request.hasArguments ? this.immediate : this.ordered;
+    return new Promise((resolve, reject) => queue.push({ ...request, list: [], resolve, reject }));
   }
 
   /**
@@ -105,7 +110,7 @@ export class Requests {
 
   /** Rejects all requests that have no answer, because the connection has ended. */
   abandon() {
-    for (const request of [...this.ordered.splice(0), ...this.immediate.splice(0)]) request.reject(new Disconnected());
+    for (const request of [...this.ordered.splice(0), ...this.immediate.splice(0)]) request.reject(new Disconnected(true));
   }
 }
 
@@ -121,4 +126,3 @@ function belongsToList(request, line) {
   if (request.verb === 'HISTORY' || request.verb === 'SEARCH') return line.tags.past === '1';
   return LIST_LINES[request.verb] === line.verb && parseRecord(line) === null;
 }
-
