@@ -36,6 +36,18 @@ check('a redacted record is empty', [timeline.record(2).text, timeline.record(2)
 timeline.expect(20);
 check('unknown records are a hole', shape(timeline), ['record 1-3', 'hole 4-7', 'record 8-8', 'hole 9-20']);
 
+// REDACTED with a name.
+const said = (seq, author, by) => recordEntry({ seq, verb: 'FROM', author, by, text: 'x' });
+const redacted = (redaction) => {
+  const by = made([said(1, 'Dana', '4'), said(2, 'dana', null), said(3, 'Dana', null), said(4, 'Dana', '7'), said(5, 'Noy', '3')]);
+  by.redactAuthor({ seq: 6, author: 'Noy', by: '3', ...redaction });
+  return by.entries.filter(({ record }) => record.redactedBy).map(({ from }) => from);
+};
+check('the present account of a name, in any spelling', redacted({ text: 'dana' }), [2, 4]);
+check('and guests in this spelling', redacted({ text: 'Dana' }), [3, 4]);
+check('an id', redacted({ text: '@4' }), [1]);
+check('own messages only', redacted({ text: 'dana', author: 'Dana', by: '4' }), [1]);
+
 const long = made(records(1, ENTRIES_MAX + 10));
 long.trim(ENTRIES_MAX);
 check('the beginning is dropped', [long.entries.length <= ENTRIES_MAX, long.last, long.isComplete], [true, ENTRIES_MAX + 10, false]);

@@ -46,8 +46,17 @@ export class AccountStore {
     this.storage.tab.remove('guest');
   }
 
-  forget() {
-    this.storage.local.remove('account');
+  /** This browser is not logged in to an account any more. It may be logged in to another one. */
+  forget(name) {
+    if (this.account && fold(this.account.name) === fold(name)) this.storage.local.remove('account');
+  }
+
+  /** The server takes this token no more. Another tab may have got a new one meanwhile. */
+  forgetToken(token) {
+    if (this.account?.token === token) this.storage.local.remove('account');
+  }
+
+  forgetGuest() {
     this.storage.tab.remove('guest');
   }
 

@@ -3,7 +3,9 @@
  * the order of the steps after a loss.
  *
  * Events: `state` (see `state`), `refused` (the code that ended a login), `notice` (a sentence for the user), `line` and
- * `sent` (each line of the wire), `outbox` (a message has changed), `online` (after each login), `reset` (another user).
+ * `sent` (each line of the wire), `outbox` (a message has changed), `online` (after each login), `reset` (another user),
+ * `taken` (the same user: another window may have changed the unsent messages and drafts), `ended` (a conversation that
+ * the user may not read any more, and the record that says so).
  */
 import { AccountStore } from './account_store.js';
 import { Chats } from './chats.js';
@@ -12,7 +14,8 @@ import { Conversations } from './conversations.js';
 import { DeviceLock } from './device_lock.js';
 import { Emitter } from './emitter.js';
 import { errorSentence } from './error_sentences.js';
-import { Outbox } from './outbox.js';
+import { endOfView } from './membership.js';
+import { Outbox, ownersOf } from './outbox.js';
 import { Presence } from './presence.js';
 import { Reader } from './reader.js';
 import { FINAL_ERRORS, Disconnected, Requests } from './requests.js';
@@ -41,7 +44,6 @@ export class Client extends Emitter {
      * window has the device).
      */
     this.state = 'out';
-    this.nextAttempt = 0;
     this.nameLostAt = 0;
     this.lock = new DeviceLock(() => this.#leave('elsewhere'));
     this.#reset();
@@ -55,10 +57,18 @@ export class Client extends Emitter {
     this.reader = new Reader(this.requests, this.conversations);
     this.presence = new Presence(this.requests);
     this.chats = new Chats(this.requests);
-    this.outbox = new Outbox(this.storage.tab, 'nobody');
+    this.outbox = new Outbox(this.storage.tab, 'nobody', false);
     this.sender = new Sender(this.requests, this.outbox, this.conversations);
-    this.conversations.on('record', (conversation, record) => this.#confirm(conversation, record));
+    this.conversations.on('record', (conversation, record) => {
+      this.#confirm(conversation, record);
+      this.#followMembership(conversation, record);
+    });
+    this.conversations.on('past', (conversation, record) => this.#confirm(conversation, record));
+    this.conversations.on('confirmed', ({ isRoom: isOfMany, target }) => isOfMany || this.sender.send(target));
     this.conversations.on('live', (conversation) => this.#beginMarker(conversation));
+    this.conversations.on('closed', (conversation) => this.#ended(conversation, null));
+    /** The room that this user leaves now. */
+    this.leaving = null;
     this.wasOnline = false;
   }
 
@@ -68,10 +78,6 @@ export class Client extends Emitter {
     this.connection.on('sent', (raw) => this.emit('sent', raw));
     this.connection.on('closed', () => this.#lost());
     this.connection.on('silence', () => this.requests.send('PING').catch(() => {}));
-    this.connection.on('waiting', (pause) => {
-      this.nextAttempt = Date.now() + pause;
-      this.emit('state');
-    });
   }
 
   get isGuest() {
@@ -82,11 +88,16 @@ export class Client extends Emitter {
     return this.greeting?.name ?? this.identity?.name ?? '';
   }
 
+  /** Whether the server has a capability, such as `search`. */
+  offers(capability) {
+    return this.greeting?.capabilities.has(capability) ?? false;
+  }
+
   // -- Who this is ---------------------------------------------------------------------------------------------------
 
   /** Takes a name without an account. */
   enterAsGuest(name) {
-    this.#become({ kind: 'guest', name }, this.storage.tab, `guest/${fold(name)}`);
+    this.#become({ kind: 'guest', name }, ownerOf('guest', name));
   }
 
   /** Logs in with a password. The server gives this browser a token in its place. */
@@ -96,67 +107,98 @@ export class Client extends Emitter {
 
   /** Logs in with the token of this browser. Another tab may have the device: then `steal` takes it over. */
   enterWithToken({ steal = false } = {}) {
-    const { name, device, token } = this.accounts.account;
-    return this.#enterAccount({ kind: 'account', name, device, proof: 'token', secret: token }, steal);
+    const { account } = this.accounts;
+    if (!account) return this.#leave('out');
+    return this.#enterAccount({ kind: 'account', name: account.name, device: account.device, proof: 'token', secret: account.token }, steal);
   }
 
   async #enterAccount(identity, steal = false) {
-    const owner = `${fold(identity.name)}/${fold(identity.device)}`;
-    if (await this.lock.acquire(owner, { steal })) this.#become(identity, this.storage.local, owner);
+    const owner = ownerOf(identity.name, identity.device);
+    if (await this.lock.acquire(owner, { steal })) this.#become(identity, owner);
     else this.#leave('elsewhere');
   }
 
-  #become(identity, storage, owner) {
-    if (this.identity === null || fold(this.identity.name) !== fold(identity.name)) this.#resetFor(storage, owner);
+  #become(identity, owner) {
+    const isNumbered = identity.kind === 'account';
+    const isSame = this.identity !== null && this.outbox.owner === owner && this.outbox.isNumbered === isNumbered;
+    if (!isSame) this.#reset();
     this.identity = identity;
+    this.#own(owner, isNumbered);
+    this.#adoptFormer();
+    this.emit(isSame ? 'taken' : 'reset');
     this.#setState('connecting');
     this.connection.start();
   }
 
-  #resetFor(storage, owner) {
-    this.#reset();
-    this.#own(storage, owner);
-    this.emit('reset');
-  }
-
-  /** The outbox is that of this user from now on. */
-  #own(storage, owner) {
-    this.outbox = new Outbox(storage, owner);
+  /** The outbox is that of this user from now on, as the storage has it: another window may have changed it. */
+  #own(owner, isNumbered) {
+    this.outbox = new Outbox(isNumbered ? this.storage.local : this.storage.tab, owner, isNumbered);
     this.sender = Object.assign(new Sender(this.requests, this.outbox, this.conversations), { isOnline: this.sender.isOnline });
     this.outbox.on('changed', () => this.emit('outbox'));
   }
 
-  /** Ends the session. An account's token is replaced by one that nobody knows, so the stored one is worthless. */
-  async signOut() {
-    const isAccount = this.identity?.kind === 'account';
-    this.accounts.forget();
-    if (isAccount && this.state === 'online') await this.requests.send('TOKEN').catch(() => {});
+  /**
+   * Takes over unsent messages that would have no owner any more: those of a device that was removed from the account,
+   * and those that this tab's user has written as a guest of another name. The user decides about both.
+   */
+  #adoptFormer() {
+    const { local, tab } = this.storage;
+    const { owner, isNumbered } = this.outbox;
+    const devices = isNumbered ? ownersOf(local, owner.slice(0, owner.indexOf('/') + 1)) : [];
+    for (const former of devices.filter((device) => device !== owner)) {
+      this.outbox.adopt(new Outbox(local, former, true), ({ state, wasSent }) => (state === 'waiting' && wasSent ? { state: 'unsure' } : {}));
+    }
+    for (const former of ownersOf(tab, 'guest/').filter((guest) => isNumbered || guest !== owner)) {
+      this.outbox.adopt(new Outbox(tab, former, false), ({ state }) => (state === 'waiting' ? { state: 'refused', code: 'OTHER_NAME' } : {}));
+    }
+  }
+
+  /**
+   * Ends the session, and forgets the user's texts. An account's token is replaced by one that nobody knows, so the stored
+   * one is worthless. The answer is of no use: the line leaves before the connection ends.
+   */
+  signOut() {
+    const { identity } = this;
+    const account = identity?.kind === 'account' ? identity : this.accounts.account;
+    if (this.isGuest) this.#forgetTexts(this.storage.tab, ownerOf('guest', identity.name));
+    else if (account) this.#forgetTexts(this.storage.local, ownerOf(account.name, account.device));
+    if (this.isGuest) this.accounts.forgetGuest();
+    else if (account) this.accounts.forget(account.name);
+    if (identity?.kind === 'account' && this.state === 'online') this.requests.send('TOKEN').catch(() => {});
     this.#leave('out');
-    this.identity = null;
+  }
+
+  /** Removes unsent messages and drafts. The numbers of the device go on. */
+  #forgetTexts(storage, owner) {
+    this.outbox.release();
+    storage.remove(`last/${owner}`);
+    for (const kind of ['outbox', 'draft']) storage.removeAll(`${kind}/${owner}/`);
   }
 
   /** Makes the guest's name an account, whose device `main` is this browser. */
   async claim(secret) {
-    const { line } = await this.requests.send(encode({ verb: 'CLAIM', words: ['password'], text: secret }));
-    const name = line.words[0];
-    const owner = `${fold(name)}/main`;
-    const unsent = [...this.outbox.messages];
-    await this.lock.acquire(owner);
-    this.identity = { kind: 'account', name, device: 'main', proof: 'password', secret };
-    this.outbox.clear();
-    this.#own(this.storage.local, owner);
-    this.sender.isNumbered = true;
-    for (const { target, epoch, text } of unsent) this.outbox.add(target, epoch, text);
-    await this.#takeToken();
-    await this.#joinAsMember();
-    this.emit('state');
+    // Messages wait until they can have numbers: those before are answered before the claim.
+    this.sender.isOnline = false;
+    try {
+      const { line } = await this.requests.send(encode({ verb: 'CLAIM', words: ['password'], text: secret }));
+      await this.#becomeAccount(line.words[0], secret);
+    } finally {
+      this.sender.isOnline = this.state === 'online';
+      this.sender.sendAll();
+      this.emit('state');
+    }
   }
 
-  /** The rooms that the guest had open are those of the account. */
-  async #joinAsMember() {
+  async #becomeAccount(name, secret) {
+    const [owner, guest] = [ownerOf(name, 'main'), this.outbox];
+    await this.lock.acquire(owner);
+    this.identity = { kind: 'account', name, device: 'main', proof: 'password', secret };
+    this.#own(owner, true);
+    this.outbox.adopt(guest, () => ({}));
+    await this.#takeToken();
+    // The rooms that the guest had open are those of the account.
     this.#joinAll();
     await this.requests.send('CONVERSATIONS').catch(() => {});
-    this.sender.sendAll();
   }
 
   /** For a guest, JOIN makes a room anew that the server has forgotten. */
@@ -187,10 +229,11 @@ export class Client extends Emitter {
   async #resume() {
     const isAccount = this.identity.kind === 'account';
     this.nameLostAt = 0;
-    this.sender.isNumbered = isAccount;
     this.sender.isOnline = true;
     if (isAccount) this.sender.sendAll();
     const listed = isAccount ? this.requests.send('CONVERSATIONS') : Promise.resolve();
+    // It is awaited below. An error before it is reported first.
+    listed.catch(() => {});
     if (!isAccount) this.#joinAll();
     this.reader.resume();
     this.presence.start().catch(() => {});
@@ -198,13 +241,26 @@ export class Client extends Emitter {
     if (isAccount && this.identity.proof === 'password') await this.#takeToken();
     if (!isAccount) this.accounts.keepGuest(this.name);
     await listed;
+    for (const target of this.outbox.targets()) this.conversations.ensure(target);
+    for (const target of this.sender.unconfirmed()) this.#confirmTarget(target);
+    for (const conversation of this.conversations.all()) this.#storeMarker(conversation);
     const isFirst = !this.wasOnline;
     this.wasOnline = true;
     this.emit('online', { isFirst });
     if (!isAccount) this.sender.sendAll();
   }
 
+  /** A direct conversation without a record is not listed. Opening it gives its epoch, for which its messages wait. */
+  async #confirmTarget(target) {
+    try {
+      await this.reader.open(this.conversations.ensure(target));
+    } catch (error) {
+      if (error.code && error.code !== 'UNAVAILABLE') this.sender.refuse(target, error.code);
+    }
+  }
+
   #loginRefused(code) {
+    const { identity } = this;
     const isLastName = code === 'NAME_TAKEN' && this.isGuest && this.wasOnline;
     if (isLastName) this.nameLostAt ||= Date.now();
     const mayPass = isLastName ? Date.now() - this.nameLostAt < NAME_PATIENCE : code === 'UNAVAILABLE' || code === 'STORE_FULL';
@@ -213,25 +269,32 @@ export class Client extends Emitter {
       this.connection.restart();
       return;
     }
-    if (code === 'LOGIN_FAILED' && this.identity?.proof === 'token') this.accounts.forget();
+    if (code === 'LOGIN_FAILED' && identity?.proof === 'token') this.accounts.forgetToken(identity.secret);
     this.#leave('out');
-    this.emit('refused', code, this.identity);
+    this.emit('refused', code, identity);
   }
 
   #lost() {
     this.requests.abandon();
     this.conversations.disconnected();
-    this.outbox.disconnected(this.sender.isNumbered);
-    this.chats.disconnected();
     this.sender.isOnline = false;
+    this.outbox.disconnected();
+    this.chats.disconnected();
     if (this.state === 'online' || this.state === 'connecting') this.#setState('offline');
   }
 
-  /** Stops without coming back. */
+  /** Stops without coming back. Another window may have the device from now on, so this one writes nothing more. */
   #leave(state) {
-    this.#setState(state);
+    if (state === 'elsewhere') this.outbox.release();
+    this.state = state;
     this.connection.stop();
-    if (state === 'out') this.lock.release();
+    if (state === 'out') {
+      this.lock.release();
+      [this.identity, this.greeting] = [null, null];
+      this.#reset();
+      this.emit('reset');
+    }
+    this.emit('state');
   }
 
   #setState(state) {
@@ -253,12 +316,13 @@ export class Client extends Emitter {
 
   #unasked(code) {
     if (NO_RETURN.has(code)) {
+      const { identity } = this;
       if (code === 'REVOKED') {
         this.accounts.forgetDevice(this.name);
-        this.accounts.forget();
+        this.accounts.forget(this.name);
       }
       this.#leave(code === 'DISPLACED' ? 'elsewhere' : 'out');
-      this.emit('refused', code, this.identity);
+      this.emit('refused', code, identity);
     } else if (!FINAL_ERRORS.has(code)) {
       this.emit('notice', errorSentence(code));
     }
@@ -271,8 +335,25 @@ export class Client extends Emitter {
     if (!isOwn) return;
     const isIt = (message) =>
       this.isGuest ? message.wasSent && message.text === record.text && record.seq > message.after : message.order === record.n;
-    const message = this.outbox.of(conversation.target).find(isIt);
-    if (message) this.outbox.remove(message);
+    const messages = this.outbox.of(conversation.target).filter(isIt);
+    const message = messages.find(({ state }) => state === 'sent') ?? messages[0];
+    if (message) this.outbox.confirm(message, record.seq);
+  }
+
+  /** A record may end the own view of a room. During a replay, the server says so with CLOSE_OK. */
+  #followMembership(conversation, record) {
+    const end = conversation.isLive ? endOfView(record, this.name, this.isGuest) : null;
+    if (end === null) return;
+    conversation.isLive = false;
+    if (end !== 'closed') return this.#ended(conversation, record);
+    conversation.isOpen = false;
+    return this.reader.open(conversation).catch((error) => error.code && this.#ended(conversation, record));
+  }
+
+  #ended(conversation, record) {
+    this.reader.unwant(conversation);
+    this.conversations.emit('changed', conversation);
+    if (conversation !== this.leaving) this.emit('ended', conversation, record);
   }
 
   /** A guest has no marker on the server: it begins at the end of a conversation. */
@@ -284,17 +365,23 @@ export class Client extends Emitter {
 
   /** Joins a room and opens it, or opens a direct conversation. Rejects with the server's refusal. */
   async join(target) {
-    const conversation = this.conversations.ensure(target);
-    if (isRoom(target) && this.state === 'online') {
-      const joined = this.requests.send(encode({ verb: 'JOIN', words: [target] }));
-      const opened = this.reader.want(conversation, this.isGuest);
+    const known = this.conversations.find(target);
+    const conversation = known ?? this.conversations.ensure(target);
+    const joined = isRoom(target) ? this.ask({ verb: 'JOIN', words: [target] }) : Promise.resolve();
+    const opened = this.reader.want(conversation, this.isGuest);
+    opened.catch(() => {});
+    try {
       await joined.catch((error) => {
         // A room that only its members may join can still be readable.
         if (error.code !== 'NOT_ALLOWED' && error.code !== 'NOT_LOGGED_IN') throw error;
       });
       await opened;
-    } else {
-      await this.reader.want(conversation, this.isGuest);
+    } catch (error) {
+      if (!known) {
+        this.reader.unwant(conversation);
+        this.conversations.remove(conversation);
+      }
+      throw error;
     }
     return conversation;
   }
@@ -318,7 +405,12 @@ export class Client extends Emitter {
 
   /** Leaves a room, or closes a direct conversation. */
   async leave(conversation) {
-    if (conversation.isRoom && !this.isGuest) await this.requests.send(encode({ verb: 'LEAVE', words: [conversation.target] }));
+    this.leaving = conversation;
+    try {
+      if (conversation.isRoom && !this.isGuest) await this.ask({ verb: 'LEAVE', words: [conversation.target] });
+    } finally {
+      this.leaving = null;
+    }
     this.reader.unwant(conversation);
     this.conversations.remove(conversation);
   }
@@ -327,6 +419,8 @@ export class Client extends Emitter {
   say(conversation, text) {
     const message = this.outbox.add(conversation.target, conversation.epoch, text);
     if (!message) this.emit('notice', 'Too many messages wait to be sent: this one was not accepted.');
+    // The record of a message comes in an open conversation only.
+    if (!conversation.isOpen && this.state === 'online') this.reader.want(conversation, this.isGuest).catch(() => {});
     this.sender.send(conversation.target);
     return message !== null;
   }
@@ -345,7 +439,12 @@ export class Client extends Emitter {
     const seq = conversation.last;
     conversation.read = seq;
     this.conversations.emit('list');
-    if (!this.isGuest) this.ask({ verb: 'READ', words: [conversation.target, seq] }).catch(() => {});
+    this.#storeMarker(conversation);
+  }
+
+  /** Sends the marker, if the server has a lower one. A lost one is sent again after the next login. */
+  #storeMarker({ target, read, readStored }) {
+    if (!this.isGuest && read > readStored) this.ask({ verb: 'READ', words: [target, read] }).catch(() => {});
   }
 
   /** Sends a request and returns its answer. */
@@ -357,4 +456,9 @@ export class Client extends Emitter {
   sendRaw(line) {
     return this.requests.send(line);
   }
+}
+
+/** The key of a user's outbox and drafts in the storage. */
+function ownerOf(name, device) {
+  return `${encodeURIComponent(fold(name))}/${encodeURIComponent(fold(device))}`;
 }

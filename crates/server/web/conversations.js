@@ -1,9 +1,10 @@
 /**
  * The conversations of this user: targets, epochs, positions, read markers, and their timelines (docs/protocol.md §14.1).
  *
- * Events: `list` (the list or an unread count has changed), `record` (a conversation and its new record), `changed` (a
- * conversation was reset, redacted, opened or closed), `live` (a conversation), `closed` (one that the server has closed
- * by itself), `news` (there are records in one that is not open), `stray` (a record of one that is not open).
+ * Events: `list` (the list or an unread count has changed), `record` (a conversation and its new record), `past` (a
+ * conversation and an older record), `changed` (a conversation was reset, redacted, opened or closed), `confirmed` (the
+ * server has named a conversation and its epoch), `live` (a conversation), `closed` (one that the server has closed by
+ * itself), `news` (there are records in one that is not open), `stray` (a record of one that is not open).
  */
 import { Emitter } from './emitter.js';
 import { fold, isRoom, parseNumber, parseRecord } from './protocol.js';
@@ -18,6 +19,10 @@ export class Conversation {
     this.last = 0;
     /** The read marker: the server keeps that of an account, the page that of a guest. */
     this.read = 0;
+    /** The marker that the server has, as far as it has said so. */
+    this.readStored = 0;
+    /** Whether the server has named its epoch since the login. */
+    this.isConfirmed = false;
     this.isOpen = false;
     /** Whether the replay after OPEN is over. */
     this.isLive = false;
@@ -87,7 +92,7 @@ export class Conversations extends Emitter {
 
   /** The connection has ended: nothing is open any more. */
   disconnected() {
-    for (const conversation of this.byKey.values()) Object.assign(conversation, { isOpen: false, isLive: false });
+    for (const conversation of this.byKey.values()) Object.assign(conversation, { isConfirmed: false, isOpen: false, isLive: false });
   }
 
   /**
@@ -97,29 +102,34 @@ export class Conversations extends Emitter {
    */
   receive(line, isAnswer = false) {
     const record = parseRecord(line);
-    if (record) return record.isPast ? undefined : this.#record(record, line);
+    if (record) return record.isPast ? undefined : this.#record(record);
     const handler = LINE_HANDLERS[line.verb];
     return handler && line.words.length > 0 ? handler(this, line.words, line.tags, isAnswer) : undefined;
   }
 
-  #record(record, line) {
+  #record(record) {
     const conversation = this.find(record.target);
     // INVITED also comes from a room that is not open (§15.3): it does not change the position there.
-    if (!conversation?.isOpen) return void this.emit('stray', record, line);
+    if (!conversation?.isOpen) return void this.emit('stray', record);
     conversation.last = Math.max(conversation.last, record.seq);
     this.#applyEffects(conversation, record);
-    if (record.seq > conversation.timeline.last || conversation.timeline.entries.length === 0) {
-      conversation.timeline.add([recordEntry(record)]);
-    }
+    // A replay can fill a hole: the page may have jumped ahead of it.
+    if (record.seq >= conversation.timeline.first) conversation.timeline.add([recordEntry(record)]);
     this.emit('record', conversation, record);
     this.emit('list');
+  }
+
+  /** A page of older records is in the timeline now. */
+  page(conversation, entries) {
+    for (const { record } of entries) if (record) this.emit('past', conversation, record);
+    this.emit('changed', conversation);
   }
 
   #applyEffects(conversation, record) {
     if (record.verb === 'TOPIC') conversation.topic = record.text;
     if (record.verb !== 'REDACTED') return;
     const number = parseNumber(record.text);
-    if (number === null) conversation.timeline.redactAuthor(record.text, record.seq);
+    if (number === null) conversation.timeline.redactAuthor(record);
     else conversation.timeline.redact(number, record.seq);
     this.emit('changed', conversation);
   }
@@ -128,7 +138,7 @@ export class Conversations extends Emitter {
   setEpoch(conversation, epoch) {
     if (conversation.epoch !== '' && conversation.epoch !== epoch) {
       const lost = conversation.timeline.entries.length > 0;
-      Object.assign(conversation, { timeline: new Timeline(), read: 0, first: 1, last: 0, topic: null, isRenewed: lost });
+      Object.assign(conversation, { timeline: new Timeline(), read: 0, readStored: 0, first: 1, last: 0, topic: null, isRenewed: lost });
       this.emit('changed', conversation);
     }
     conversation.epoch = epoch;
@@ -168,15 +178,17 @@ const LINE_HANDLERS = {
     const [first, last, read] = numbers.map((word) => parseNumber(word) ?? 0);
     const conversation = conversations.named(target, epoch);
     const isNews = conversation.last > 0 && last > conversation.last;
-    Object.assign(conversation, { first, last, read: Math.max(read, conversation.read) });
+    Object.assign(conversation, { first, last, read: Math.max(read, conversation.read), readStored: read, isConfirmed: true });
     conversations.emit('list');
+    conversations.emit('confirmed', conversation);
     if (isNews) conversations.emit('news', conversation);
   },
   OPEN_OK(conversations, [target, epoch, ...numbers]) {
     const [first, last] = numbers.map((word) => parseNumber(word) ?? 0);
     const conversation = conversations.named(target, epoch);
-    Object.assign(conversation, { first, last: Math.max(last, conversation.last), isOpen: true, isLive: false });
+    Object.assign(conversation, { first, last: Math.max(last, conversation.last), isConfirmed: true, isOpen: true, isLive: false });
     conversations.emit('changed', conversation);
+    conversations.emit('confirmed', conversation);
   },
   LIVE(conversations, [target, last]) {
     const conversation = conversations.find(target);
@@ -213,6 +225,7 @@ const LINE_HANDLERS = {
 function readMarker(conversations, [target, seq]) {
   const conversation = conversations.find(target);
   if (!conversation) return;
-  conversation.read = Math.max(conversation.read, parseNumber(seq) ?? 0);
+  conversation.readStored = Math.max(conversation.readStored, parseNumber(seq) ?? 0);
+  conversation.read = Math.max(conversation.read, conversation.readStored);
   conversations.emit('list');
 }

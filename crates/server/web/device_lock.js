@@ -8,7 +8,9 @@ export class DeviceLock {
   /** @param {() => void} onLost Another tab has taken the device over. */
   constructor(onLost) {
     this.onLost = onLost;
-    this.release = () => {};
+    this.end = () => {};
+    /** Settles when the browser has the lock back. */
+    this.held = Promise.resolve();
   }
 
   /**
@@ -17,17 +19,23 @@ export class DeviceLock {
    * @param {{ steal?: boolean }} [options]
    * @returns {Promise<boolean>} Whether this tab is the device now.
    */
-  acquire(device, { steal = false } = {}) {
-    this.release();
-    if (!navigator.locks) return Promise.resolve(true);
+  async acquire(device, { steal = false } = {}) {
+    await this.release();
+    if (!navigator.locks) return true;
     return new Promise((resolve) => {
+      let isHeld = false;
       const hold = (lock) => {
-        resolve(lock !== null);
-        return lock && new Promise((release) => (this.release = () => release(true)));
+        isHeld = lock !== null;
+        resolve(isHeld);
+        return isHeld ? new Promise((end) => (this.end = () => end((isHeld = false)))) : undefined;
       };
       const options = steal ? { steal: true } : { ifAvailable: true };
-      const held = navigator.locks.request(`switchboard/${device}`, options, hold);
-      held.catch(() => this.onLost());
+      this.held = navigator.locks.request(`switchboard/${device}`, options, hold).catch(() => isHeld && this.onLost());
     });
+  }
+
+  release() {
+    this.end();
+    return this.held;
   }
 }

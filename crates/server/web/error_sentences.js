@@ -2,6 +2,9 @@
  * The sentence for each error code: docs/protocol.md §6. Codes of later servers are shown as they are.
  */
 const SENTENCES = {
+  // Two codes of the page itself, for messages that it does not send without a question.
+  OTHER_CONVERSATION: 'this name belongs to another conversation now.',
+  OTHER_NAME: 'it was written under another name.',
   UNKNOWN_COMMAND: 'The server does not know that command.',
   MISSING_ARGUMENT: 'Something is missing in that command.',
   LINE_TOO_LONG: 'That line was too long and was dropped: send it in parts.',

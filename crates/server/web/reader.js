@@ -1,7 +1,7 @@
 /**
  * Opens conversations, resumes them at their positions, and loads pages of history: docs/protocol.md §15.5 and §16.2.
  */
-import { AFTER_LAST, PAGE_RECORDS_MAX, encode, fold, parseNumber, parseRecord } from './protocol.js';
+import { AFTER_LAST, PAGE_RECORDS_MAX, encode, parseNumber, parseRecord } from './protocol.js';
 import { Disconnected } from './requests.js';
 import { gapEntry, pageEntries, recordEntry } from './timeline.js';
 
@@ -11,6 +11,8 @@ const REPLAY_MAX = 512;
 const FIRST_PAGE = 100;
 /** Conversations that stay open after the user has left them, for an account. */
 const OPEN_MAX = 8;
+/** Pause before the newest page is asked for again, if the server could not read it, in milliseconds. */
+const PAGE_PAUSE = 2_000;
 
 export class Reader {
   /**
@@ -22,6 +24,9 @@ export class Reader {
     this.conversations = conversations;
     /** @type {import('./conversations.js').Conversation[]} Wanted open, the latest last. */
     this.wanted = [];
+    /** @type {Map<object, Promise<void>>} The OPEN of a conversation that has no answer yet. */
+    this.opening = new Map();
+    /** @type {Map<string, Promise<void>>} The pages that have no answer yet. */
     this.loading = new Map();
     conversations.on('live', (conversation) => this.#afterLive(conversation));
   }
@@ -31,14 +36,21 @@ export class Reader {
    * few stay open; a guest hears only of those that are open.
    */
   want(conversation, isGuest) {
-    this.wanted = [...this.wanted.filter((other) => other !== conversation), conversation];
+    this.forget(conversation);
+    this.wanted.push(conversation);
     while (!isGuest && this.wanted.length > OPEN_MAX) this.#close(this.wanted.shift());
     return conversation.isOpen ? Promise.resolve() : this.open(conversation);
   }
 
+  /** Closes a conversation. */
   unwant(conversation) {
-    this.wanted = this.wanted.filter((other) => other !== conversation);
+    this.forget(conversation);
     if (conversation.isOpen) this.#close(conversation);
+  }
+
+  /** The server has closed a conversation: it is not opened again after a loss. */
+  forget(conversation) {
+    this.wanted = this.wanted.filter((other) => other !== conversation);
   }
 
   #close(conversation) {
@@ -52,22 +64,35 @@ export class Reader {
   }
 
   /** OPEN, with the position if there is one. Rejects if the server refuses. */
-  async open(conversation) {
+  open(conversation) {
+    if (!this.opening.has(conversation)) {
+      this.opening.set(conversation, this.#open(conversation).finally(() => this.opening.delete(conversation)));
+    }
+    return this.opening.get(conversation);
+  }
+
+  async #open(conversation) {
     const { target, position } = conversation;
     const words = position ? [target, position.epoch, position.seq] : [target];
     const { line } = await this.requests.send(encode({ verb: 'OPEN', words }));
     const [, epoch, , last] = line.words;
     if (!position || position.epoch !== epoch || parseNumber(last) - position.seq <= REPLAY_MAX) return;
-    this.#ask({ verb: 'CLOSE', words: [target] });
+    this.#close(conversation);
     conversation.timeline.expect(parseNumber(last));
     await this.requests.send(encode({ verb: 'OPEN', words: [target] }));
-    await this.#load(conversation, AFTER_LAST, FIRST_PAGE);
   }
 
   /** The replay is over. If it brought nothing because there was no position, the newest page comes now. */
   #afterLive(conversation) {
-    if (conversation.timeline.entries.length === 0 && conversation.last > 0) {
-      this.#load(conversation, AFTER_LAST, FIRST_PAGE);
+    if (conversation.last > 0 && conversation.timeline.lacksEnd) this.#loadNewest(conversation);
+  }
+
+  async #loadNewest(conversation) {
+    try {
+      await this.#load(conversation, AFTER_LAST, FIRST_PAGE);
+    } catch (error) {
+      if (error.code !== 'UNAVAILABLE') return;
+      setTimeout(() => conversation.isLive && this.#afterLive(conversation), PAGE_PAUSE);
     }
   }
 
@@ -88,12 +113,12 @@ export class Reader {
   /** Loads the records around a number, for a jump to it. */
   loadAround(conversation, seq) {
     if (conversation.timeline.record(seq)) return Promise.resolve();
-    return this.#load(conversation, Math.min(seq + 50, conversation.last + 1), FIRST_PAGE);
+    return this.#load(conversation, Math.min(seq + FIRST_PAGE / 2, conversation.last + 1), FIRST_PAGE);
   }
 
-  /** One HISTORY of a conversation at a time. */
+  /** One HISTORY. The same page is not asked for twice at a time. */
   #load(conversation, before, count) {
-    const key = fold(conversation.target);
+    const key = `${before} ${count} ${conversation.epoch} ${conversation.target}`;
     if (!this.loading.has(key)) {
       const loaded = this.#history(conversation, before, count).finally(() => this.loading.delete(key));
       this.loading.set(key, loaded);
@@ -115,7 +140,8 @@ export class Reader {
     const isEmpty = parseNumber(answer.line.words[1]) === 0;
     timeline.add(isEmpty && !isEnd ? [gapEntry(1, before - 1, 'EXPIRED')] : entries);
     if (isEmpty || entries[0]?.from === 1) timeline.complete();
-    this.conversations.emit('changed', conversation);
+    timeline.expect(conversation.last);
+    this.conversations.page(conversation, entries);
   }
 
   #ask(request) {

@@ -11,10 +11,10 @@ export class Storage {
     this.memory = new Map();
   }
 
-  /** The value of a key, or `otherwise`. */
+  /** The value of a key, or `otherwise`. A value in memory is newer than the stored one, which it could not replace. */
   get(key, otherwise = null) {
     try {
-      const text = this.area?.getItem(PREFIX + key) ?? this.memory.get(key);
+      const text = this.memory.get(key) ?? this.area?.getItem(PREFIX + key);
       return text === undefined || text === null ? otherwise : JSON.parse(text);
     } catch {
       return otherwise;
@@ -41,6 +41,11 @@ export class Storage {
     } catch {
       // The value was never stored.
     }
+  }
+
+  /** Removes all values whose keys begin with `start`. */
+  removeAll(start) {
+    for (const key of this.keys(start)) this.remove(key);
   }
 
   /** All keys that begin with `start`. */

@@ -5,6 +5,8 @@
  * a range that the page has not loaded.
  */
 
+import { fold } from './protocol.js';
+
 /** Entries of one conversation in memory, at most. Beyond it, those that are farthest from the reader become a hole. */
 export const ENTRIES_MAX = 120_000;
 
@@ -47,6 +49,11 @@ export class Timeline {
   /** The last known number, or 0. */
   get last() {
     return this.entries.at(-1)?.to ?? 0;
+  }
+
+  /** Whether the newest record is not known. */
+  get lacksEnd() {
+    return this.entries.length === 0 || this.entries.at(-1).kind === 'hole';
   }
 
   /** Index of the first entry that ends at `seq` or after it. */
@@ -125,13 +132,25 @@ export class Timeline {
     return true;
   }
 
-  /** Empties all earlier messages of an author: an account's id after `@`, or a name. */
-  redactAuthor(author, redactedBy) {
+  /**
+   * Empties all earlier messages of the author that a REDACTED names (§15.4): an account's id after `@`, or a name. A name
+   * means its present account, and guests in this spelling if a moderator has sent the request. Others can redact only
+   * themselves.
+   */
+  redactAuthor(redaction) {
+    const { seq, text: name } = redaction;
+    const isOwn = fold(redaction.author) === fold(name);
+    const by = name.startsWith('@') ? name.slice(1) : isOwn ? redaction.by : this.#accountOf(name, seq);
     for (const { record } of this.entries) {
-      if (record?.verb !== 'FROM' || record.seq > redactedBy) continue;
-      const isAuthor = author.startsWith('@') ? record.by === author.slice(1) : record.author === author;
-      if (isAuthor) this.redact(record.seq, redactedBy);
+      if (record?.verb !== 'FROM' || record.seq > seq) continue;
+      if (record.by === null ? !isOwn && record.author === name : record.by === by) this.redact(record.seq, seq);
     }
+  }
+
+  /** The account that has written under a name last, before a record. */
+  #accountOf(name, seq) {
+    const isIt = ({ record }) => record && record.seq < seq && record.by !== null && fold(record.author) === fold(name);
+    return this.entries.findLast(isIt)?.record.by ?? '';
   }
 
   /** Drops entries that are far from `seq`, if there are too many. */

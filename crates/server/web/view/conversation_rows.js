@@ -2,7 +2,6 @@
  * The rows of a conversation for the virtual list: its entries, then the messages that are not stored yet.
  */
 import { errorSentence } from '../error_sentences.js';
-import { OTHER_CONVERSATION } from '../sender.js';
 import { eventRow, gapRow, holeRow, messageRow, noteRow } from './message.js';
 
 /**
@@ -123,7 +122,7 @@ export class ConversationRows {
 
 /** The state of a message that is not stored, in words. */
 function outgoingState({ state, code, isStored }) {
-  if (state === 'refused') return code === OTHER_CONVERSATION ? 'Not sent: this name belongs to another conversation now.' : `Not sent: ${errorSentence(code)}`;
+  if (state === 'refused') return `Not sent: ${errorSentence(code)}`;
   if (state === 'unsure') return 'The connection was lost: this message may not be stored.';
   const words = state === 'sent' ? '… sent, not stored yet' : '◷ waiting to be sent';
   return isStored ? words : `${words}; this browser cannot keep it if you close the page`;

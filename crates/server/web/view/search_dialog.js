@@ -48,7 +48,7 @@ function row(record, choose) {
       { type: 'button', click: open },
       nameElement(record.author),
       element('span', { class: 'hint' }, element('bdi', { text: record.target }), ` · ${fullTime(timeOf(record.at))}`),
-      element('bdi', { class: 'found' }, ...plainNodes(record.text)),
+      element('bdi', {}, ...plainNodes(record.text)),
     ),
   );
 }
