@@ -14,7 +14,7 @@
 const COMMANDS = [
   { verb: 'RAW', form: '<line>', about: 'send any line of the protocol, and show its answer' },
   { verb: 'JOIN', form: '<#room>', about: 'join and open a room' },
-  { verb: 'LEAVE', form: '', about: 'leave this room', isHere: true },
+  { verb: 'LEAVE', form: '<#room>', about: 'leave a room, without its name this one' },
   { verb: 'TOPIC', form: '<text>', about: 'set the topic of this room', isHere: true },
   { verb: 'INVITE', form: '<name>', about: 'invite an account to this room', isHere: true },
   { verb: 'KICK', form: '<name>', about: 'remove a member', isHere: true },
@@ -58,6 +58,7 @@ export function lineOfCommand(text, here) {
   const command = COMMANDS.find(({ verb }) => verb === word?.toUpperCase());
   if (!command) return null;
   if (command.verb === 'RAW') return { verb: 'RAW', line: argument };
-  const words = [command.verb, command.isHere ? here : '', argument].filter((part) => part !== '');
+  const isHere = command.isHere || (command.verb === 'LEAVE' && argument === '');
+  const words = [command.verb, isHere ? here : '', argument].filter((part) => part !== '');
   return { verb: command.verb, line: words.join(' ') };
 }

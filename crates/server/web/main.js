@@ -4,6 +4,7 @@
 import { Client } from './client.js';
 import { lineOfCommand } from './commands.js';
 import { errorSentence } from './error_sentences.js';
+import { sentenceOfEnd } from './membership.js';
 import { Notifications } from './notifications.js';
 import { addressOf, targetInAddress } from './place.js';
 import { fold, isRoom } from './protocol.js';
@@ -43,7 +44,7 @@ class Page {
       failed: (error) => this.failed(error),
       openWire: (item, entry) => this.#dialog('wire', this.client, item, entry),
     });
-    this.composer = new Composer(this.client, { say: (texts) => this.#say(texts), command: (text) => this.#command(text) });
+    this.composer = new Composer(this.client, { say: (texts) => this.#say(texts), command: (text) => this.#take(text) });
     this.sidebar = new Sidebar(this.client, (item) => this.open(item), (target) => this.composer.hasDraft(target));
     this.people = new People(this.client, (name) => this.go(name));
     this.refresh = oncePerFrame(() => this.#refresh());
@@ -54,12 +55,12 @@ class Page {
     this.#begin();
   }
 
-  /** An account logs in by its token, a guest whose tab was loaded again by its name. Others type one. */
+  /** A guest whose tab was loaded again comes back by its name, and an account by its token. Others type a name. */
   #begin() {
     const guest = this.client.accounts.guest;
     const isReload = performance.getEntriesByType('navigation')[0]?.type === 'reload';
-    if (this.client.accounts.account) this.client.enterWithToken();
-    else if (guest && isReload) this.client.enterAsGuest(guest);
+    if (guest && isReload) this.client.enterAsGuest(guest);
+    else if (this.client.accounts.account) this.client.enterWithToken();
     else this.#showState();
   }
 
@@ -69,10 +70,11 @@ class Page {
     const { client } = this;
     client.on('state', () => this.#showState());
     client.on('reset', () => {
-      this.current = null;
-      this.view.clear();
+      this.#showNothing();
       this.#listenToState();
     });
+    client.on('taken', () => this.composer.show(this.composer.target));
+    client.on('ended', (conversation, record) => this.announcer.show(sentenceOfEnd(conversation, record)));
     client.on('online', ({ isFirst }) => (isFirst ? this.#arrive() : this.refresh()));
     client.on('refused', (code, identity) => code !== 'DISPLACED' && this.entry.refuse(code, identity));
     client.on('outbox', this.refresh);
@@ -89,7 +91,6 @@ class Page {
     conversations.on('record', (conversation, record) => this.#heard(conversation, record));
     conversations.on('news', (conversation) => this.#news(conversation));
     conversations.on('stray', (record) => record.verb === 'INVITED' && this.announcer.show(`${record.author} invites you to ${record.target}.`));
-    conversations.on('closed', (conversation) => this.#closed(conversation));
     presence.on('changed', () => this.people.refresh());
     chats.on('message', (chat, message) => this.#heardInChat(chat, message));
     chats.on('changed', this.refresh);
@@ -113,7 +114,6 @@ class Page {
     const last = this.client.outbox.storage.get(`last/${this.client.outbox.owner}`, '');
     const [first] = this.client.conversations.all();
     this.go(targetInAddress() || last || first?.target || DEFAULT_ROOM);
-    for (const target of this.client.outbox.targets()) this.client.conversations.ensure(target);
   }
 
   #refresh() {
@@ -130,8 +130,7 @@ class Page {
     if (['JOINED', 'LEFT', 'KICKED', 'BANNED', 'SET'].includes(record.verb) && conversation === this.current) this.people.ask();
     if (record.verb !== 'FROM' || !conversation.isLive || record.author === this.client.name) return;
     if (conversation === this.current) this.announcer.speak(`${record.author}: ${record.text}`);
-    const isMention = fold(record.text).includes(fold(this.client.name));
-    if (!conversation.isRoom || isMention) this.#notify(conversation, record.author, record.text);
+    if (!conversation.isRoom || hasWord(record.text, this.client.name)) this.#notify(conversation, record.author, record.text);
   }
 
   #news(conversation) {
@@ -151,24 +150,18 @@ class Page {
     this.notifications.show(title, text, () => this.open(item));
   }
 
-  #closed(conversation) {
-    if (conversation === this.current && this.client.state === 'online' && this.client.reader.wanted.includes(conversation)) {
-      this.announcer.show(`${conversation.target} is closed: you may not read it any more.`);
-    }
-  }
-
   // -- Where the user goes -------------------------------------------------------------------------------------------
 
-  /** Opens a room or the conversation with a person, known or not. */
-  async go(target) {
+  /** Opens a room or the conversation with a person, known or not. Joins also a known one if `isJoin`. */
+  async go(target, isJoin = false) {
     closeDialog();
     const known = this.client.conversations.find(target) ?? this.client.chats.find(target);
-    if (known) return this.open(known);
+    if (known && !isJoin) return this.open(known);
     try {
       this.open(isRoom(target) || !this.client.isGuest ? await this.#join(target) : await this.client.chats.connect(target));
     } catch (error) {
       this.failed(error);
-      if (!this.current && target !== DEFAULT_ROOM) this.go(DEFAULT_ROOM);
+      if (!this.current && target !== DEFAULT_ROOM && this.client.state === 'online') this.go(DEFAULT_ROOM);
     }
     return undefined;
   }
@@ -178,7 +171,6 @@ class Page {
     try {
       return await this.client.join(target);
     } catch (error) {
-      this.client.conversations.remove(this.client.conversations.ensure(target));
       if (error.code === 'USER_NOT_FOUND' && this.client.presence.isHere(target)) return this.client.chats.connect(target);
       throw error;
     }
@@ -197,9 +189,27 @@ class Page {
     this.view.show(item);
     this.composer.show(title);
     this.people.show(item);
-    for (const button of ['link-open', 'search-open', 'people-toggle']) byId(button).hidden = !item.target;
+    this.#showButtons();
     if (matchMedia('(min-width: 701px)').matches) this.composer.focus();
     this.refresh();
+  }
+
+  /** No conversation is on the screen: nobody is logged in, or the last one was left. */
+  #showNothing() {
+    this.current = null;
+    byId('app').dataset.pane = 'list';
+    this.view.clear();
+    this.composer.show('');
+    this.people.show(null);
+    this.sidebar.refresh(null);
+    this.notifications.count(0, '');
+    this.#showButtons();
+  }
+
+  #showButtons() {
+    const isConversation = Boolean(this.current?.target);
+    for (const button of ['link-open', 'people-toggle']) byId(button).hidden = !isConversation;
+    byId('search-open').hidden = !isConversation || !this.client.offers('search');
   }
 
   failed(error) {
@@ -219,37 +229,54 @@ class Page {
     return true;
   }
 
+  /** Sends the texts one after the other. Those that cannot be sent are the draft of this chat again. */
   async #sayInChat(chat, texts) {
+    const unsent = [...texts];
     try {
-      for (const text of texts) await this.client.chats.say(chat, text);
+      for (; unsent.length > 0; unsent.shift()) await this.client.chats.say(chat, unsent[0]);
     } catch (error) {
-      this.composer.field.value ||= texts.join('\n');
+      this.composer.putBack(chat.name, unsent.join('\n'));
       this.failed(error);
     }
   }
 
-  async #command(text) {
-    const command = lineOfCommand(text, this.current?.target ?? '');
-    if (!command) return this.announcer.show('There is no such command. Two slashes begin a message with one.');
-    const [, target] = command.line.split(' ');
-    if (command.verb === 'JOIN' && target) return this.go(target);
-    if (command.verb === 'LEAVE' && this.current?.target) return this.#leave();
-    if (LISTS.has(command.verb)) this.#openWireLog();
-    if (command.line.trim() === '') return undefined;
+  /** Takes a command from the composer. Returns whether there is such a command. */
+  #take(text) {
+    const here = this.current?.target ?? '';
+    const command = lineOfCommand(text, here);
+    if (command) this.#command(command, here);
+    else this.announcer.show('There is no such command. Two slashes begin a message with one.');
+    return command !== null;
+  }
+
+  async #command({ verb, line }, here) {
+    const [, target] = line.split(' ');
+    if (verb === 'JOIN' && target) return this.go(target, true);
+    if (verb === 'LEAVE' && target) return this.#leave(target);
+    if (LISTS.has(verb)) this.#openWireLog();
+    if (line.trim() === '') return undefined;
     try {
-      const { line } = await this.client.sendRaw(command.line);
-      if (!LISTS.has(command.verb)) this.announcer.show(line.raw);
+      const { line: answer } = await this.client.sendRaw(line);
+      if (!LISTS.has(verb)) this.announcer.show(answer.raw);
     } catch (error) {
-      if (!LISTS.has(command.verb)) this.failed(error);
+      if (error instanceof Disconnected && here !== '') this.composer.putBack(here, `/raw ${line}`);
+      if (!LISTS.has(verb) || error instanceof Disconnected) this.failed(error);
     }
     return undefined;
   }
 
-  async #leave() {
+  /** Leaves a room. If it is on the screen, another conversation takes its place, or none. */
+  async #leave(target) {
+    const conversation = this.client.conversations.find(target);
+    if (!conversation) return this.failed({ code: 'NOT_A_MEMBER' });
     const next = this.sidebar.neighbour(1, false);
-    await this.client.leave(this.current).catch((error) => this.failed(error));
-    if (next && next !== this.current) this.open(next);
-    else this.go(DEFAULT_ROOM);
+    try {
+      await this.client.leave(conversation);
+    } catch (error) {
+      return this.failed(error);
+    }
+    if (conversation !== this.current) return undefined;
+    return next && next !== conversation ? this.open(next) : this.#showNothing();
   }
 
   #listenToUser() {
@@ -287,7 +314,7 @@ class Page {
   }
 
   #search() {
-    if (this.current?.target) this.#dialog('search', this.client, this.current.target, (target, seq) => this.#jump(target, seq));
+    if (this.current?.target && this.client.offers('search')) this.#dialog('search', this.client, this.current.target, (target, seq) => this.#jump(target, seq));
   }
 
   #openWireLog() {
@@ -301,7 +328,8 @@ class Page {
 
   /** Another tab has logged out. */
   #accountChanged() {
-    if (this.client.identity?.kind === 'account' && !this.client.accounts.account) this.client.signOut();
+    const { client } = this;
+    if (!client.accounts.account && (client.identity?.kind === 'account' || client.state === 'elsewhere')) client.signOut();
   }
 
   async #jump(target, seq) {
@@ -309,7 +337,13 @@ class Page {
     const conversation = this.client.conversations.find(target);
     if (!conversation) return;
     if (conversation !== this.current) this.open(conversation);
-    await this.view.jumpTo(seq).catch((error) => this.failed(error));
+    try {
+      // Only an open conversation knows how far it goes.
+      await this.client.show(conversation);
+      if (conversation === this.current) await this.view.jumpTo(seq);
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   #key(event) {
@@ -320,7 +354,7 @@ class Page {
     else if (isCommand && event.key.toLowerCase() === 'k') this.#find();
     else if (isCommand && event.key.toLowerCase() === 'f' && !event.shiftKey) this.#search();
     else if (event.altKey && step) this.#step(step, event.shiftKey);
-    else if (event.key === 'Escape' && !byId('dialog').open) this.composer.focus();
+    else if (event.key === 'Escape' && !byId('dialog').open && !byId('menu').matches(':popover-open')) this.composer.focus();
     else return;
     event.preventDefault();
   }
@@ -334,6 +368,12 @@ class Page {
     const next = this.sidebar.neighbour(step, unreadOnly);
     if (next) this.open(next);
   }
+}
+
+/** Whether a text has a name as a whole word. */
+function hasWord(text, name) {
+  const escaped = fold(name).replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, 'u').test(fold(text));
 }
 
 function titleOf(item) {

@@ -11,7 +11,8 @@ const MESSAGES_MAX = 100;
 export class Composer {
   /**
    * @param {import('../client.js').Client} client
-   * @param {{ say: (texts: string[]) => boolean, command: (text: string) => void }} actions
+   * @param {{ say: (texts: string[]) => boolean, command: (text: string) => boolean }} actions Each returns whether it
+   * has taken the text.
    */
   constructor(client, actions) {
     Object.assign(this, { client, actions });
@@ -33,7 +34,15 @@ export class Composer {
     this.target = target;
     this.field.value = this.#drafts.get(this.#draftKey(target), '');
     this.field.placeholder = `Message ${target}`;
+    this.field.disabled = target === '';
     this.#changed();
+  }
+
+  /** Texts that could not be sent are a draft again, before the one that was begun meanwhile. */
+  putBack(target, text) {
+    const draft = [text, this.#drafts.get(this.#draftKey(target), '')].filter(Boolean).join('\n');
+    this.#drafts.set(this.#draftKey(target), draft);
+    if (target === this.target) this.show(target);
   }
 
   hasDraft(target) {
@@ -56,8 +65,7 @@ export class Composer {
   submit() {
     const text = this.field.value;
     if (isCommand(text)) {
-      this.#clear();
-      this.actions.command(text);
+      if (this.actions.command(text)) this.#clear();
       return;
     }
     const messages = messagesOf(text.startsWith('//') ? text.slice(1) : text);
@@ -72,7 +80,7 @@ export class Composer {
 
   #changed() {
     const text = this.field.value;
-    if (text === '') this.#drafts.remove(this.#draftKey(this.target));
+    if (this.target !== '' && text === '') this.#drafts.remove(this.#draftKey(this.target));
     else if (this.target !== '') this.#drafts.set(this.#draftKey(this.target), text);
     this.hint.textContent = isCommand(text) ? '' : this.#problem(messagesOf(text)) || lengthHint(messagesOf(text));
     this.#complete();

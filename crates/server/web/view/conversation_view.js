@@ -10,6 +10,9 @@ import { VirtualList } from './virtual_list.js';
 /** Time between two questions for the readers of the newest own message, in milliseconds. */
 const RECEIPT_TIME = 10_000;
 
+/** The rows of no conversation. */
+const NO_ROWS = { length: 0, find: () => 0 };
+
 export class ConversationView {
   /**
    * @param {import('../client.js').Client} client
@@ -44,9 +47,13 @@ export class ConversationView {
     this.refresh();
   }
 
-  /** Shows nothing: another user comes. */
+  /** Shows nothing. */
   clear() {
     [this.item, this.rows] = [null, null];
+    setText(byId('title'), '');
+    setText(byId('topic'), '');
+    this.list.show(NO_ROWS);
+    this.toEnd.hidden = true;
   }
 
   /** Shows a record, and loads those around it first if need be. */

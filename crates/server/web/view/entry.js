@@ -11,7 +11,6 @@ export class Entry {
   constructor(client) {
     this.client = client;
     this.reason = byId('entry-reason');
-    this.forms = [byId('guest-form'), byId('account-form')];
     byId('guest-form').addEventListener('submit', (event) => this.#enterAsGuest(event));
     byId('account-form').addEventListener('submit', (event) => this.#enterWithPassword(event));
     byId('guest-name').value = client.accounts.lastName;

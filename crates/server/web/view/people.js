@@ -31,6 +31,7 @@ export class People {
   /** Shows the people of another conversation. */
   show(item) {
     this.item = item;
+    if (!item) this.list.replaceChildren();
     this.ask();
     this.refresh();
   }
