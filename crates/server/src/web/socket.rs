@@ -49,7 +49,7 @@ pub(crate) struct WebSocket<S> {
     unsent: Vec<u8>,
     /// Number of bytes at the front of `unsent` that TCP has taken.
     sent: usize,
-    /// The payload of a Ping that waits until a long line is sent. A later Ping replaces it (RFC 6455 §5.5.3).
+    /// The payload of a Ping whose Pong waits for earlier bytes. A later Ping replaces it (RFC 6455 §5.5.3).
     pong: Option<Box<[u8]>>,
     empty_frames: u16,
     unanswered_pings: u8,
@@ -129,9 +129,11 @@ impl<S: Socket> WebSocket<S> {
         }
     }
 
-    /// Queues a Pong that waits, unless a frame is incomplete.
+    /// Queues a Pong that waits, unless earlier bytes wait or a frame is incomplete. So a peer that sends Pings and does
+    /// not read fills no buffer.
     fn queue_pong(&mut self) {
-        if self.encoder.is_between_frames()
+        if self.unsent.is_empty()
+            && self.encoder.is_between_frames()
             && let Some(payload) = self.pong.take()
         {
             encode_pong(&payload, self.frames());
@@ -196,7 +198,6 @@ impl<S: Socket> AsyncRead for WebSocket<S> {
             });
             let is_end = ready!(is_end)?;
             if this.pong.is_some() {
-                this.queue_pong();
                 // If the stream takes not all, the next flush goes on.
                 let _ = this.poll_write_frames(cx);
             }
@@ -234,6 +235,8 @@ impl<S: Socket> AsyncWrite for WebSocket<S> {
         if let Some((code, reason)) = this.close.take()
             && this.encoder.is_between_frames()
         {
+            // No Pong follows the Close.
+            this.pong = None;
             encode_close(code, &reason, this.frames());
             this.input = Input::Discarded;
         }

@@ -121,6 +121,21 @@ fn pong_stands_between_the_frames_of_a_long_line() {
 }
 
 #[test]
+fn pings_of_a_peer_that_does_not_read_fill_no_buffer() {
+    const LONGEST_PONG_BYTES: usize = 2 + 125;
+    let mut socket = socket(b"", 0);
+    for number in 0..100_u8 {
+        socket.stream.input = frame(0x89, &[number; 125]);
+        assert!(read(&mut socket).is_none());
+        assert!(socket.unsent.len() <= LONGEST_PONG_BYTES, "{} bytes wait", socket.unsent.len());
+    }
+    socket.stream.room = usize::MAX;
+    assert!(Pin::new(&mut socket).poll_flush(&mut cx()).is_ready());
+    let expected = [&b"\x8a\x7d"[..], &[0; 125], b"\x8a\x7d", &[99; 125]].concat();
+    assert_eq!(socket.stream.output, expected, "the first Ping and the last Ping are answered");
+}
+
+#[test]
 fn close_of_the_client_is_answered_after_all_lines() {
     let mut socket = socket(&[frame(0x81, b"QUIT"), frame(0x88, b"\x0f\xa0bye")].concat(), 100);
     assert_eq!(read(&mut socket).expect("a line").expect("valid frames"), "QUIT\n");
