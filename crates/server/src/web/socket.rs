@@ -55,6 +55,9 @@ pub(crate) struct WebSocket<S> {
     unanswered_pings: u8,
     /// Bytes have arrived since the last probe.
     has_received: bool,
+    /// The last read has found no bytes. Otherwise an answer of the peer may wait in the system, because the server reads
+    /// later from a session that is too fast.
+    awaits_bytes: bool,
     input: Input,
     /// The code and the reason for the Close frame. `None`: the Close frame is sent, or the session is open.
     close: Option<(CloseCode, Box<str>)>,
@@ -86,6 +89,7 @@ impl<S: Socket> WebSocket<S> {
             empty_frames: 0,
             unanswered_pings: 0,
             has_received: true,
+            awaits_bytes: false,
             input: Input::Open,
             close: None,
         }
@@ -103,7 +107,9 @@ impl<S: Socket> WebSocket<S> {
             return Poll::Ready(Ok(len));
         }
         let mut buf = ReadBuf::new(received);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buf);
+        self.awaits_bytes = read.is_pending();
+        ready!(read)?;
         Poll::Ready(Ok(buf.filled().len()))
     }
 
@@ -268,7 +274,8 @@ impl<S: Socket> Socket for WebSocket<S> {
         }
     }
 
-    /// Queues a Ping if nothing has arrived since the last call, and all frames are acknowledged.
+    /// Queues a Ping if nothing has arrived since the last call, and all frames are acknowledged. The Ping counts as
+    /// unanswered only while the server reads.
     fn probe(&mut self) -> Probe {
         self.empty_frames = 0;
         let was_silent = !std::mem::take(&mut self.has_received);
@@ -276,10 +283,12 @@ impl<S: Socket> Socket for WebSocket<S> {
         if self.input != Input::Open || !was_silent || is_owed {
             return Probe::Unneeded;
         }
-        if self.unanswered_pings == UNANSWERED_PINGS_MAX {
-            return Probe::Unanswered;
+        if self.awaits_bytes {
+            if self.unanswered_pings == UNANSWERED_PINGS_MAX {
+                return Probe::Unanswered;
+            }
+            self.unanswered_pings += 1;
         }
-        self.unanswered_pings += 1;
         encode_ping(self.frames());
         Probe::Asked
     }

@@ -75,6 +75,13 @@ fn shut_down(socket: &mut WebSocket<TestStream>, reason: CloseReason) -> Poll<()
     Pin::new(socket).poll_shutdown(&mut cx()).map(|result| result.expect("the stream is not broken"))
 }
 
+/// Probes the peer as the hub does, and sends the question.
+fn probe(socket: &mut WebSocket<TestStream>) -> Probe {
+    let probe = socket.probe();
+    assert!(Pin::new(socket).poll_flush(&mut cx()).is_ready());
+    probe
+}
+
 /// A frame of a client whose mask is zero, so that its payload stays readable.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let len = u8::try_from(payload.len()).expect("a short payload");
@@ -180,11 +187,7 @@ fn flood_of_control_frames_is_a_violation() {
 #[test]
 fn silent_peer_is_pinged_twice_and_then_gone() {
     let mut socket = socket(b"", 100);
-    let probe = |socket: &mut WebSocket<TestStream>| {
-        let probe = socket.probe();
-        assert!(Pin::new(socket).poll_flush(&mut cx()).is_ready());
-        probe
-    };
+    assert!(read(&mut socket).is_none());
     let probes: Vec<_> = (0..4).map(|_| probe(&mut socket)).collect();
     assert_eq!(probes, [Probe::Unneeded, Probe::Asked, Probe::Asked, Probe::Unanswered]);
     assert_eq!(socket.stream.output, b"\x89\x00\x89\x00");
@@ -192,4 +195,18 @@ fn silent_peer_is_pinged_twice_and_then_gone() {
     assert!(read(&mut socket).is_none());
     let probes: Vec<_> = (0..2).map(|_| probe(&mut socket)).collect();
     assert_eq!(probes, [Probe::Unneeded, Probe::Asked]);
+}
+
+/// The answers of the peer wait in the system while the session is paused.
+#[test]
+fn peer_is_not_gone_while_nobody_reads_its_answers() {
+    let mut socket = socket(b"", 100);
+    socket.stream.input = frame(0x81, b"PING");
+    assert_eq!(read(&mut socket).expect("a line").expect("valid frames"), "PING\n");
+    let probes: Vec<_> = (0..10).map(|_| probe(&mut socket)).collect();
+    assert_eq!(probes[0], Probe::Unneeded);
+    assert_eq!(probes[1..], [Probe::Asked; 9], "proxies still see bytes");
+    assert!(read(&mut socket).is_none(), "the server reads again, and finds no answer");
+    let probes: Vec<_> = (0..3).map(|_| probe(&mut socket)).collect();
+    assert_eq!(probes, [Probe::Asked, Probe::Asked, Probe::Unanswered]);
 }
