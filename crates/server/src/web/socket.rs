@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use switchboard_core::CloseReason;
 use switchboard_protocol::websocket::{
@@ -14,6 +15,7 @@ use switchboard_protocol::websocket::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::buffers;
 use crate::identity::secure_transport::Transport;
@@ -24,9 +26,10 @@ use crate::tcp_info;
 /// a TLS record holds. So a blocked session has few bytes that no outbox counts.
 const ENCODED_MAX_BYTES: usize = 16 * 1024;
 
-/// Maximum number of frames without a part of a line in one interval between two probes: control frames and empty
-/// fragments. They cost work, but the rate of lines does not count them. Clients send a few in a minute.
+/// Maximum number of frames without a part of a line in [`EMPTY_FRAMES_INTERVAL`]: control frames and empty fragments.
+/// They cost work, but the rate of lines does not count them. Clients send a few in a minute.
 const EMPTY_FRAMES_MAX: u16 = 1000;
+const EMPTY_FRAMES_INTERVAL: Duration = Duration::from_mins(1);
 const TOO_MANY_EMPTY_FRAMES: &str = "too many control frames and empty fragments in a short time";
 
 /// Number of unanswered pings after which a peer counts as gone.
@@ -51,7 +54,7 @@ pub(crate) struct WebSocket<S> {
     sent: usize,
     /// The payload of a Ping whose Pong waits for earlier bytes. A later Ping replaces it (RFC 6455 §5.5.3).
     pong: Option<Box<[u8]>>,
-    empty_frames: u16,
+    empty_frames: EmptyFrames,
     unanswered_pings: u8,
     /// Bytes have arrived since the last probe.
     has_received: bool,
@@ -61,6 +64,28 @@ pub(crate) struct WebSocket<S> {
     input: Input,
     /// The code and the reason for the Close frame. `None`: the Close frame is sent, or the session is open.
     close: Option<(CloseCode, Box<str>)>,
+}
+
+/// Counts the frames without a part of a line.
+#[derive(Clone, Copy, Debug)]
+struct EmptyFrames {
+    count: u16,
+    /// The beginning of the interval. It moves only when the count is above the maximum, so that few frames ask for the
+    /// time.
+    since: Instant,
+}
+
+impl EmptyFrames {
+    fn add(&mut self, count: u16) {
+        self.count = self.count.saturating_add(count);
+        if self.are_too_many() && self.since.elapsed() >= EMPTY_FRAMES_INTERVAL {
+            *self = Self { count, since: Instant::now() };
+        }
+    }
+
+    fn are_too_many(&self) -> bool {
+        self.count > EMPTY_FRAMES_MAX
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,7 +111,7 @@ impl<S: Socket> WebSocket<S> {
             unsent: Vec::new(),
             sent: 0,
             pong: None,
-            empty_frames: 0,
+            empty_frames: EmptyFrames { count: 0, since: Instant::now() },
             unanswered_pings: 0,
             has_received: true,
             awaits_bytes: false,
@@ -127,7 +152,7 @@ impl<S: Socket> WebSocket<S> {
             FrameEvent::Close(code) => closed = Some(code),
         });
         self.pong = pong.or(self.pong.take());
-        self.empty_frames = self.empty_frames.saturating_add(empty_frames);
+        self.empty_frames.add(empty_frames);
         if let Err(violation) = result {
             self.input = Input::Violated(violation);
         } else if let Some(code) = closed {
@@ -187,7 +212,7 @@ impl<S: Socket> AsyncRead for WebSocket<S> {
                 Input::Closed(_) => return Poll::Ready(Ok(())),
                 Input::Discarded => return Pin::new(&mut this.stream).poll_read(cx, buf),
             }
-            if this.empty_frames > EMPTY_FRAMES_MAX {
+            if this.empty_frames.are_too_many() {
                 this.close = Some((CloseCode::POLICY_VIOLATION, TOO_MANY_EMPTY_FRAMES.into()));
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, TOO_MANY_EMPTY_FRAMES)));
             }
@@ -277,7 +302,6 @@ impl<S: Socket> Socket for WebSocket<S> {
     /// Queues a Ping if nothing has arrived since the last call, and all frames are acknowledged. The Ping counts as
     /// unanswered only while the server reads.
     fn probe(&mut self) -> Probe {
-        self.empty_frames = 0;
         let was_silent = !std::mem::take(&mut self.has_received);
         let is_owed = !self.unsent.is_empty() || has_unacked_bytes(&self.stream);
         if self.input != Input::Open || !was_silent || is_owed {

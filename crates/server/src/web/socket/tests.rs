@@ -184,6 +184,17 @@ fn flood_of_control_frames_is_a_violation() {
     assert_eq!(error.to_string(), TOO_MANY_EMPTY_FRAMES);
 }
 
+#[tokio::test(start_paused = true)]
+async fn client_may_ping_each_second_for_ever() {
+    let mut socket = socket(b"", usize::MAX);
+    for second in 0..10_000 {
+        socket.stream.input = frame(0x89, b"");
+        assert!(read(&mut socket).is_none(), "second {second}");
+        // The operator may have chosen hours between two probes.
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+}
+
 #[test]
 fn silent_peer_is_pinged_twice_and_then_gone() {
     let mut socket = socket(b"", 100);
