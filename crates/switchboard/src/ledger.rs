@@ -349,6 +349,11 @@ impl Ledger {
     }
 
     /// Keeps the name of a conversation that is gone.
+    /// Takes over which conversations were deleted last before the store was loaded anew.
+    pub(crate) fn take_deleted(&mut self, old: &mut Self) {
+        self.deleted = std::mem::take(&mut old.deleted);
+    }
+
     pub(crate) fn remember_deleted(&mut self, id: ConversationId, kind: ConversationKind) {
         self.deleted.push_back((id, kind));
         if self.deleted.len() > DELETED_KEPT {

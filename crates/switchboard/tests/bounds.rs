@@ -94,8 +94,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_settings(Version2Settings::default())
+    }
+
+    fn with_settings(settings: Version2Settings) -> Self {
         let mut board = Switchboard::new(Duration::from_mins(1));
-        board.load(Home::default().snapshot(), Version2Settings::default());
+        board.load(Home::default().snapshot(), settings);
         Self { board, shell: Shell::default() }
     }
 
@@ -442,6 +446,62 @@ fn views_of_a_removed_room_end_in_parts() {
     world.send(noy, "SAY #lab hi");
     world.commit();
     assert!(matches!(&world.hear(last)[..], [line] if line.ends_with(" FROM Noy: hi")));
+}
+
+#[test]
+fn views_of_many_removed_rooms_need_no_deep_stack() {
+    // Far less than a thread of the server has, and enough for any event.
+    const STACK_BYTES: usize = 256 * 1024;
+    const ROOMS: usize = 500;
+    let test = || {
+        let mut world = World::with_settings(Version2Settings { direct_viewers_max: 0, ..Version2Settings::default() });
+        let noy = world.connect(&["REGISTER Noy", "CLAIM password x"]);
+        let guest = world.connect(&["REGISTER Guest"]);
+        let rooms: Vec<_> = (0..ROOMS).map(|number| format!("#room{number}")).collect();
+        for room in &rooms {
+            world.send(noy, &format!("JOIN {room}"));
+            world.send(noy, &format!("ROOM {room} invite on"));
+            world.commit();
+            world.send(guest, &format!("OPEN {room}"));
+        }
+        for room in &rooms {
+            world.send(noy, &format!("LEAVE {room}"));
+        }
+        world.commit();
+        world.hear(guest).iter().filter(|line| line.starts_with("CLOSE_OK")).count()
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(test).expect("a thread");
+    assert_eq!(thread.join().expect("the test does not panic"), ROOMS);
+}
+
+#[test]
+fn failure_while_the_views_of_a_removed_room_end_is_handled_in_parts() {
+    let mut world = World::new();
+    let noy = world.connect(&["REGISTER Noy", "CLAIM password x", "JOIN #lab", "ROOM #lab invite on"]);
+    let guests: Vec<_> =
+        (0..3000).map(|number| world.connect(&[&format!("REGISTER guest{number}"), "OPEN #lab"])).collect();
+    world.send(noy, "LEAVE #lab");
+    let position = world.shell.home.commit();
+    world.event(|board, shell| board.durable(position, shell));
+    while world.shell.home.waiting() == 0 {
+        world.event(Switchboard::work);
+    }
+    world.shell.home.lose();
+    world.event(|board, shell| board.store_failed(ErrorCode::Unavailable, shell));
+    let (snapshot, position) = (world.shell.home.snapshot(), world.shell.home.position());
+    world.event(|board, shell| board.store_reloaded(snapshot, shell));
+    // The room is back until the store is writable.
+    let last = *guests.last().expect("there are guests");
+    world.send(last, "OPEN #lab");
+    world.event(|board, shell| board.store_writable(position, shell));
+    assert!(world.work() >= 3000 / 512);
+    world.commit();
+    for guest in guests {
+        let lines = world.hear(guest);
+        let verbs: Vec<_> = lines[1..].iter().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+        let reopened: &[_] = if guest == last { &["OPEN_OK", "LIVE", "CLOSE_OK"] } else { &[] };
+        assert!(lines[0].ends_with(" LEFT Noy") && verbs == [&["CLOSE_OK"], reopened].concat(), "{lines:?}");
+    }
 }
 
 #[test]

@@ -139,6 +139,16 @@ impl Switchboard {
         }
     }
 
+    /// Like [`Self::advance_lane`], but leaves the orphaned views of a session without waiting replies to
+    /// [`Switchboard::work`].
+    pub(super) fn advance_waiting_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
+        if self.version2.sessions.get(&session).is_some_and(|state| !state.lane.is_empty()) {
+            self.advance_lane(session, effects);
+        } else {
+            self.check_pause(session);
+        }
+    }
+
     /// Sends the first items of a lane, until one has to wait.
     pub(super) fn advance_lane(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
         self.check_pause(session);

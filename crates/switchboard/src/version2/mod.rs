@@ -417,6 +417,10 @@ impl Switchboard {
         path: ReplyPath,
         effects: &mut impl StoreEffects,
     ) {
+        if path == ReplyPath::CommitQueue && !self.version2.orphaned_views.is_empty() {
+            // After a failure of the store, their rooms may be back, and the request may open one of them again.
+            self.advance_lane(from, effects);
+        }
         let outer = std::mem::replace(&mut self.version2.reply_path, path);
         let outer_target = std::mem::replace(&mut self.version2.target, target_word(&command));
         if let Err(code) = self.carry_out(from, n, command, effects) {

@@ -1,6 +1,7 @@
-//! Orphaned views: a room is gone, and some sessions that had it open have not heard so.
+//! Views of deleted rooms whose sessions were not notified yet. `work` notifies them in parts.
 //!
-//! A room has thousands of viewers, so they hear in parts that it is gone. A session hears so before its next reply.
+//! A room may have thousands of viewers, and a failure of the store may leave many rooms to delete. A session is notified
+//! before its next reply.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,12 @@ impl OrphanedViews {
         self.0.is_empty()
     }
 
+    /// The first orphaned view of a session.
+    fn first_of(&self, session: SessionId) -> Option<(ConversationId, bool)> {
+        let of_session = (session, ConversationId(0))..=(session, ConversationId(u64::MAX));
+        self.0.range(of_session).next().map(|(&(_, id), &is_behind)| (id, is_behind))
+    }
+
     /// The session has ended.
     pub(super) fn forget(&mut self, session: SessionId, id: ConversationId) {
         self.0.remove(&(session, id));
@@ -28,17 +35,11 @@ impl OrphanedViews {
 }
 
 impl Switchboard {
-    /// Ends all views of a room that is gone. If these are many, [`Switchboard::work`] ends them.
-    pub(super) fn orphan_views(&mut self, id: ConversationId, removed: Conversation, effects: &mut impl StoreEffects) {
-        let is_direct = removed.viewers.len() <= self.version2.settings.direct_viewers_max;
-        for (session, viewer) in removed.viewers {
-            let is_behind = viewer.next <= removed.durable;
-            if is_direct {
-                self.end_view(session, id, is_behind, effects);
-            } else {
-                self.version2.orphaned_views.0.insert((session, id), is_behind);
-            }
-        }
+    /// Orphans all views of a room that is gone.
+    pub(super) fn orphan_views(&mut self, id: ConversationId, removed: Conversation) {
+        let views =
+            removed.viewers.into_iter().map(|(session, viewer)| ((session, id), viewer.next <= removed.durable));
+        self.version2.orphaned_views.0.extend(views);
     }
 
     /// Ends at most `views_max` orphaned views.
@@ -46,20 +47,23 @@ impl Switchboard {
         for _ in 0..views_max {
             let Some(((session, id), is_behind)) = self.version2.orphaned_views.0.pop_first() else { break };
             self.end_view(session, id, is_behind, effects);
+            if self.version2.orphaned_views.first_of(session).is_none() {
+                self.advance_lane(session, effects);
+            }
         }
         self.close_overflowed(effects);
     }
 
-    /// Ends the orphaned views of a session.
+    /// Ends the orphaned views of a session. The caller advances its lane.
     pub(super) fn end_orphaned_views_of(&mut self, session: SessionId, effects: &mut impl StoreEffects) {
-        let of_session = (session, ConversationId(0))..=(session, ConversationId(u64::MAX));
-        while let Some((&(_, id), &is_behind)) = self.version2.orphaned_views.0.range(of_session.clone()).next() {
+        while let Some((id, is_behind)) = self.version2.orphaned_views.first_of(session) {
             self.version2.orphaned_views.forget(session, id);
             self.end_view(session, id, is_behind, effects);
         }
     }
 
-    /// Ends the view of a conversation that is gone. The session hears whether it has missed records.
+    /// Ends the view of a conversation that is gone. The session hears whether it has missed records. The caller advances
+    /// the lane, whose replies may have waited for records of the conversation.
     pub(super) fn end_view(
         &mut self,
         session: SessionId,
@@ -74,6 +78,6 @@ impl Switchboard {
             self.send_now(session, &lost, effects);
         }
         self.send_now(session, &Reply::CloseOk { target: target.into() }, effects);
-        self.remove_viewer(session, id, effects);
+        self.forget_viewer(session, id, effects);
     }
 }

@@ -100,10 +100,9 @@ impl Switchboard {
 
     /// The true state of the store after a failure. Changes of the failed commit may be in it.
     pub fn store_reloaded(&mut self, snapshot: Snapshot, effects: &mut impl StoreEffects) {
-        // Their rooms may be back.
-        self.end_orphaned_views(usize::MAX, effects);
         let position = self.version2.ledger.position();
-        let old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
+        let mut old = std::mem::replace(&mut self.version2.ledger, Ledger::load(snapshot, position));
+        self.version2.ledger.take_deleted(&mut old);
         self.version2.shows_withdrawn = false;
         self.restore_devices(effects);
         let conversations = &self.version2.ledger.conversations;
@@ -142,7 +141,7 @@ impl Switchboard {
         // Lists have waited for the true state.
         let sessions: Vec<_> = self.version2.sessions.keys().copied().collect();
         for session in sessions {
-            self.advance_lane(session, effects);
+            self.advance_waiting_lane(session, effects);
         }
         self.settle(EVENT_WORK_MAX, effects);
     }

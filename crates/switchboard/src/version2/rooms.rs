@@ -164,7 +164,7 @@ impl Switchboard {
     /// Deletes a room with its records. Its readers hear that it is closed.
     fn remove_room(&mut self, id: ConversationId, effects: &mut impl StoreEffects) {
         let Some(removed) = self.version2.ledger.delete_conversation(id, effects) else { return };
-        self.orphan_views(id, removed, effects);
+        self.orphan_views(id, removed);
     }
 
     /// `LEAVE`.

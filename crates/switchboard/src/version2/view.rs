@@ -325,7 +325,7 @@ impl Switchboard {
         }
         self.version2.reply_path = outer;
         for session in sessions {
-            self.advance_lane(session, effects);
+            self.advance_waiting_lane(session, effects);
         }
     }
 
