@@ -286,6 +286,8 @@ impl Connection {
                 self.slow_mut().pause = Some(Pause::Request);
             } else if let Some((target, outbox)) = turn.congested {
                 self.pause_after(target, outbox, cx);
+            } else if turn.describes_connection && !self.outbox.is_below_soft_mark(self.watermarks()) {
+                self.pause_after(self.speaker.id, Arc::clone(&self.outbox), cx);
             }
             Poll::Ready(Ok(()))
         })

@@ -85,6 +85,8 @@ pub(crate) struct Turn {
     /// The session's further lines wait, because a request of version 2 is not complete. The hub notifies the outbox
     /// when they may go on.
     pub(crate) is_paused: bool,
+    /// A `WIRE` was answered after the turn, so `congested` does not tell about this answer.
+    pub(crate) describes_connection: bool,
     /// Why the session has ended, if it has. Its remaining lines are ignored.
     pub(crate) closed: Option<CloseReason>,
 }
@@ -131,6 +133,8 @@ impl Hub {
     /// targets of `set_aside` join it instead, until it is full. `set_aside_for`: the lines were set aside for this
     /// session, so they are refused if it no longer has its name. Otherwise they would reach the next session of that
     /// name, after younger lines.
+    ///
+    /// A `WIRE` ends the turn, because it is answered after the lock is released, and before the answers to later lines.
     pub(crate) fn turn(
         &self,
         speaker: &mut Speaker,
@@ -144,12 +148,13 @@ impl Hub {
         self.with_effects(|board, effects| {
             effects.turn_session = Some(from);
             let closed = effects.is_stopping.then_some(CloseReason::Shutdown);
-            let mut turn = Turn { lines: 0, congested: None, is_paused: false, closed };
+            let mut turn = Turn { lines: 0, congested: None, is_paused: false, describes_connection: false, closed };
             let mut work = 0;
             while turn.closed.is_none()
                 && turn.lines < lines_max
                 && work < self.settings.turn_lines
                 && effects.congested.is_none()
+                && !effects.describes_connection
                 && !set_aside.as_ref().is_some_and(|set_aside| set_aside.is_full())
             {
                 let session = board.session(from).filter(|_| effects.closing != Some(from));
@@ -215,6 +220,7 @@ impl Hub {
                     effects.close(from, CloseReason::SlowConsumer);
                 }
             }
+            turn.describes_connection = effects.describes_connection;
             turn.congested = effects.congested.map(|session| (session, Arc::clone(&effects.outboxes[session])));
             turn
         })
@@ -398,7 +404,7 @@ impl Deferred {
                 outbox.wake_task(&mut self.wakers);
             }
         }
-        self.wakers.drain(..).for_each(Waker::wake);
+        // Before the wake-ups: a session that goes on must not be answered before its `WIRE` is.
         for call in self.calls.drain(..) {
             match call {
                 DeferredCall::Identify(session, outbox, request) => {
@@ -408,6 +414,7 @@ impl Deferred {
                 DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
             }
         }
+        self.wakers.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -458,6 +465,8 @@ struct TurnEffects<'a> {
     closing: Option<SessionId>,
     /// The code of the refusal after which the session of this turn is closed.
     closing_code: Option<ErrorCode>,
+    /// A `WIRE` waits for the figures of its connection.
+    describes_connection: bool,
     logs_messages: bool,
 }
 
@@ -484,6 +493,7 @@ impl<'a> TurnEffects<'a> {
             congested_bytes: 0,
             closing: None,
             closing_code: None,
+            describes_connection: false,
             logs_messages: tracing::enabled!(target: telemetry::MESSAGES, tracing::Level::DEBUG),
         }
     }

@@ -471,6 +471,11 @@ impl Outbox {
     pub(crate) fn has_unsent_bytes(&self) -> bool {
         self.lock().unsent_bytes > 0
     }
+
+    #[cfg(test)]
+    pub(crate) fn queued_bytes(&self) -> Vec<u8> {
+        self.lock().queue.bytes.clone()
+    }
 }
 
 /// Methods for the watch of readers, and for the probes of WebSockets.

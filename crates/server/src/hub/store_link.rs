@@ -187,6 +187,7 @@ impl StoreEffects for TurnEffects<'_> {
 
     fn describe_connection(&mut self, session: SessionId) {
         if let Some(outbox) = self.outboxes.get(session) {
+            self.describes_connection = true;
             self.deferred.calls.push(DeferredCall::Describe(session, Arc::clone(outbox)));
         }
     }

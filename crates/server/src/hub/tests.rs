@@ -79,6 +79,22 @@ fn nobody_waits_for_a_slow_reader_of_who_comes_and_goes() {
 }
 
 #[test]
+fn answer_to_wire_comes_before_the_answers_to_later_requests() {
+    let hub = Hub::new(Settings::default());
+    let (session, outbox) = hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+    let mut speaker = Speaker::new(session, Dialect::Commands, hub.settings.line_bytes);
+    let mut unread = ReceivedBytes::new(b"HELLO 2\nWIRE\nPING\nWIRE\nWIRE\n");
+    let mut turns = Vec::new();
+    while !unread.as_bytes().is_empty() {
+        turns.push(hub.turn(&mut speaker, &mut unread, usize::MAX, None, None).lines);
+    }
+    assert_eq!(turns, [2, 2, 1], "a WIRE ends its turn");
+    let lines = String::from_utf8(outbox.queued_bytes()).expect("lines are UTF-8");
+    let verbs: Vec<_> = lines.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!(verbs, ["WELCOME", "HELLO_OK", "WIRE_OK", "PONG", "WIRE_OK", "WIRE_OK"]);
+}
+
+#[test]
 fn lines_set_aside_for_a_session_reach_no_later_session_of_its_name() {
     let hub = Hub::new(Settings::default());
     let turn = |session, lines: &str, set_aside_for| {

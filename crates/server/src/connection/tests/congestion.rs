@@ -33,6 +33,29 @@ fn session_that_fills_its_own_outbox_receives_all_replies() {
     }
 }
 
+/// A `WIRE` is answered after its turn. Its answer counts as any other one.
+#[tokio::test(start_paused = true)]
+async fn answers_to_wire_fill_the_outbox_to_its_soft_mark_only() {
+    const WIRES: usize = 1000;
+    let settings = Settings { outbox_soft_bytes: 4096, ..Settings::default() };
+    let mut server = TestServer::with_settings(Dialect::Commands, settings);
+    let noy = server.admit();
+    server.run();
+    noy.block();
+    noy.send(["HELLO 2\n".to_owned() + &"WIRE\n".repeat(WIRES)]);
+    server.run();
+    let outbox = &server.connections[0].as_ref().expect("the connection is open").outbox;
+    let congestion = outbox.pause_sender(SessionId::default(), Waker::noop(), server.hub.watermarks);
+    let unsent_bytes = congestion.expect("the outbox is above its soft mark").unsent_bytes;
+    assert!(unsent_bytes < 4096 + 100, "{unsent_bytes} bytes wait");
+    outbox.resume_sender(SessionId::default());
+    noy.half_close();
+    noy.unblock();
+    server.run();
+    let received = writes(&noy.take_calls()).concat();
+    assert_eq!(received.matches("WIRE_OK ").count(), WIRES, "{received}");
+}
+
 /// The first write has the bytes that the socket did not take. The second write has the bytes that were queued since.
 #[tokio::test(start_paused = true)]
 async fn unblocked_session_receives_queued_bytes_in_two_writes() {
