@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_protocol::{Dialect, ErrorCode};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::admission::{Admission, Permit};
-use crate::connection::{Connection, LINGER_MAX};
+use crate::connection::Connection;
 use crate::hub::Hub;
+use crate::linger::linger;
 use crate::listener::{Listener, Service};
 use crate::socket::Socket;
 use crate::speaker::Speaker;
@@ -134,12 +134,7 @@ impl Acceptor {
         let mut line = Vec::new();
         let _ = dialect.encode(&code.into(), &mut line);
         let _ = stream.try_write(&line);
-        // A close with unread bytes resets the connection, and a reset may destroy the error line. So the server first
-        // reads the client's bytes.
-        self.reject_slowly(async move {
-            let _ = stream.shutdown().await;
-            let _ = timeout(LINGER_MAX, tokio::io::copy(&mut stream, &mut tokio::io::sink())).await;
-        });
+        self.reject_slowly(async move { linger(&mut stream).await });
     }
 
     /// Runs the end of a rejected connection, for a limited number of connections at a time.

@@ -25,15 +25,13 @@ use tokio::time::{Instant, Sleep};
 use crate::admission::Permit;
 use crate::buffers;
 use crate::hub::Hub;
+use crate::linger::LINGER_MAX;
 use crate::outbox::{Ending, FlushOutcome, Outbox, TaskState, Watermarks};
 use crate::reply_delay::{self, ReplyDelay};
 use crate::set_aside::SetAside;
 use crate::speaker::Speaker;
 use crate::tcp_info;
 use crate::throttle::{CongestedTarget, Pause, TokenBucket};
-
-/// Maximum time that a connection lingers.
-pub(crate) const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// Maximum time that a connection drains: the time in which a full outbox of 2 MiB is sent at 56 kbit/s.
 const DRAIN_MAX: Duration = Duration::from_mins(5);

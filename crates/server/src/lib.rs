@@ -19,6 +19,7 @@ mod hub;
 mod identity;
 mod ip_prefix;
 mod ipv6_prefix;
+mod linger;
 mod listener;
 pub mod logging;
 pub mod operator;

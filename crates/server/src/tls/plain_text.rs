@@ -3,11 +3,9 @@
 use std::io;
 
 use switchboard_protocol::{Dialect, ForeignProtocol};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use crate::connection::LINGER_MAX;
+use crate::linger::linger;
 
 /// Waits for the first byte of a client. If it is plain text, answers with a line that names the mistake.
 ///
@@ -24,8 +22,6 @@ pub(super) async fn refuse(stream: &mut TcpStream) -> io::Result<()> {
     let _ = Dialect::Commands.encode(&foreign.refusal(), &mut line);
     // The line fits into the empty send buffer of a new connection.
     let _ = stream.try_write(&line);
-    // A close with unread bytes resets the connection, and a reset may destroy the line.
-    let _ = stream.shutdown().await;
-    let _ = timeout(LINGER_MAX, tokio::io::copy(stream, &mut tokio::io::sink())).await;
+    linger(stream).await;
     Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain text"))
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use hyper::server::conn::http1::{self, Parts};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use switchboard_protocol::Dialect;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -21,7 +20,7 @@ use super::socket::WebSocket;
 use super::{WebListener, proxy_protocol};
 use crate::acceptor::Acceptor;
 use crate::admission::Permit;
-use crate::connection::LINGER_MAX;
+use crate::linger::{LINGER_MAX, linger};
 use crate::socket::Socket;
 use crate::telemetry;
 
@@ -140,14 +139,4 @@ async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: 
         }
         None => linger(&mut stream).await,
     }
-}
-
-/// Shuts down the write side, and reads until the client closes. A close with unread bytes would reset the connection,
-/// and destroy a response on its way.
-async fn linger(stream: &mut (impl Socket + ?Sized)) {
-    let _ = timeout(LINGER_MAX, async {
-        let _ = stream.shutdown().await;
-        let _ = tokio::io::copy(stream, &mut tokio::io::sink()).await;
-    })
-    .await;
 }
