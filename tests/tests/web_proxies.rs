@@ -1,8 +1,9 @@
 //! The web listener with TLS and behind proxies: who is on the network must use HTTPS, and only trusted proxies may say
 //! where a client is.
 
-use std::io::{BufReader, Write as _};
-use std::net::SocketAddr;
+use std::io::{BufReader, ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -112,6 +113,49 @@ fn proxy_protocol_names_the_client_of_a_trusted_proxy() {
     assert_eq!(status(v2), Some(308));
     assert_eq!(status(b"PROXY TCP4 everywhere\r\n"), None, "a malformed header");
     assert_eq!(status(&[b"PROXY ", &[b'x'; 200][..]].concat()), None, "an endless header");
+}
+
+#[test]
+fn stop_waits_for_no_connection_without_a_session() {
+    // Less than the time that a handshake may take.
+    const STOP_MAX: Duration = Duration::from_secs(5);
+    let folder = TempDir::new().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let mut process = ServerProcess::start(&[
+        "--listen-tls",
+        "127.0.0.1:0",
+        "--listen-web",
+        "127.0.0.1:0",
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--data",
+        data.to_str().expect("a UTF-8 path"),
+    ]);
+    let tls = process.log_line_with(r#""message":"listening","dialect":"commands","address":"127.0.0.1"#);
+    let (_, tls) = tls.split_once(r#""address":""#).expect("an address");
+    let tls: SocketAddr = tls.split('"').next().unwrap_or_default().parse().expect("an address");
+    let web = process.web_address();
+    // Without a first byte, in a handshake, and with a part of the header of a proxy.
+    let starts = [(tls, &b""[..]), (tls, b"\x16\x03"), (web, b""), (web, b"\x16\x03"), (web, b"PROXY ")];
+    let connections = starts.map(|(address, start)| {
+        let mut connection = TcpStream::connect(address).expect("the server listens");
+        connection.set_read_timeout(Some(STOP_MAX)).expect("a timeout above zero");
+        connection.write_all(start).expect("a new connection");
+        connection
+    });
+    // The server accepts connections in their order.
+    for address in [tls, web] {
+        let mut last = TcpStream::connect(address).expect("the server listens");
+        last.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a new connection");
+        assert!(last.read(&mut [0; 64]).is_ok_and(|len| len > 0), "a refusal in a line, or a page");
+    }
+    process.signal("TERM");
+    for ((_, start), mut connection) in starts.into_iter().zip(connections) {
+        let end = connection.read(&mut [0]);
+        let is_end = end.as_ref().map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |&len| len == 0);
+        assert!(is_end, "{}: {end:?}", start.escape_ascii());
+    }
+    assert!(process.wait().success());
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::linger::linger;
 use crate::listener::{Listener, Service};
 use crate::socket::Socket;
 use crate::speaker::Speaker;
+use crate::stopping::Stopping;
 use crate::tcp;
 use crate::telemetry;
 use crate::web::{self, Web, WebListener};
@@ -39,6 +40,8 @@ pub(crate) struct Acceptor {
     /// Limits the rejected connections that the server still reads to [`REJECTIONS_MAX`].
     pub(crate) rejections: Arc<Semaphore>,
     pub(crate) web: Arc<Web>,
+    /// Ends the waits of connections that have no session yet.
+    pub(crate) stopping: Stopping,
 }
 
 /// Accepts connections until it is dropped.
@@ -102,7 +105,7 @@ impl Acceptor {
             tracing::debug!(target: telemetry::SESSIONS, %peer, %error, "reset before the session opened");
             return;
         }
-        let acceptor = self.clone();
+        let mut acceptor = self.clone();
         let dialect = match listener.service {
             Service::Lines(dialect) => dialect,
             Service::Web => {
@@ -113,9 +116,10 @@ impl Acceptor {
         };
         let Some(tls) = listener.tls.clone() else { return self.start(stream, peer, dialect, permit) };
         tokio::spawn(async move {
-            match tls.accept(stream).await {
-                Ok(socket) => acceptor.start(socket, peer, dialect, permit),
-                Err(error) => telemetry::handshake_failed(peer, &error),
+            match acceptor.stopping.unless_stopped(tls.accept(stream)).await {
+                Some(Ok(socket)) => acceptor.start(socket, peer, dialect, permit),
+                Some(Err(error)) => telemetry::handshake_failed(peer, &error),
+                None => {}
             }
         });
     }

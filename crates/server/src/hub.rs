@@ -110,7 +110,7 @@ impl Hub {
         Self { state: Mutex::new(state), store: OnceLock::new(), identities, operator, settings, watermarks }
     }
 
-    /// Opens a session, whose replies leave through `socket`.
+    /// Opens a session, whose replies leave through `socket`. While the server stops, the session ends at once.
     pub(crate) fn admit(
         &self,
         dialect: Dialect,
@@ -122,7 +122,13 @@ impl Hub {
             let id = board.admit(now.into_std());
             effects.outboxes.insert(id, Arc::clone(&outbox));
             effects.counts.sessions += 1;
+            // A session that opens too late still hears why it ends.
+            let is_stopping = std::mem::take(effects.is_stopping);
             board.handle(id, Event::Opened, effects);
+            if is_stopping {
+                effects.close(id, CloseReason::Shutdown);
+            }
+            *effects.is_stopping = is_stopping;
             id
         });
         (id, outbox)

@@ -32,6 +32,7 @@ mod set_aside;
 mod settings;
 mod socket;
 mod speaker;
+mod stopping;
 mod tcp;
 mod tcp_info;
 mod telemetry;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use switchboard_core::Version2Settings;
 use switchboard_protocol::Dialect;
 use switchboard_store::{MemoryLimits, MemoryStore, SqliteOptions, SqliteStore, Store, StoreError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -22,6 +22,7 @@ use crate::identity::server_id;
 use crate::listener::{Listener, Service};
 use crate::reader_watch::watch_readers;
 use crate::settings::{InvalidSettings, Settings};
+use crate::stopping::Stopping;
 use crate::telemetry;
 use crate::web::{About, Web, probe_silent_peers};
 
@@ -118,7 +119,7 @@ pub async fn run_with_store(
     if let Some(control) = control {
         acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
     }
-    let (stop_web, stopping) = watch::channel(());
+    let (stop_signal, stopping) = Stopping::new();
     let commands_over_tls = listeners.iter().find_map(|listener| {
         let tls = listener.tls.clone().filter(|_| listener.service == Service::Lines(Dialect::Commands))?;
         Some((listener.local_addr().ok()?.port(), tls))
@@ -128,7 +129,8 @@ pub async fn run_with_store(
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),
         rejections: Arc::new(Semaphore::new(REJECTIONS_MAX)),
-        web: Arc::new(Web::new(&hub.settings, about, stopping)),
+        web: Arc::new(Web::new(&hub.settings, about)),
+        stopping,
     };
     if listeners.iter().any(|listener| listener.service == Service::Web) {
         let hub = Arc::clone(&hub);
@@ -156,7 +158,7 @@ pub async fn run_with_store(
     }
 
     acceptors.shutdown().await;
-    drop(stop_web);
+    drop(stop_signal);
     hub.stop();
     tracing::info!(target: telemetry::SERVER, open_sessions = admission.sessions(), "stopping");
     let drained = timeout(drain_timeout, admission.wait_until_empty()).await.is_ok();

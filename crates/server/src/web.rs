@@ -23,8 +23,6 @@ mod static_files;
 
 use std::net::{IpAddr, SocketAddr};
 
-use tokio::sync::watch;
-
 pub(crate) use self::about::About;
 use self::hosts::Hosts;
 pub(crate) use self::http_connection::{reject, serve};
@@ -41,14 +39,12 @@ pub(crate) struct Web {
     hosts: Hosts,
     trusted_proxies: Vec<IpPrefix>,
     about: About,
-    /// Its sender is dropped when the server stops.
-    stopping: watch::Receiver<()>,
 }
 
 impl Web {
-    pub(crate) fn new(settings: &Settings, about: About, stopping: watch::Receiver<()>) -> Self {
+    pub(crate) fn new(settings: &Settings, about: About) -> Self {
         let hosts = Hosts::new(&settings.web_hosts);
-        Self { hosts, trusted_proxies: settings.trusted_proxies.clone(), about, stopping }
+        Self { hosts, trusted_proxies: settings.trusted_proxies.clone(), about }
     }
 
     /// Whether `peer` is a proxy that the operator trusts.

@@ -79,6 +79,21 @@ fn nobody_waits_for_a_slow_reader_of_who_comes_and_goes() {
 }
 
 #[test]
+fn session_that_opens_while_the_server_stops_ends_at_once() {
+    let hub = Hub::new(Settings::default());
+    hub.stop();
+    let (id, outbox) = hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());
+    let lines = String::from_utf8(outbox.queued_bytes()).expect("lines are UTF-8");
+    let verbs: Vec<_> = lines.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>()).collect();
+    assert_eq!(verbs, [vec!["WELCOME"], vec!["ERROR", "SERVER_SHUTDOWN"]]);
+    let (_, ending) = outbox.flush(&mut Context::from_waker(Waker::noop()), hub.watermarks);
+    assert_eq!(ending, Some(Ending::Drain(CloseReason::Shutdown)));
+    let mut speaker = Speaker::new(id, Dialect::Commands, hub.settings.line_bytes);
+    let turn = hub.turn(&mut speaker, &mut ReceivedBytes::new(b"PING\n"), 1, None, None);
+    assert_eq!(turn.closed, Some(CloseReason::Shutdown), "the server still takes no lines");
+}
+
+#[test]
 fn answer_to_wire_comes_before_the_answers_to_later_requests() {
     let hub = Hub::new(Settings::default());
     let (session, outbox) = hub.admit(Dialect::Commands, tokio::io::empty(), Instant::now());

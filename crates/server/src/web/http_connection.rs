@@ -49,38 +49,41 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 
 /// Serves a connection until it ends, or opens the session of its WebSocket.
 pub(crate) async fn serve(
-    acceptor: Acceptor,
+    mut acceptor: Acceptor,
     mut stream: TcpStream,
     mut peer: SocketAddr,
     listener: WebListener,
     mut permit: Permit,
 ) {
     if acceptor.web.trusts(peer.ip()) {
-        match timeout(HEAD_MAX, proxy_protocol::receive(&mut stream)).await {
-            Ok(Ok(None)) => {}
-            Ok(Ok(Some(client))) => match acceptor.admission.admit(client) {
+        let header = timeout(HEAD_MAX, proxy_protocol::receive(&mut stream));
+        match acceptor.stopping.unless_stopped(header).await {
+            Some(Ok(Ok(None))) => {}
+            Some(Ok(Ok(Some(client)))) => match acceptor.admission.admit(client) {
                 Ok(admitted) => (peer, permit) = (client, admitted),
                 Err(code) => {
                     telemetry::rejected(client, code);
                     return reject(stream).await;
                 }
             },
-            Ok(Err(error)) => return telemetry::proxy_failed(peer, &error),
-            Err(_) => return,
+            Some(Ok(Err(error))) => return telemetry::proxy_failed(peer, &error),
+            Some(Err(_)) | None => return,
         }
     }
-    let Ok(is_tls) = timeout(HEAD_MAX, begins_with_tls(&stream)).await else { return };
+    let first_byte = timeout(HEAD_MAX, begins_with_tls(&stream));
+    let Some(Ok(is_tls)) = acceptor.stopping.unless_stopped(first_byte).await else { return };
     match (is_tls, listener.tls.clone()) {
         (false, _) => {
             let service = PageService::new(&acceptor, Client { address: peer, is_https: false }, listener);
             serve_http(acceptor, stream, service, permit).await;
         }
-        (true, Some(tls)) => match tls.accept(stream).await {
-            Ok(socket) => {
+        (true, Some(tls)) => match acceptor.stopping.unless_stopped(tls.accept(stream)).await {
+            Some(Ok(socket)) => {
                 let service = PageService::new(&acceptor, Client { address: peer, is_https: true }, listener);
                 serve_http(acceptor, socket, service, permit).await;
             }
-            Err(error) => telemetry::handshake_failed(peer, &error),
+            Some(Err(error)) => telemetry::handshake_failed(peer, &error),
+            None => {}
         },
         (true, None) => {
             let _ = stream.try_write(TLS_ALERT);
@@ -113,7 +116,7 @@ async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: 
         .max_headers(HEADERS_MAX)
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut stopping = acceptor.web.stopping.clone();
+    let mut stopping = acceptor.stopping.clone();
     let mut requests_end = pin!(sleep(REQUESTS_MAX));
     let mut is_closing = false;
     let served = timeout(CONNECTION_MAX, async {
@@ -121,8 +124,7 @@ async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: 
             tokio::select! {
                 result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break result,
                 () = &mut requests_end, if !is_closing => {}
-                // An error means that the server has stopped.
-                _ = stopping.changed(), if !is_closing => {}
+                () = stopping.wait(), if !is_closing => {}
             }
             is_closing = true;
             Pin::new(&mut connection).graceful_shutdown();
