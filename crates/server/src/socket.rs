@@ -56,3 +56,6 @@ impl Socket for TcpStream {
 
 #[cfg(test)]
 impl Socket for tokio::io::Empty {}
+
+#[cfg(test)]
+impl Socket for tokio::io::DuplexStream {}

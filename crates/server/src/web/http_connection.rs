@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1::{self, Parts};
@@ -22,6 +23,7 @@ use crate::acceptor::Acceptor;
 use crate::admission::Permit;
 use crate::linger::{LINGER_MAX, linger};
 use crate::socket::Socket;
+use crate::stopping::Stopping;
 use crate::telemetry;
 
 /// Maximum time until the first byte arrives, and for the head of a request: two round trips over a bad mobile link,
@@ -30,10 +32,10 @@ const HEAD_MAX: Duration = Duration::from_secs(10);
 
 /// Time for which a connection takes requests. It loads a page with all its files, and then makes room for others behind
 /// the same address: a browser opens up to six.
-const REQUESTS_MAX: Duration = Duration::from_secs(15);
+const REQUESTS_TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Time after which a connection ends although the client has not received the response: the page over a modem.
-const CONNECTION_MAX: Duration = Duration::from_mins(2);
+/// Maximum time of a connection, with its last response: the page over a modem.
+const RESPONSE_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// Maximum length of the head of a request, in bytes. Cookies of other servers on this machine may fill half of it.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
@@ -109,31 +111,28 @@ async fn begins_with_tls(stream: &TcpStream) -> bool {
 }
 
 async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: PageService, permit: Permit) {
+    let service = Arc::new(service);
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_MAX)
         .max_buf_size(HEAD_MAX_BYTES)
         .max_headers(HEADERS_MAX)
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut stopping = acceptor.stopping.clone();
-    let mut requests_end = pin!(sleep(REQUESTS_MAX));
-    let mut is_closing = false;
-    let served = timeout(CONNECTION_MAX, async {
-        loop {
-            tokio::select! {
-                result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break result,
-                () = &mut requests_end, if !is_closing => {}
-                () = stopping.wait(), if !is_closing => {}
-            }
-            is_closing = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-    });
-    let Ok(result) = served.await else { return };
-    let Parts { io, read_buf, service, .. } = connection.into_parts();
+        .serve_connection(TokioIo::new(stream), Arc::clone(&service));
+    let (mut stopping, drain_timeout) = (acceptor.stopping.clone(), acceptor.hub.settings.drain_timeout);
+    let drained = async {
+        stopping.wait().await;
+        sleep(drain_timeout).await;
+    };
+    let served = timeout(RESPONSE_TIME_MAX, serve_requests(&mut connection, &service, acceptor.stopping.clone()));
+    let served = tokio::select! {
+        served = served => served,
+        () = drained => return,
+    };
+    let Ok(result) = served else { return };
+    let Parts { io, read_buf, .. } = connection.into_parts();
     let mut stream = io.into_inner();
-    match service.opened.take().filter(|_| result.is_ok()) {
+    match service.take_opened().filter(|_| result.is_ok()) {
         Some(Opened { client, permit: own_permit }) => {
             let permit = own_permit.unwrap_or(permit);
             let socket = WebSocket::new(stream, read_buf.to_vec(), client.transport());
@@ -142,3 +141,30 @@ async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: 
         None => linger(&mut stream).await,
     }
 }
+
+/// Answers requests until their time is over, the client ends, or a WebSocket is open.
+async fn serve_requests<S: Socket>(
+    connection: &mut http1::Connection<TokioIo<S>, Arc<PageService>>,
+    service: &PageService,
+    mut stopping: Stopping,
+) -> hyper::Result<()> {
+    let mut requests_end = pin!(sleep(REQUESTS_TIME_MAX));
+    let mut is_closing = false;
+    loop {
+        tokio::select! {
+            result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+                result?;
+                break;
+            }
+            () = &mut requests_end, if !is_closing => {}
+            () = stopping.wait(), if !is_closing => {}
+        }
+        is_closing = true;
+        Pin::new(&mut *connection).graceful_shutdown();
+    }
+    // Without a shutdown, hyper may give the stream back before it has sent the end of the last response.
+    if service.has_opened() { Ok(()) } else { connection.await }
+}
+
+#[cfg(test)]
+mod tests;

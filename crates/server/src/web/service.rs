@@ -1,16 +1,17 @@
 //! Answers the HTTP requests of one connection.
 
-use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HOST, HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONNECTION, HOST, HeaderMap, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::service::Service;
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::task::yield_now;
 
 use super::client::Client;
 use super::response::{self, Body};
@@ -19,10 +20,14 @@ use crate::acceptor::Acceptor;
 use crate::admission::{Admission, Permit};
 use crate::telemetry;
 
-/// The paths of all that is no file of the page.
+/// Paths that are not files.
 const WEBSOCKET: &str = "/ws";
 const ABOUT: &str = "/about.json";
 const JOIN_CODE: &str = "/join.svg";
+
+/// Maximum number of requests of a connection. A page has some fifty files. The most expensive response, a QR code, takes
+/// a millisecond.
+const REQUESTS_MAX: usize = 200;
 
 /// The service of one connection.
 #[derive(Debug)]
@@ -32,8 +37,10 @@ pub(super) struct PageService {
     /// The peer of the connection, from which the requests come: a client or a proxy.
     peer: Client,
     listener: WebListener,
+    /// Number of requests of the connection.
+    requests: AtomicUsize,
     /// The WebSocket that a request has opened. No request follows it.
-    pub(super) opened: RefCell<Option<Opened>>,
+    opened: Mutex<Option<Opened>>,
 }
 
 /// A WebSocket that is about to open.
@@ -47,20 +54,40 @@ pub(super) struct Opened {
 impl Service<Request<Incoming>> for PageService {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (parts, _) = request.into_parts();
         let mut response = self.respond(&parts);
         response::protect(response.headers_mut());
-        ready(Ok(response))
+        let is_last = self.requests.fetch_add(1, Ordering::Relaxed) + 1 >= REQUESTS_MAX;
+        if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Box::pin(async move {
+            // Other tasks have their turns between two requests that came together.
+            yield_now().await;
+            Ok(response)
+        })
     }
 }
 
 impl PageService {
     pub(super) fn new(acceptor: &Acceptor, peer: Client, listener: WebListener) -> Self {
         let (web, admission) = (Arc::clone(&acceptor.web), Arc::clone(&acceptor.admission));
-        Self { web, admission, peer, listener, opened: RefCell::new(None) }
+        Self { web, admission, peer, listener, requests: AtomicUsize::new(0), opened: Mutex::new(None) }
+    }
+
+    pub(super) fn has_opened(&self) -> bool {
+        self.lock_opened().is_some()
+    }
+
+    pub(super) fn take_opened(&self) -> Option<Opened> {
+        self.lock_opened().take()
+    }
+
+    fn lock_opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn respond(&self, request: &Parts) -> Response<Body> {
@@ -129,7 +156,7 @@ impl PageService {
                 }
             }
         };
-        *self.opened.borrow_mut() = Some(Opened { client, permit });
+        *self.lock_opened() = Some(Opened { client, permit });
         response
     }
 }
