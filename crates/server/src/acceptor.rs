@@ -83,7 +83,7 @@ impl Acceptor {
             // Keeps the scope of a link-local address.
             IpAddr::V6(_) => peer,
         };
-        let is_proxy = listener.service == Service::Web && self.web.trusts(peer.ip());
+        let is_proxy = listener.service == Service::Web && self.web.trusted_proxies.contains(peer.ip());
         let admitted = if is_proxy { self.admission.admit_proxy() } else { self.admission.admit(peer) };
         let permit = match admitted {
             Ok(permit) => permit,

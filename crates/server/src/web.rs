@@ -9,7 +9,6 @@
 
 mod about;
 mod client;
-mod forwarded;
 mod handshake;
 mod hosts;
 mod http_connection;
@@ -20,14 +19,15 @@ mod response;
 mod service;
 mod socket;
 mod static_files;
+mod trusted_proxies;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 pub(crate) use self::about::About;
 use self::hosts::Hosts;
 pub(crate) use self::http_connection::{reject, serve};
 pub(crate) use self::keep_alive::probe_silent_peers;
-use crate::ip_prefix::IpPrefix;
+use self::trusted_proxies::TrustedProxies;
 use crate::listener::Listener;
 use crate::logging::own_address;
 use crate::settings::Settings;
@@ -37,19 +37,14 @@ use crate::tls::Tls;
 #[derive(Debug)]
 pub(crate) struct Web {
     hosts: Hosts,
-    trusted_proxies: Vec<IpPrefix>,
+    pub(crate) trusted_proxies: TrustedProxies,
     about: About,
 }
 
 impl Web {
     pub(crate) fn new(settings: &Settings, about: About) -> Self {
         let hosts = Hosts::new(&settings.web_hosts);
-        Self { hosts, trusted_proxies: settings.trusted_proxies.clone(), about }
-    }
-
-    /// Whether `peer` is a proxy that the operator trusts.
-    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        forwarded::is_trusted(peer, &self.trusted_proxies)
+        Self { hosts, trusted_proxies: TrustedProxies::new(settings.trusted_proxies.clone()), about }
     }
 }
 

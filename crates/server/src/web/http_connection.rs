@@ -57,7 +57,7 @@ pub(crate) async fn serve(
     listener: WebListener,
     mut permit: Permit,
 ) {
-    if acceptor.web.trusts(peer.ip()) {
+    if acceptor.web.trusted_proxies.contains(peer.ip()) {
         let header = timeout(HEAD_MAX, proxy_protocol::receive(&mut stream));
         match acceptor.stopping.unless_stopped(header).await {
             Some(Ok(Ok(None))) => {}

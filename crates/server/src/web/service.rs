@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, HOST, HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONNECTION, HOST, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use hyper::service::Service;
@@ -15,7 +15,8 @@ use tokio::task::yield_now;
 
 use super::client::Client;
 use super::response::{self, Body};
-use super::{Web, WebListener, about, forwarded, handshake, static_files};
+use super::trusted_proxies::NoClient;
+use super::{Web, WebListener, about, handshake, static_files};
 use crate::acceptor::Acceptor;
 use crate::admission::{Admission, Permit};
 use crate::telemetry;
@@ -104,9 +105,10 @@ impl PageService {
             );
             return response::text(StatusCode::MISDIRECTED_REQUEST, &text);
         }
-        let client = match self.client(&request.headers) {
+        let client = match self.web.trusted_proxies.client(self.peer, &request.headers) {
             Ok(client) => client,
-            Err((status, reason)) => return response::text(status, reason),
+            Err(error @ NoClient::UntrustedProxy) => return response::text(StatusCode::FORBIDDEN, &error.to_string()),
+            Err(error @ NoClient::Malformed) => return response::text(StatusCode::BAD_REQUEST, &error.to_string()),
         };
         if !client.is_private() {
             return redirect(&host, request);
@@ -129,18 +131,6 @@ impl PageService {
             _ => static_files::respond(path, &request.headers)
                 .unwrap_or_else(|| response::text(StatusCode::NOT_FOUND, "There is nothing at this address.")),
         }
-    }
-
-    /// The client of a request: the peer, or the one that a trusted proxy names.
-    fn client(&self, headers: &HeaderMap) -> Result<Client, (StatusCode, &'static str)> {
-        let is_unknown_proxy = self.peer.address.ip().is_loopback() && !self.web.trusts(self.peer.address.ip());
-        if is_unknown_proxy && headers.contains_key(forwarded::FORWARDED_FOR) {
-            // Otherwise all its clients would count as programs of this machine.
-            let text = "This request has come through a proxy on this machine that is not in --trusted-proxy.";
-            return Err((StatusCode::FORBIDDEN, text));
-        }
-        let text = "X-Forwarded-For must have the address of the client at its end.";
-        forwarded::client(self.peer, headers, &self.web.trusted_proxies).ok_or((StatusCode::BAD_REQUEST, text))
     }
 
     /// Opens a WebSocket with `response`, if its client has room for another session.
