@@ -18,14 +18,14 @@ pub enum ForeignProtocol {
     PlainText,
 }
 
-/// The first byte of a TLS handshake record (RFC 8446 §5.1).
-const CONTENT_TYPE_HANDSHAKE: u8 = 22;
+/// The first byte of a TLS connection: the type of a record with a handshake (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
 
 impl ForeignProtocol {
     /// Detects TLS by the first byte of a line. The line may be incomplete, because a TLS client may never send an LF.
     #[must_use]
     pub const fn from_first_byte(byte: u8) -> Option<Self> {
-        if byte == CONTENT_TYPE_HANDSHAKE { Some(Self::Tls) } else { None }
+        if byte == TLS_HANDSHAKE { Some(Self::Tls) } else { None }
     }
 
     /// Detects plain text by the first byte at a port for TLS. All bytes with which TLS can begin are control characters

@@ -22,6 +22,7 @@ mod ipv6_prefix;
 mod linger;
 mod listener;
 pub mod logging;
+mod loopback;
 pub mod operator;
 pub mod options;
 mod outbox;

@@ -1,6 +1,6 @@
 //! Binds listening addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::{fmt, io};
 
@@ -8,6 +8,7 @@ use socket2::SockRef;
 use switchboard_protocol::{Dialect, HostPort, HostPortError};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
+use crate::loopback::is_loopback;
 use crate::telemetry;
 use crate::tls::Tls;
 
@@ -153,8 +154,7 @@ impl ListenAddress {
     /// Whether only this machine reaches the address, as far as its text tells.
     pub(crate) fn is_loopback(&self) -> bool {
         let Self::Host(host_port) = self else { return false };
-        let (host, _) = host_port.pair();
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(host_port.pair().0)
     }
 
     fn port(&self) -> u16 {

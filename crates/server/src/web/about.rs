@@ -1,6 +1,6 @@
 //! Facts about the server for the page: links for others, and the fingerprint to compare.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use hyper::StatusCode;
 use hyper::http::uri::Authority;
@@ -10,6 +10,7 @@ use switchboard_protocol::version2::RoomName;
 
 use super::response::{self, Body};
 use super::{hosts, join_code};
+use crate::loopback::is_loopback;
 use crate::settings::Settings;
 use crate::tls::Tls;
 
@@ -76,10 +77,6 @@ pub(super) fn page_address(host: &Authority, is_https: bool, reachable: Option<S
         Some(reachable) => format!("https://{reachable}/"),
         None => format!("{}://{host}/", if is_https { "https" } else { "http" }),
     }
-}
-
-fn is_loopback(name: &str) -> bool {
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Decodes the octets in a part of a URI (RFC 3986 §2.1). `None` if the result is not UTF-8.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1::{self, Parts};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use switchboard_protocol::Dialect;
+use switchboard_protocol::{Dialect, ForeignProtocol};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -42,9 +42,6 @@ const HEAD_MAX_BYTES: usize = 16 * 1024;
 
 /// Maximum number of headers: a browser sends twenty, and proxies add some.
 const HEADERS_MAX: usize = 64;
-
-/// The first byte of a TLS connection: the type of a record with a handshake (RFC 8446 §5.1). It begins no HTTP request.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A fatal alert (RFC 8446 §6): `handshake_failure`, for clients that speak TLS to a listener without it.
 const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
@@ -104,10 +101,10 @@ pub(crate) async fn reject(mut stream: TcpStream) {
     linger(&mut stream).await;
 }
 
-/// Whether the client begins with TLS. Its first byte stays in the socket.
+/// Whether the client begins with TLS, as no HTTP request does. Its first byte stays in the socket.
 async fn begins_with_tls(stream: &TcpStream) -> bool {
     let mut first = [0];
-    matches!(stream.peek(&mut first).await, Ok(1)) && first[0] == TLS_HANDSHAKE
+    matches!(stream.peek(&mut first).await, Ok(1)) && ForeignProtocol::from_first_byte(first[0]).is_some()
 }
 
 async fn serve_http(acceptor: Acceptor, stream: impl Socket + 'static, service: PageService, permit: Permit) {
