@@ -158,6 +158,19 @@ fn stop_waits_for_no_connection_without_a_session() {
     assert!(process.wait().success());
 }
 
+/// Its clients would otherwise count as programs of this machine.
+#[test]
+fn client_of_a_proxy_that_names_none_is_not_local() {
+    for trusted in ["127.0.0.1", "192.0.2.1"] {
+        let server = WebServer::start(&["--trusted-proxy", trusted, "--web-host", "chat.example"]);
+        let headers = ["Host: chat.example", "Origin: https://chat.example"];
+        let (response, _) = WebSocketStream::try_open(server.connect(), &headers);
+        assert_eq!((response.status, response.header("location")), (308, Some("https://chat.example/ws")));
+        let (response, _) = WebSocketStream::try_open(server.connect(), &["Host: localhost"]);
+        assert_eq!(response.status, 101, "a program of this machine");
+    }
+}
+
 #[test]
 fn other_peers_are_not_believed() {
     let server = WebServer::start(&[]);

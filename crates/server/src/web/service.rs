@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 use super::client::Client;
 use super::response::{self, Body};
 use super::trusted_proxies::NoClient;
-use super::{Web, WebListener, about, handshake, static_files};
+use super::{Web, WebListener, about, handshake, hosts, static_files};
 use crate::acceptor::Acceptor;
 use crate::admission::{Admission, Permit};
 use crate::telemetry;
@@ -110,7 +110,7 @@ impl PageService {
             Err(error @ NoClient::UntrustedProxy) => return response::text(StatusCode::FORBIDDEN, &error.to_string()),
             Err(error @ NoClient::Malformed) => return response::text(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        if !client.is_private() {
+        if !client.is_private(&hosts::name(&host)) {
             return redirect(&host, request);
         }
         if request.method != Method::GET && request.method != Method::HEAD {

@@ -17,8 +17,8 @@ pub(crate) struct TrustedProxies(Vec<IpPrefix>);
 /// Why a request has no client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum NoClient {
-    /// The request is from this machine, and names a client. If it were a local request, all clients of the proxy would
-    /// count as programs of this machine.
+    /// A proxy on this machine has passed the request on. If it were a local request, all clients of the proxy
+    /// would count as programs of this machine.
     #[error("This request has come through a proxy on this machine that is not in --trusted-proxy.")]
     UntrustedProxy,
     /// A trusted proxy has not appended the address of its client.
@@ -38,12 +38,14 @@ impl TrustedProxies {
 
     /// The client of a request from `peer`: the peer itself, or the client that a trusted proxy names.
     pub(super) fn client(&self, peer: Client, headers: &HeaderMap) -> Result<Client, NoClient> {
-        match (self.contains(peer.address.ip()), headers.contains_key(FORWARDED_FOR)) {
-            (true, true) => self.named_client(headers).ok_or(NoClient::Malformed),
-            (false, true) if peer.address.ip().is_loopback() => Err(NoClient::UntrustedProxy),
+        if ![FORWARDED_FOR, FORWARDED_PROTO].iter().any(|name| headers.contains_key(name)) {
             // A trusted proxy that names no client speaks for itself, for example to check our health.
-            (false, true) | (_, false) => Ok(peer),
+            return Ok(peer);
         }
+        if self.contains(peer.address.ip()) {
+            return self.named_client(headers).ok_or(NoClient::Malformed);
+        }
+        if peer.address.ip().is_loopback() { Err(NoClient::UntrustedProxy) } else { Ok(peer) }
     }
 
     /// Each proxy appends the address that it sees, so the last address that is not a trusted proxy is the client: a
@@ -83,7 +85,8 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_are_believed() {
-        let proxies = TrustedProxies::new(["127.0.0.1", "10.0.0.0/8"].map(|prefix| prefix.parse().expect(prefix)).into());
+        let proxies =
+            TrustedProxies::new(["127.0.0.1", "10.0.0.0/8"].map(|prefix| prefix.parse().expect(prefix)).into());
         let cases = [
             // The peer, X-Forwarded-For, X-Forwarded-Proto, and the client.
             ("192.0.2.9", "198.51.100.1", "https", Ok(("192.0.2.9", false))),
@@ -111,9 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn health_check_of_a_proxy_has_no_client() {
+    fn health_check_of_a_proxy_has_no_client_and_other_requests_need_one() {
         let peer = Client { address: "127.0.0.1:50000".parse().expect("an address"), is_https: false };
         let proxies = TrustedProxies::new(vec!["127.0.0.1".parse().expect("an address")]);
         assert_eq!(proxies.client(peer, &HeaderMap::new()), Ok(peer));
+        let headers = [(FORWARDED_PROTO, "https".parse().expect("a value"))].into_iter().collect();
+        assert_eq!(proxies.client(peer, &headers), Err(NoClient::Malformed));
     }
 }
