@@ -111,6 +111,9 @@ fn proxy_protocol_names_the_client_of_a_trusted_proxy() {
     assert_eq!(status(b"PROXY UNKNOWN\r\n"), Some(200));
     let v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\xc3\x50\x01\xbb";
     assert_eq!(status(v2), Some(308));
+    let v2_with_tls =
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14\xc0\0\x02\x01\xc0\0\x02\x02\xc3\x50\x01\xbb\x20\0\x05\x01\0\0\0\0";
+    assert_eq!(status(v2_with_tls), Some(200), "the proxy has ended the TLS of the client");
     assert_eq!(status(b"PROXY TCP4 everywhere\r\n"), None, "a malformed header");
     assert_eq!(status(&[b"PROXY ", &[b'x'; 200][..]].concat()), None, "an endless header");
 }

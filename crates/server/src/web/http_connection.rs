@@ -50,18 +50,19 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 pub(crate) async fn serve(
     mut acceptor: Acceptor,
     mut stream: TcpStream,
-    mut peer: SocketAddr,
+    peer: SocketAddr,
     listener: WebListener,
     mut permit: Permit,
 ) {
+    let mut client = Client { address: peer, is_https: false };
     if acceptor.web.trusted_proxies.contains(peer.ip()) {
         let header = timeout(HEAD_MAX, proxy_protocol::receive(&mut stream));
         match acceptor.stopping.unless_stopped(header).await {
             Some(Ok(Ok(None))) => {}
-            Some(Ok(Ok(Some(client)))) => match acceptor.admission.admit(client) {
-                Ok(admitted) => (peer, permit) = (client, admitted),
+            Some(Ok(Ok(Some(named)))) => match acceptor.admission.admit(named.address) {
+                Ok(admitted) => (client, permit) = (named, admitted),
                 Err(code) => {
-                    telemetry::rejected(client, code);
+                    telemetry::rejected(named.address, code);
                     return reject(stream).await;
                 }
             },
@@ -73,15 +74,15 @@ pub(crate) async fn serve(
     let Some(Ok(is_tls)) = acceptor.stopping.unless_stopped(first_byte).await else { return };
     match (is_tls, listener.tls.clone()) {
         (false, _) => {
-            let service = PageService::new(&acceptor, Client { address: peer, is_https: false }, listener);
+            let service = PageService::new(&acceptor, client, listener);
             serve_http(acceptor, stream, service, permit).await;
         }
         (true, Some(tls)) => match acceptor.stopping.unless_stopped(tls.accept(stream)).await {
             Some(Ok(socket)) => {
-                let service = PageService::new(&acceptor, Client { address: peer, is_https: true }, listener);
+                let service = PageService::new(&acceptor, Client { is_https: true, ..client }, listener);
                 serve_http(acceptor, socket, service, permit).await;
             }
-            Some(Err(error)) => telemetry::handshake_failed(peer, &error),
+            Some(Err(error)) => telemetry::handshake_failed(client.address, &error),
             None => {}
         },
         (true, None) => {
