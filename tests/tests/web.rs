@@ -49,10 +49,28 @@ fn requests_share_a_connection_and_wrong_ones_get_a_sentence() {
         ("POST / HTTP/1.1\nHost: localhost\nContent-Length: 0", 405, "Only GET and HEAD are answered here.\n"),
         ("GET /ws HTTP/1.1\nHost: localhost", 426, "This is the address of a WebSocket, which the page opens.\n"),
         ("HEAD /nothing HTTP/1.1\nHost: localhost", 404, ""),
+        ("HEAD /ws HTTP/1.1\nHost: localhost", 405, ""),
     ];
     for (head, status, text) in cases {
         let response = request(&mut reader, head).expect("a response");
         assert_eq!((response.status, response.text().as_str()), (status, text), "{head}");
+        if status == 426 {
+            let headers = ["connection", "upgrade", "sec-websocket-version"].map(|name| response.header(name));
+            assert_eq!(headers, [Some("Upgrade"), Some("websocket"), Some("13")]);
+        }
+    }
+}
+
+#[test]
+fn websocket_is_opened_by_get_only() {
+    let server = EmbeddedServer::start();
+    let headers = "Host: localhost\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    for (method, status) in [("HEAD", 405), ("POST", 405), ("GET", 101)] {
+        let mut reader = BufReader::new(Stream::connect(server.web_address()));
+        let response = request(&mut reader, &format!("{method} /ws HTTP/1.1\n{headers}")).expect("a response");
+        assert_eq!(response.status, status, "{method}");
+        assert_eq!(response.header("allow"), (status == 405).then_some("GET"), "{method}");
     }
 }
 

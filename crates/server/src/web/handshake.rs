@@ -31,11 +31,10 @@ pub(super) fn respond(request: &Parts, host: &Authority, is_https: bool) -> Resp
         || !has_token(headers, &CONNECTION, "upgrade")
     {
         let text = "This is the address of a WebSocket, which the page opens.";
-        return with_version(response::text(StatusCode::UPGRADE_REQUIRED, text));
+        return upgrade_required(text);
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
-        let text = "This server speaks version 13 of the WebSocket protocol.";
-        return with_version(response::text(StatusCode::UPGRADE_REQUIRED, text));
+        return upgrade_required("This server speaks version 13 of the WebSocket protocol.");
     }
     if let Err(reason) = check_origin(headers, host, is_https) {
         return response::text(StatusCode::FORBIDDEN, reason);
@@ -53,9 +52,13 @@ pub(super) fn respond(request: &Parts, host: &Authority, is_https: bool) -> Resp
     response
 }
 
-fn with_version(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+/// Names the protocol and the version that the client must ask for (RFC 9110 §15.5.22, RFC 6455 §4.2.2).
+fn upgrade_required(sentence: &str) -> Response<Body> {
+    let mut response = response::text(StatusCode::UPGRADE_REQUIRED, sentence);
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
     response
 }
 

@@ -113,12 +113,14 @@ impl PageService {
         if !client.is_private(&hosts::name(&host)) {
             return redirect(&host, request);
         }
-        if request.method != Method::GET && request.method != Method::HEAD {
-            let mut response = response::text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered here.");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
         let path = request.uri.path();
+        match (&request.method, path) {
+            // A WebSocket is opened by GET (RFC 6455 §4.2.1).
+            (&Method::GET, _) => {}
+            (_, WEBSOCKET) => return wrong_method("Only GET is answered here.", "GET"),
+            (&Method::HEAD, _) => {}
+            _ => return wrong_method("Only GET and HEAD are answered here.", "GET, HEAD"),
+        }
         if path == WEBSOCKET {
             let response = handshake::respond(request, &host, client.is_https);
             let is_opened = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -157,6 +159,12 @@ fn host(request: &Parts) -> Option<Authority> {
     let host = hosts.next()?.to_str().ok()?.parse::<Authority>().ok()?;
     let host = request.uri.authority().cloned().unwrap_or(host);
     (hosts.next().is_none() && !host.as_str().contains('@')).then_some(host)
+}
+
+fn wrong_method(sentence: &str, allowed: &'static str) -> Response<Body> {
+    let mut response = response::text(StatusCode::METHOD_NOT_ALLOWED, sentence);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// Sends the client to the same address over HTTPS.
