@@ -62,7 +62,8 @@ fn one_port_takes_https_too() {
 
 #[test]
 fn page_learns_links_and_fingerprint_for_others() {
-    let mut server = WebServer::start(&["--server-name", "lab"]);
+    let mut server =
+        WebServer::start(&["--server-name", "lab", "--trusted-proxy", "127.0.0.1", "--web-host", "chat.example"]);
     let about = server.get(b"", "/about.json", "").expect("a response");
     assert_eq!(about.header("content-type"), Some("application/json"));
     let about: serde_json::Value = serde_json::from_slice(&about.body).expect("JSON");
@@ -71,6 +72,12 @@ fn page_learns_links_and_fingerprint_for_others() {
     assert_eq!(text("page"), "http://localhost/");
     assert!(text("link").starts_with("switchboard://localhost:") && text("link").contains("/?key="), "{about}");
     assert_eq!(text("fingerprint").split(':').count(), 32, "{about}");
+    // The listener with TLS is on loopback only.
+    let forwarded = "X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: https";
+    let mut reader = BufReader::new(server.connect());
+    let head = format!("GET /about.json HTTP/1.1\nHost: chat.example\n{forwarded}");
+    let remote = request(&mut reader, &head).expect("a response").text();
+    assert!(remote.contains(r#""page":"https://chat.example/""#) && !remote.contains("link"), "{remote}");
     let code = server.get(b"", "/join.svg?room=lab", "").expect("a response");
     assert_eq!((code.status, code.header("content-type")), (200, Some("image/svg+xml")));
     assert!(code.text().starts_with("<svg "), "{}", code.text());

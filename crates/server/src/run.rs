@@ -120,11 +120,11 @@ pub async fn run_with_store(
         acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
     }
     let (stop_signal, stopping) = Stopping::new();
-    let commands_over_tls = listeners.iter().find_map(|listener| {
+    let commands_over_tls = listeners.iter().filter_map(|listener| {
         let tls = listener.tls.clone().filter(|_| listener.service == Service::Lines(Dialect::Commands))?;
-        Some((listener.local_addr().ok()?.port(), tls))
+        Some((listener.local_addr().ok()?, tls))
     });
-    let about = About::new(&hub.settings, commands_over_tls);
+    let about = About::new(&hub.settings, commands_over_tls.collect());
     let acceptor = Acceptor {
         hub: Arc::clone(&hub),
         admission: Arc::clone(&admission),

@@ -1,6 +1,6 @@
 //! Facts about the server for the page: links for others, and the fingerprint to compare.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::StatusCode;
 use hyper::http::uri::Authority;
@@ -18,8 +18,8 @@ use crate::tls::Tls;
 #[derive(Debug)]
 pub(crate) struct About {
     server: String,
-    /// The port and the TLS side of the first listener for the commands dialect over TLS.
-    commands_over_tls: Option<(u16, Tls)>,
+    /// The listeners for the commands dialect over TLS: the bound address and the TLS side of each.
+    commands_over_tls: Vec<(SocketAddr, Tls)>,
 }
 
 /// The answer to `/about.json`.
@@ -32,13 +32,13 @@ struct Answer<'a> {
     /// The fingerprint of the certificate, as browsers show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
-    /// The link for the program `switchboard`, with the hash of the key.
+    /// The link for the program `switchboard`, with the hash of the key, if a listener is reachable there.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<String>,
 }
 
 impl About {
-    pub(crate) fn new(settings: &Settings, commands_over_tls: Option<(u16, Tls)>) -> Self {
+    pub(crate) fn new(settings: &Settings, commands_over_tls: Vec<(SocketAddr, Tls)>) -> Self {
         Self { server: settings.server_name.clone(), commands_over_tls }
     }
 
@@ -46,10 +46,12 @@ impl About {
     pub(super) fn respond(&self, page: &str, tls: Option<&Tls>) -> Response<Body> {
         let fingerprint = tls.map(|tls| tls.fingerprints().certificate);
         let host = page.parse::<Uri>().ok().and_then(|page| page.authority().cloned());
-        let link =
-            self.commands_over_tls.as_ref().zip(host).map(|((port, tls), host)| {
-                format!("switchboard://{}:{port}/?key={}", host.host(), tls.fingerprints().key)
-            });
+        let link = host.and_then(|host| {
+            let name = hosts::name(&host);
+            let mut listeners = self.commands_over_tls.iter();
+            let (address, tls) = listeners.find(|(address, _)| is_reachable_at(address.ip(), &name))?;
+            Some(format!("switchboard://{}:{}/?key={}", host.host(), address.port(), tls.fingerprints().key))
+        });
         let answer = Answer { server: &self.server, version: env!("CARGO_PKG_VERSION"), page, fingerprint, link };
         let answer = serde_json::to_string(&answer).unwrap_or_default();
         response::of_type(StatusCode::OK, "application/json", answer)
@@ -77,6 +79,18 @@ pub(super) fn page_address(host: &Authority, is_https: bool, reachable: Option<S
         Some(reachable) => format!("https://{reachable}/"),
         None => format!("{}://{host}/", if is_https { "https" } else { "http" }),
     }
+}
+
+/// Whether a listener that is bound to `address` is reachable at `host`, as far as these tell. A name may have several
+/// addresses.
+fn is_reachable_at(address: IpAddr, host: &str) -> bool {
+    if address.is_unspecified() {
+        return true;
+    }
+    if address.is_loopback() || is_loopback(host) {
+        return address.is_loopback() && is_loopback(host);
+    }
+    host.parse().map_or(true, |host: IpAddr| host == address)
 }
 
 /// Decodes the octets in a part of a URI (RFC 3986 §2.1). `None` if the result is not UTF-8.
@@ -121,6 +135,24 @@ mod tests {
         for (host, is_https, reachable, expected) in cases {
             let reachable = reachable.map(|address: &str| address.parse().expect(address));
             assert_eq!(page_address(&host.parse().expect(host), is_https, reachable), expected);
+        }
+    }
+
+    #[test]
+    fn listener_is_reachable_at_its_address() {
+        let cases = [
+            ("0.0.0.0", "192.0.2.7", true),
+            ("::", "localhost", true),
+            ("127.0.0.1", "localhost", true),
+            ("127.0.0.1", "192.0.2.7", false),
+            ("127.0.0.1", "chat.example", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "chat.example", true),
+            ("192.0.2.7", "localhost", false),
+            ("192.0.2.7", "192.0.2.8", false),
+        ];
+        for (address, host, expected) in cases {
+            assert_eq!(is_reachable_at(address.parse().expect(address), host), expected, "{address} at {host}");
         }
     }
 

@@ -28,7 +28,7 @@ impl SlowReader {
         let settings = Settings::default();
         let (admission, hub) = (Admission::new(&settings), Arc::new(Hub::new(settings)));
         let (stop_signal, stopping) = Stopping::new();
-        let web = Arc::new(Web::new(&hub.settings, About::new(&hub.settings, None)));
+        let web = Arc::new(Web::new(&hub.settings, About::new(&hub.settings, Vec::new())));
         let rejections = Arc::new(Semaphore::new(0));
         let acceptor = Acceptor { hub, admission: Arc::clone(&admission), rejections, web, stopping };
         let address = "127.0.0.1:50000".parse().expect("an address");
