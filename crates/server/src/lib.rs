@@ -29,6 +29,7 @@ mod outbox;
 mod reader_watch;
 mod reply_delay;
 mod run;
+mod session_pass;
 mod set_aside;
 mod settings;
 mod socket;

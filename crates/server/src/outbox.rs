@@ -482,13 +482,15 @@ impl Outbox {
 impl Outbox {
     /// Asks a peer that has been silent for a sign of life, and wakes the task, which sends the question. Asks no peer
     /// that has not received everything yet: the watch of readers judges it.
-    pub(crate) fn probe(&self, wakers: &mut Vec<Waker>) -> Probe {
+    pub(crate) fn probe(&self) -> Probe {
         if self.has_unsent_bytes() {
             return Probe::Unneeded;
         }
         let probe = self.io().socket.probe();
         if probe == Probe::Asked {
-            self.notify(wakers);
+            let mut wakers = Vec::new();
+            self.notify(&mut wakers);
+            wakers.into_iter().for_each(Waker::wake);
         }
         probe
     }

@@ -20,17 +20,12 @@ use switchboard_core::{CloseReason, SessionId};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::hub::Hub;
+use crate::session_pass::visit_sessions;
 use crate::settings::Settings;
 use crate::tcp_info::{self, SendState};
 
 /// Minimum time between two passes over the sessions: short timeouts must not keep a processor busy.
 const INTERVAL_MIN: Duration = Duration::from_millis(10);
-
-/// Number of sessions that a pass asks before other tasks have their turns: tens of microseconds of work.
-const BATCH_SESSIONS: usize = 64;
-
-/// Number of sessions that a pass lists at a time. A list of all sessions would cost each session eight bytes.
-const LISTED_SESSIONS: usize = 1024;
 
 /// A reader whose bytes are not all acknowledged.
 #[derive(Clone, Copy, Debug)]
@@ -58,20 +53,12 @@ pub(crate) async fn watch_readers(hub: &Hub) {
     loop {
         ticks.tick().await;
         let mut former = std::mem::take(&mut stalls);
-        let mut last = None;
-        loop {
-            let ids = hub.sessions_after(last, LISTED_SESSIONS);
-            let Some(&last_listed) = ids.last() else { break };
-            last = Some(last_listed);
-            for batch in ids.chunks(BATCH_SESSIONS) {
-                for &id in batch {
-                    if let Some(stall) = watch(hub, id, former.remove(&id)) {
-                        stalls.insert(id, stall);
-                    }
-                }
-                tokio::task::yield_now().await;
+        visit_sessions(hub, |id| {
+            if let Some(stall) = watch(hub, id, former.remove(&id)) {
+                stalls.insert(id, stall);
             }
-        }
+        })
+        .await;
     }
 }
 

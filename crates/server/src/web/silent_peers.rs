@@ -1,16 +1,14 @@
 //! Pings silent WebSockets.
 //!
-//! Proxies and routers forget a connection on which nothing happens, often after a minute. And behind a proxy, TCP does
-//! not notice that the client is gone: a browser answers each ping by itself, so a peer without answers has left.
+//! Proxies and routers forget a connection on which nothing happens, often after a minute. Behind a proxy, TCP does not
+//! show that a client is gone. Browsers answer each ping, so silence means a dead client.
 
 use switchboard_core::CloseReason;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::hub::Hub;
+use crate::session_pass::visit_sessions;
 use crate::socket::Probe;
-
-/// Number of sessions that a pass asks before other tasks have their turns: tens of microseconds of work.
-const BATCH_SESSIONS: usize = 64;
 
 /// Probes all sessions of `hub` from time to time. Never returns.
 pub(crate) async fn probe_silent_peers(hub: &Hub) {
@@ -18,19 +16,11 @@ pub(crate) async fn probe_silent_peers(hub: &Hub) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let mut last = None;
-        loop {
-            let batch = hub.sessions_after(last, BATCH_SESSIONS);
-            let Some(&last_of_batch) = batch.last() else { break };
-            last = Some(last_of_batch);
-            let mut wakers = Vec::new();
-            for id in batch {
-                if hub.outbox(id).is_some_and(|outbox| outbox.probe(&mut wakers) == Probe::Unanswered) {
-                    hub.end(id, CloseReason::Reset);
-                }
+        visit_sessions(hub, |id| {
+            if hub.outbox(id).is_some_and(|outbox| outbox.probe() == Probe::Unanswered) {
+                hub.end(id, CloseReason::Reset);
             }
-            wakers.drain(..).for_each(std::task::Waker::wake);
-            tokio::task::yield_now().await;
-        }
+        })
+        .await;
     }
 }
