@@ -1,13 +1,13 @@
 //! The web listener: the page, and sessions over WebSocket beside those over TCP.
 
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::net::SocketAddr;
 
 use switchboard_protocol::Dialect;
 use switchboard_tests::process::{EmbeddedServer, ServerProcess};
 use switchboard_tests::stream::Stream;
 use switchboard_tests::test_client::TestClient;
-use switchboard_tests::web_client::{PING, PONG, Response, TEXT, WebSocketStream, request};
+use switchboard_tests::web_client::{CLOSE, PING, PONG, Response, TEXT, WebSocketStream, masked_frame, request};
 
 fn get(address: SocketAddr, path: &str, headers: &str) -> Response {
     let mut reader = BufReader::new(Stream::connect(address));
@@ -118,6 +118,17 @@ fn stopping_server_closes_each_websocket_with_its_code() {
     assert_eq!(socket.expect_close(), (1001, "shutdown".to_owned()));
     drop(socket);
     server.stop();
+}
+
+#[test]
+fn bytes_after_a_close_reset_no_connection() {
+    let server = EmbeddedServer::start();
+    let mut socket = WebSocketStream::open(Stream::connect(server.web_address()));
+    assert_eq!(socket.receive_frame().expect("a frame"), (TEXT, b"WELCOME".to_vec()));
+    socket.send_bytes(&[masked_frame(CLOSE, &1000_u16.to_be_bytes()), vec![0; 200_000]].concat());
+    assert_eq!(socket.expect_close(), (1000, String::new()));
+    let end = socket.receive_frame().expect_err("the end of the connection");
+    assert_eq!(end.kind(), ErrorKind::UnexpectedEof);
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A lingering connection reads and discards. A close with unread bytes would reset the connection, and a reset may
-//! destroy bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP).
+//! destroy bytes that the client has not read yet (compare RFC 9112 §9.6 for HTTP). If the client has closed its side,
+//! the first read is the last. A WebSocket ends its input with a Close, after which bytes may follow.
 
 use std::future::Future;
 use std::io;
@@ -402,12 +403,8 @@ impl Connection {
     /// Shuts down the write side, and then reads until the client closes. Ready when the connection can be closed.
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stage::Draining { reason, .. } = self.stage() {
-            // After `Reset`, the connection is broken. After `Quit`, it has read all bytes of the client, so there is no
-            // reason to linger.
-            if reason == CloseReason::Reset
-                || ready!(self.outbox.poll_shutdown(reason, cx)).is_err()
-                || reason == CloseReason::Quit
-            {
+            // After `Reset`, the connection is broken.
+            if reason == CloseReason::Reset || ready!(self.outbox.poll_shutdown(reason, cx)).is_err() {
                 return Poll::Ready(());
             }
             self.slow_mut().stage = Stage::Lingering { until: Instant::now() + LINGER_MAX };
