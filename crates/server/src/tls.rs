@@ -98,7 +98,7 @@ impl Tls {
         Ok(is_other)
     }
 
-    /// By these, people and clients recognize the server.
+    /// The hashes that identify the server.
     #[must_use]
     pub fn fingerprints(&self) -> Fingerprints {
         Fingerprints::of(&self.certificate.get())

@@ -8,14 +8,16 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{CertificateSource, Fingerprints, Tls};
 use crate::telemetry;
 
-/// Interval between two checks of the files. A check costs two system calls.
-const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Interval between two checks whether the files have changed. A check costs two system calls.
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Number of looks between two checks whether a self-made certificate expires: a day.
-const LOOKS_BETWEEN_CHECKS: u32 = 43_200;
+/// Interval between two checks whether a self-made certificate expires.
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_hours(24);
 
 /// The states of the certificate's file and of the key's.
 pub(super) type FileStates = [Option<FileState>; 2];
@@ -55,7 +57,7 @@ impl Tls {
     /// Reads the files again, for later handshakes, and logs the new certificate. After an error, the old certificate
     /// stays, and the error is logged.
     pub fn reload(&self) {
-        // The states before the read: a later change is found by the next look.
+        // The states before the read: the next check finds a later change.
         *self.read_states.lock().unwrap_or_else(PoisonError::into_inner) = self.source.file_states();
         match self.read_again() {
             Ok(true) => self.log_certificate(),
@@ -71,14 +73,14 @@ impl Tls {
     /// Reads the files again each time that they have changed, and makes a self-made certificate again before it expires.
     /// Never returns.
     pub async fn watch(&self) -> Infallible {
-        let mut looks = 0;
+        let mut expiry_checked = Instant::now();
         loop {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            looks = (looks + 1) % LOOKS_BETWEEN_CHECKS;
-            if looks == 0
-                && let Err(error) = self.source.prepare(super::now())
-            {
-                tracing::error!(target: telemetry::SERVER, %error, "certificate not renewed: the old one stays");
+            tokio::time::sleep(FILE_CHECK_INTERVAL).await;
+            if expiry_checked.elapsed() >= EXPIRY_CHECK_INTERVAL {
+                expiry_checked = Instant::now();
+                if let Err(error) = self.source.prepare(super::now()) {
+                    tracing::error!(target: telemetry::SERVER, %error, "certificate not renewed: the old one stays");
+                }
             }
             if *self.read_states.lock().unwrap_or_else(PoisonError::into_inner) != self.source.file_states() {
                 self.reload();

@@ -218,8 +218,8 @@ impl<S: Socket> AsyncRead for WebSocket<S> {
             }
             let filled = buf.filled().len();
             let is_end = RECEIVED.with_borrow_mut(|received| {
-                // A line is shorter than its frame, but the header of the first frame may have come earlier. Its line
-                // still gets an LF.
+                // Each frame yields at most its payload and one LF. Its header is longer than the LF, unless an earlier
+                // read took it. So leave room for one LF.
                 let len = received.len().min(buf.remaining().saturating_sub(1));
                 let len = ready!(this.poll_receive(cx, &mut received[..len]))?;
                 this.has_received = true;
@@ -240,8 +240,8 @@ impl<S: Socket> AsyncRead for WebSocket<S> {
 }
 
 impl<S: Socket> AsyncWrite for WebSocket<S> {
-    /// Takes bytes of lines, of which the last one is complete. Takes none before the stream has taken all earlier
-    /// frames: otherwise they would pile up where no outbox counts them.
+    /// Takes bytes of complete lines. Takes none before the stream has taken all earlier frames: otherwise they would
+    /// pile up where no outbox counts them.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, lines: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_write_frames(cx))?;

@@ -27,9 +27,8 @@ use crate::session::SessionId;
 /// Maximum records of one pass.
 const PASS_RECORDS_MAX: usize = 16;
 
-/// Work of each viewer in a part of a pass, at least, counted in lines: a write to a socket costs as much as some lines.
-/// With this, a part serves at most 64 viewers, so that what it appends is still in the processor's cache when it is
-/// written.
+/// Minimum work counted for a viewer, in lines: a write to its socket costs as much as some lines. So a part of a pass
+/// serves at most 64 viewers, and the appended lines are still in the processor's cache when they are written.
 const VIEWER_WORK_MIN: usize = 8;
 
 /// While more bytes of records are in fan-out, further records stay in the commit queue, where their authors are paused
