@@ -6,7 +6,7 @@ use std::process::Command;
 use switchboard_bench::{MessageKind, WebSocketClient};
 
 use super::certificate::Certificate;
-use super::peers::{Peer, ProgramPaths, free_port, switchboard, write_config};
+use super::peers::{Peer, ProgramPaths, free_port, mosquitto, switchboard, write_config};
 
 impl Peer {
     /// Whether the peer has listeners with TLS and WebSocket here.
@@ -99,16 +99,5 @@ impl Peer {
 fn nats(programs: &ProgramPaths, folder: &Path, config: &str) -> Command {
     let mut command = Command::new(&programs.jetstream);
     command.arg("--config").arg(write_config(folder, config)).arg("--log").arg(folder.join("log"));
-    command
-}
-
-/// mosquitto with this listener, and without persistence and limits.
-pub(super) fn mosquitto(folder: &Path, listener: &str) -> Command {
-    let config = format!(
-        "{listener}allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\npersistence false\n\
-         log_type error\n"
-    );
-    let mut command = Command::new("mosquitto");
-    command.arg("-c").arg(write_config(folder, &config));
     command
 }

@@ -16,7 +16,6 @@ use switchboard_bench::Transport;
 
 use super::certificate::Certificate;
 use super::commits::Engine;
-use super::layered_peers::mosquitto;
 use super::{pin, postgres};
 
 /// Time between two attempts to connect to a server that is starting.
@@ -107,16 +106,11 @@ impl Peer {
 
     /// Whether the peer syncs each message to the disk before its acknowledgement.
     pub(super) fn is_durable(self) -> bool {
-        matches!(
+        let is_durable_server = matches!(
             self,
-            Self::SwitchboardStored
-                | Self::SwitchboardIndexed
-                | Self::RedisStreams
-                | Self::JetStream
-                | Self::Postgres
-                | Self::SqliteCommits
-                | Self::Appends
-        )
+            Self::SwitchboardStored | Self::SwitchboardIndexed | Self::RedisStreams | Self::JetStream | Self::Postgres
+        );
+        is_durable_server || self.engine().is_some()
     }
 
     /// The engine of a peer that commits without a server.
@@ -289,23 +283,25 @@ impl Peer {
     }
 }
 
-/// Our server with room for `sessions` sessions. The listener is missing.
+/// Our server with room for `sessions` sessions. The listeners for the commands dialect and for browsers are missing.
 pub(super) fn switchboard(programs: &ProgramPaths, sessions: usize) -> Command {
     let mut command = Command::new(&programs.switchboard);
-    command.args([
-        "--listen-line",
-        "none",
-        "--listen-web",
-        "none",
-        "--log-level",
-        "warn",
-        "--max-sessions",
-        &sessions.max(100).to_string(),
-    ]);
+    command.args(["--listen-line", "none", "--log-level", "warn", "--max-sessions", &sessions.max(100).to_string()]);
     if sessions > 10_000 {
         // The server requires this for so many sessions, as the reply to WHO lists all names in one line.
         command.args(["--outbox-bytes", "4194304"]);
     }
+    command
+}
+
+/// mosquitto with this listener, and without persistence and limits.
+pub(super) fn mosquitto(folder: &Path, listener: &str) -> Command {
+    let config = format!(
+        "{listener}allow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\npersistence false\n\
+         log_type error\n"
+    );
+    let mut command = Command::new("mosquitto");
+    command.arg("-c").arg(write_config(folder, &config));
     command
 }
 

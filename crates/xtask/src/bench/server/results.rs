@@ -156,7 +156,10 @@ impl Machine {
 
 impl Results {
     pub(super) fn new(programs: &ProgramPaths, rounds: usize) -> Self {
-        let versions = Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.version(programs)?))).collect();
+        let versions = Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.version(programs)?)));
+        // The NATS server of these rows is not that of the others (`layered_peers.rs`).
+        let layered = Peer::JetStream.version(programs).map(|version| ("nats-server, TLS and WebSocket", version));
+        let versions = versions.chain(layered).collect();
         Self { rounds, measurements: Vec::new(), machine: Machine::detect(), versions }
     }
 
