@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::ipv6_prefix::Ipv6Prefix;
+use crate::ip_prefix::IpPrefix;
 
 /// The address of a subscriber or of a machine. Equal keys share one limit.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -19,7 +19,7 @@ pub(crate) enum AddressKey {
 type ScopeId = u32;
 
 impl AddressKey {
-    pub(crate) fn new(peer: SocketAddr, on_link_prefixes: &[Ipv6Prefix]) -> Self {
+    pub(crate) fn new(peer: SocketAddr, on_link_prefixes: &[IpPrefix]) -> Self {
         let peer = match peer {
             SocketAddr::V4(peer) => return Self::V4(*peer.ip()),
             SocketAddr::V6(peer) => peer,
@@ -31,7 +31,7 @@ impl AddressKey {
         if address.is_unicast_link_local() {
             return Self::V6Host(address, peer.scope_id());
         }
-        let is_on_link = || on_link_prefixes.iter().any(|prefix| prefix.contains(address));
+        let is_on_link = || on_link_prefixes.iter().any(|prefix| prefix.contains(address.into()));
         if address.is_unique_local() || is_on_link() {
             return Self::V6Host(address, 0);
         }

@@ -8,7 +8,7 @@ use switchboard_protocol::ErrorCode;
 use tokio::sync::Notify;
 
 use crate::address_key::AddressKey;
-use crate::ipv6_prefix::Ipv6Prefix;
+use crate::ip_prefix::IpPrefix;
 use crate::settings::Settings;
 
 /// Counts the open sessions, and admits new ones within the limits.
@@ -17,7 +17,7 @@ pub(crate) struct Admission {
     sessions_max: usize,
     per_address_max: usize,
     limit_loopback: bool,
-    on_link_prefixes: Vec<Ipv6Prefix>,
+    on_link_prefixes: Vec<IpPrefix>,
     counts: Mutex<Counts>,
     /// Notified when the last session ends.
     empty: Notify,

@@ -18,7 +18,6 @@ mod control;
 mod hub;
 mod identity;
 mod ip_prefix;
-mod ipv6_prefix;
 mod linger;
 mod listener;
 pub mod logging;
@@ -45,7 +44,6 @@ mod wire_figures;
 
 pub use hub::StoreStartError;
 pub use ip_prefix::{IpPrefix, IpPrefixError};
-pub use ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use run::{RunError, Summary, run, run_with_store};
 pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};

@@ -7,7 +7,6 @@ use switchboard_core::{Quota, Version2Settings};
 use switchboard_protocol::limits;
 
 use crate::ip_prefix::IpPrefix;
-use crate::ipv6_prefix::Ipv6Prefix;
 
 /// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with
 /// each.
@@ -26,7 +25,7 @@ pub struct Settings {
     pub max_sessions_per_address: usize,
     /// IPv6 prefixes of local networks, at most [`ON_LINK_PREFIXES_MAX`]: each of their addresses counts by itself.
     /// None: the server cannot know its networks.
-    pub on_link_prefixes: Vec<Ipv6Prefix>,
+    pub on_link_prefixes: Vec<IpPrefix>,
     /// Time in which a session must register. Two minutes: a person may have to type the name.
     pub register_timeout: Duration,
     /// Maximum length of a line, in bytes with the LF.

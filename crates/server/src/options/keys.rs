@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
 use super::value::{
-    NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, number, prefix_or_none, proxy_or_none,
-    word,
+    NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, ipv6_prefix_or_none, number,
+    proxy_or_none, word,
 };
 use crate::operator::Command;
 use crate::settings::Settings;
@@ -122,7 +122,7 @@ pub struct Options {
     /// IPv6 prefix of a local network, such as `2001:db8:1::/64`, or `none`: each of its addresses counts by itself for
     /// --max-sessions-per-address, as link-local and unique local addresses do. All other IPv6 addresses count by their
     /// /64. May be repeated [default: none]
-    #[arg(long, value_name = "PREFIX", env = "SWITCHBOARD_ON_LINK_PREFIX", list_of(prefix_or_none))]
+    #[arg(long, value_name = "PREFIX", env = "SWITCHBOARD_ON_LINK_PREFIX", list_of(ipv6_prefix_or_none))]
     on_link_prefix: Option<Vec<String>>,
 
     /// Time in which a session must register a name [default: 2m]

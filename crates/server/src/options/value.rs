@@ -1,12 +1,12 @@
 //! The syntax of values, which is the same in each source.
 
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ip_prefix::{IpPrefix, IpPrefixError};
-use crate::ipv6_prefix::{Ipv6Prefix, Ipv6PrefixError};
 use crate::listener::ListenAddress;
 
 /// The value for "no address" and "no prefix". It turns a listener off.
@@ -104,10 +104,19 @@ pub(super) fn directory_or_none(text: &str) -> Result<String, &'static str> {
 }
 
 /// Checks an IPv6 prefix, and returns its text. The text `none` stands for no prefix.
-pub(super) fn prefix_or_none(text: &str) -> Result<String, Ipv6PrefixError> {
+pub(super) fn ipv6_prefix_or_none(text: &str) -> Result<String, String> {
+    const EXAMPLE: &str = "give an IPv6 prefix such as 2001:db8:1::/64";
     let text = text.trim();
-    if text != NONE {
-        text.parse::<Ipv6Prefix>()?;
+    if text == NONE {
+        return Ok(text.to_owned());
     }
-    Ok(text.to_owned())
+    let Some((address, _)) = text.split_once('/') else { return Err(EXAMPLE.to_owned()) };
+    if address.parse::<Ipv4Addr>().is_ok() {
+        return Err(format!("{EXAMPLE}; each IPv4 address counts by itself already"));
+    }
+    match text.parse::<IpPrefix>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(IpPrefixError::Malformed) => Err(EXAMPLE.to_owned()),
+        Err(error @ IpPrefixError::BitsAfterPrefix(_)) => Err(error.to_string()),
+    }
 }
