@@ -12,13 +12,19 @@ pub(super) fn svg(link: &str) -> Option<String> {
     // A cracked screen or a reflection may hide a seventh of the code.
     let code = QrCode::encode_text(link, QrCodeEcc::Medium).ok()?;
     let size = code.size() + 2 * QUIET_ZONE;
+    // Each row of dark modules is a line of width 1, so the rows begin half a module above their numbers.
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {size} {size}\" shape-rendering=\"crispEdges\">\
-         <path fill=\"#fff\" d=\"M0 0h{size}v{size}H0z\"/><path d=\""
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 -.5 {size} {size}\" shape-rendering=\"crispEdges\">\
+         <path fill=\"#fff\" d=\"M0-.5h{size}v{size}H0z\"/><path stroke=\"#000\" d=\""
     );
     for y in 0..code.size() {
-        for x in (0..code.size()).filter(|&x| code.get_module(x, y)) {
-            let _ = write!(svg, "M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE);
+        let mut x = 0;
+        while x < code.size() {
+            let length = (x..code.size()).take_while(|&at| code.get_module(at, y)).count();
+            if length > 0 {
+                let _ = write!(svg, "M{} {}h{length}", x + QUIET_ZONE, y + QUIET_ZONE);
+            }
+            x += i32::try_from(length).unwrap_or(0) + 1;
         }
     }
     svg.push_str("\"/></svg>");
@@ -32,13 +38,12 @@ mod tests {
     #[test]
     fn code_has_its_finder_patterns() {
         let svg = svg("https://192.0.2.7:8088/#lab").expect("a short link");
-        // Version 3 has 29 modules (ISO/IEC 18004 §5.1). The corners of a finder pattern are dark, and the ring in it is
-        // light.
-        assert!(svg.contains("viewBox=\"0 0 37 37\""), "{svg}");
-        for corner in ["M4 4h", "M10 4h", "M26 4h", "M4 32h"] {
-            assert!(svg.contains(corner), "{corner}");
+        // Version 3 has 29 modules (ISO/IEC 18004 §5.1). A finder pattern is a dark square of 7 modules with a light ring
+        // in it.
+        assert!(svg.contains("viewBox=\"0 -.5 37 37\""), "{svg}");
+        for row in ["M4 4h7M", "M26 4h7M", "M4 32h7M", "M4 5h1M10 5h1M", "M4 6h1M6 6h3M10 6h1M"] {
+            assert!(svg.contains(row), "{row}: {svg}");
         }
-        assert!(!svg.contains("M5 5h"), "{svg}");
         assert_eq!(super::svg(&"x".repeat(5000)), None);
     }
 }
