@@ -15,7 +15,8 @@ import { DeviceLock } from './device_lock.js';
 import { Emitter } from './emitter.js';
 import { errorSentence } from './error_sentences.js';
 import { endOfView } from './membership.js';
-import { Outbox, ownersOf } from './outbox.js';
+import { Outbox } from './outbox.js';
+import { adoptFormer, forgetTexts, guestOwner, moveDrafts, ownerOf } from './owner.js';
 import { Presence } from './presence.js';
 import { Reader } from './reader.js';
 import { FINAL_ERRORS, Disconnected, Requests } from './requests.js';
@@ -97,7 +98,7 @@ export class Client extends Emitter {
 
   /** Takes a name without an account. */
   enterAsGuest(name) {
-    this.#become({ kind: 'guest', name }, ownerOf('guest', name));
+    this.#become({ kind: 'guest', name }, guestOwner(name));
   }
 
   /** Logs in with a password. The server gives this browser a token in its place. */
@@ -124,7 +125,7 @@ export class Client extends Emitter {
     if (!isSame) this.#reset();
     this.identity = identity;
     this.#own(owner, isNumbered);
-    this.#adoptFormer();
+    adoptFormer(this.outbox, this.storage);
     this.emit(isSame ? 'taken' : 'reset');
     this.#setState('connecting');
     this.connection.start();
@@ -138,41 +139,22 @@ export class Client extends Emitter {
   }
 
   /**
-   * Takes over unsent messages that would have no owner any more: those of a device that was removed from the account,
-   * and those that this tab's user has written as a guest of another name. The user decides about both.
-   */
-  #adoptFormer() {
-    const { local, tab } = this.storage;
-    const { owner, isNumbered } = this.outbox;
-    const devices = isNumbered ? ownersOf(local, owner.slice(0, owner.indexOf('/') + 1)) : [];
-    for (const former of devices.filter((device) => device !== owner)) {
-      this.outbox.adopt(new Outbox(local, former, true), ({ state, wasSent }) => (state === 'waiting' && wasSent ? { state: 'unsure' } : {}));
-    }
-    for (const former of ownersOf(tab, 'guest/').filter((guest) => isNumbered || guest !== owner)) {
-      this.outbox.adopt(new Outbox(tab, former, false), ({ state }) => (state === 'waiting' ? { state: 'refused', code: 'OTHER_NAME' } : {}));
-    }
-  }
-
-  /**
    * Ends the session, and forgets the user's texts. An account's token is replaced by one that nobody knows, so the stored
    * one is worthless. The answer is of no use: the line leaves before the connection ends.
    */
   signOut() {
     const { identity } = this;
     const account = identity?.kind === 'account' ? identity : this.accounts.account;
-    if (this.isGuest) this.#forgetTexts(this.storage.tab, ownerOf('guest', identity.name));
-    else if (account) this.#forgetTexts(this.storage.local, ownerOf(account.name, account.device));
-    if (this.isGuest) this.accounts.forgetGuest();
-    else if (account) this.accounts.forget(account.name);
+    this.outbox.release();
+    if (this.isGuest) {
+      forgetTexts(this.storage.tab, guestOwner(identity.name));
+      this.accounts.forgetGuest();
+    } else if (account) {
+      forgetTexts(this.storage.local, ownerOf(account.name, account.device));
+      this.accounts.forget(account.name);
+    }
     if (identity?.kind === 'account' && this.state === 'online') this.requests.send('TOKEN').catch(() => {});
     this.#leave('out');
-  }
-
-  /** Removes unsent messages and drafts. The numbers of the device go on. */
-  #forgetTexts(storage, owner) {
-    this.outbox.release();
-    storage.remove(`last/${owner}`);
-    for (const kind of ['outbox', 'draft']) storage.removeAll(`${kind}/${owner}/`);
   }
 
   /** Makes the guest's name an account, whose device `main` is this browser. */
@@ -195,6 +177,7 @@ export class Client extends Emitter {
     this.identity = { kind: 'account', name, device: 'main', proof: 'password', secret };
     this.#own(owner, true);
     this.outbox.adopt(guest, () => ({}));
+    moveDrafts(guest.storage, guest.owner, this.storage.local, owner);
     await this.#takeToken();
     // The rooms that the guest had open are those of the account.
     this.#joinAll();
@@ -456,9 +439,4 @@ export class Client extends Emitter {
   sendRaw(line) {
     return this.requests.send(line);
   }
-}
-
-/** The key of a user's outbox and drafts in the storage. */
-function ownerOf(name, device) {
-  return `${encodeURIComponent(fold(name))}/${encodeURIComponent(fold(device))}`;
 }

@@ -31,12 +31,6 @@ const WINDOW = 64;
  * @property {boolean} isStored Whether it outlives the page.
  */
 
-/** The owners of messages in a storage whose names begin with `start`. */
-export function ownersOf(storage, start) {
-  const owners = storage.keys(`outbox/${start}`).map((key) => key.slice('outbox/'.length, key.lastIndexOf('/')));
-  return [...new Set(owners)];
-}
-
 export class Outbox extends Emitter {
   /**
    * @param {Storage} storage
