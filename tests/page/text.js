@@ -1,5 +1,5 @@
 // The parts of a message text: crates/server/web/text.js.
-const { partsOf, isCodeLine } = await import('/text.js');
+const { partsOf, isCodeLine, isMentioned } = await import('/text.js');
 const shape = (text) => partsOf(text).map(({ kind, text: part }) => `${kind}:${part}`);
 
 check('words', shape('hello there'), ['text:hello there']);
@@ -15,6 +15,8 @@ check('a block in a line', shape('```x = `1` ```'), ['block:x = `1` ']);
 check('a line of code has no links', shape('    https://a.example'), ['block:https://a.example']);
 check('code lines', [isCodeLine('    x'), isCodeLine('\tx'), isCodeLine('   x')], [true, true, false]);
 check('an open backtick', shape('5 ` 6'), ['text:5 ` 6']);
+check('a name as a whole word', ['is noy here?', 'Noy: hi', 'annoying', 'noy_2', 'שלום, Noy!', 'n.y'].map((text) => isMentioned('Noy', text)), [true, true, false, false, true, false]);
+check('a name with signs', [isMentioned('c++', 'is C++ here?'), isMentioned('a.b', 'axb')], [true, false]);
 const long = '`'.repeat(3839);
 const started = performance.now();
 partsOf(long);

@@ -129,7 +129,7 @@ fn hostile_texts_and_names_are_shown_as_text() {
                      !/^https?:/.test(link.href) || !link.relList.contains('noopener')).length,
                  isWide: document.documentElement.scrollWidth > innerWidth || document.querySelector('#log').scrollWidth > innerWidth,
                  title: document.title,
-                 overrides: document.querySelector('#log').textContent.match(/[\\u202a-\\u202e\\u2066-\\u2069]/g),
+                 overrides: ['#log', '#topic', '#dialog'].map((part) => document.querySelector(part).textContent).join('').match(/[\\u202a-\\u202e\\u2066-\\u2069]/g),
              }",
             &[],
         );

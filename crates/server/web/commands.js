@@ -14,7 +14,7 @@
 const COMMANDS = [
   { verb: 'RAW', form: '<line>', about: 'send any line of the protocol, and show its answer' },
   { verb: 'JOIN', form: '<#room>', about: 'join and open a room' },
-  { verb: 'LEAVE', form: '<#room>', about: 'leave a room, without its name this one' },
+  { verb: 'LEAVE', form: '', about: 'leave this room, or the one that you name' },
   { verb: 'TOPIC', form: '<text>', about: 'set the topic of this room', isHere: true },
   { verb: 'INVITE', form: '<name>', about: 'invite an account to this room', isHere: true },
   { verb: 'KICK', form: '<name>', about: 'remove a member', isHere: true },

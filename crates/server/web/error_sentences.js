@@ -52,6 +52,17 @@ const SENTENCES = {
   NOT_SUPPORTED: 'This server does not offer that.',
 };
 
+/**
+ * The sentence for a login, or for the password of a new account, that was refused.
+ * @param {string} code
+ * @param {boolean} [isToken] Whether the browser has logged in by itself.
+ */
+export function loginSentence(code, isToken = false) {
+  if (code === 'TEXT_TOO_LONG') return 'That password is too long: it can have 1,024 bytes.';
+  if (code === 'LOGIN_FAILED' && isToken) return 'This browser is not logged in any more: type your password.';
+  return errorSentence(code);
+}
+
 /** @param {string} code */
 export function errorSentence(code) {
   return Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : `The server answered ${code}.`;

@@ -7,10 +7,11 @@ import { errorSentence } from './error_sentences.js';
 import { sentenceOfEnd } from './membership.js';
 import { Notifications } from './notifications.js';
 import { addressOf, targetInAddress } from './place.js';
-import { fold, isRoom } from './protocol.js';
+import { isRoom } from './protocol.js';
 import { Disconnected } from './requests.js';
 import { SettingsStore } from './settings.js';
 import { openStorage } from './storage.js';
+import { isMentioned } from './text.js';
 import { WireLog } from './wire_log.js';
 import { Announcer } from './view/announcer.js';
 import { Composer } from './view/composer.js';
@@ -18,6 +19,7 @@ import { ConversationView } from './view/conversation_view.js';
 import { closeDialog, prepareDialog } from './view/dialog.js';
 import { byId, oncePerFrame } from './view/element.js';
 import { Entry } from './view/entry.js';
+import { Invitations } from './view/invitations.js';
 import { People } from './view/people.js';
 import { Sidebar } from './view/sidebar.js';
 
@@ -36,6 +38,7 @@ class Page {
     this.notifications = new Notifications(storage.local);
     this.wireLog = new WireLog();
     this.announcer = new Announcer();
+    this.invitations = new Invitations((target) => this.go(target, true));
     this.current = null;
     this.entry = new Entry(this.client);
     this.view = new ConversationView(this.client, {
@@ -70,6 +73,7 @@ class Page {
     const { client } = this;
     client.on('state', () => this.#showState());
     client.on('reset', () => {
+      this.entry.explain('');
       this.#showNothing();
       this.#listenToState();
     });
@@ -90,7 +94,7 @@ class Page {
     conversations.on('changed', this.refresh);
     conversations.on('record', (conversation, record) => this.#heard(conversation, record));
     conversations.on('news', (conversation) => this.#news(conversation));
-    conversations.on('stray', (record) => record.verb === 'INVITED' && this.announcer.show(`${record.author} invites you to ${record.target}.`));
+    conversations.on('stray', (record) => record.verb === 'INVITED' && this.#invited(record));
     presence.on('changed', () => this.people.refresh());
     chats.on('message', (chat, message) => this.#heardInChat(chat, message));
     chats.on('changed', this.refresh);
@@ -130,13 +134,18 @@ class Page {
     if (['JOINED', 'LEFT', 'KICKED', 'BANNED', 'SET'].includes(record.verb) && conversation === this.current) this.people.ask();
     if (record.verb !== 'FROM' || !conversation.isLive || record.author === this.client.name) return;
     if (conversation === this.current) this.announcer.speak(`${record.author}: ${record.text}`);
-    if (!conversation.isRoom || hasWord(record.text, this.client.name)) this.#notify(conversation, record.author, record.text);
+    if (!conversation.isRoom || isMentioned(this.client.name, record.text)) this.#notify(conversation, record.author, record.text);
   }
 
   #news(conversation) {
     if (conversation.isRoom) return;
     this.announcer.speak(`New messages from ${conversation.target}`);
     this.#notify(conversation, conversation.target, 'New messages');
+  }
+
+  #invited({ author, target }) {
+    this.announcer.show(`${author} invites you to ${target}.`);
+    this.invitations.add(author, target);
   }
 
   #heardInChat(chat, { author, text, isOwn, isNote }) {
@@ -202,6 +211,7 @@ class Page {
     this.composer.show('');
     this.people.show(null);
     this.sidebar.refresh(null);
+    this.invitations.clear();
     this.notifications.count(0, '');
     this.#showButtons();
   }
@@ -368,12 +378,6 @@ class Page {
     const next = this.sidebar.neighbour(step, unreadOnly);
     if (next) this.open(next);
   }
-}
-
-/** Whether a text has a name as a whole word. */
-function hasWord(text, name) {
-  const escaped = fold(name).replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, 'u').test(fold(text));
 }
 
 function titleOf(item) {

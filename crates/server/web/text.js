@@ -1,6 +1,7 @@
 /**
  * The parts of a message text: words, links and code. No DOM.
  */
+import { fold } from './protocol.js';
 
 /** @typedef {{ kind: 'text'|'link'|'code'|'block'|'control', text: string, href?: string }} Part */
 
@@ -59,6 +60,12 @@ function isBalanced(text) {
   const close = text.at(-1);
   const open = { ')': '(', ']': '[', '}': '{' }[close];
   return text.split(open).length >= text.split(close).length;
+}
+
+/** Whether a text has a name as a whole word, in any case. */
+export function isMentioned(name, text) {
+  const escaped = fold(name).replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  return new RegExp(`(?<![\\p{L}\\p{N}_])${escaped}(?![\\p{L}\\p{N}_])`, 'u').test(fold(text));
 }
 
 /** How a control character is shown: `U+202E`. */

@@ -4,6 +4,7 @@
 import { openMenu } from './menu.js';
 import { byId, oncePerFrame } from './element.js';
 import { ChatRows, ConversationRows } from './conversation_rows.js';
+import { plainNodes } from './message.js';
 import { fullTime, timeOf } from './times.js';
 import { VirtualList } from './virtual_list.js';
 
@@ -51,7 +52,7 @@ export class ConversationView {
   clear() {
     [this.item, this.rows] = [null, null];
     setText(byId('title'), '');
-    setText(byId('topic'), '');
+    this.#showTopic('');
     this.list.show(NO_ROWS);
     this.toEnd.hidden = true;
   }
@@ -75,13 +76,21 @@ export class ConversationView {
     if (!this.item) return;
     const title = this.item.target ?? this.item.name;
     setText(byId('title'), title);
-    setText(byId('topic'), this.#subtitle());
+    this.#showTopic(this.#subtitle());
     this.rows.refresh();
     this.#refreshReceipt();
     this.list.update();
     this.#markRead();
     this.toEnd.hidden = this.list.isAtEnd;
     setText(this.toEnd, this.item.unread > 0 ? `↓ ${this.item.unread} new` : '↓ Newest');
+  }
+
+  /** A topic comes from others: characters that turn its direction are shown by their names. */
+  #showTopic(text) {
+    if (this.topic === text) return;
+    this.topic = text;
+    byId('topic').replaceChildren(...plainNodes(text));
+    byId('topic').title = byId('topic').textContent;
   }
 
   #subtitle() {

@@ -1,9 +1,9 @@
 /**
  * The way in: a name, or an account.
  */
-import { errorSentence } from '../error_sentences.js';
+import { errorSentence, loginSentence } from '../error_sentences.js';
 import { isSecure } from '../session.js';
-import { isWord } from '../protocol.js';
+import { isRoom, isWord } from '../protocol.js';
 import { byId } from './element.js';
 
 export class Entry {
@@ -21,14 +21,14 @@ export class Entry {
     const wasHidden = byId('entry').hidden;
     byId('entry').hidden = !isShown;
     if (!isShown || !wasHidden) return;
-    byId('guest-enter').textContent = room ? `Enter ${room}` : 'Enter';
+    byId('guest-enter').textContent = isRoom(room) ? `Enter ${room}` : 'Enter';
     byId('guest-name').focus();
   }
 
   /** Says why a login was refused. */
   refuse(code, identity) {
     const name = identity?.name ?? '';
-    this.explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)} If it is your account, log in below.` : errorSentence(code));
+    this.explain(code === 'NAME_TAKEN' ? `${name}: ${errorSentence(code)} If it is your account, log in below.` : loginSentence(code, identity?.proof === 'token'));
     const isAccount = identity?.kind === 'account';
     byId('account-entry').open ||= isAccount;
     if (isAccount) byId('account-name').value = name;

@@ -54,14 +54,24 @@ export class People {
       isHere(other) - isHere(one) || ORDER.indexOf(one.standing) - ORDER.indexOf(other.standing) || one.name.localeCompare(other.name);
     const rows = [...members].sort(order).slice(0, SHOWN_MAX).map((member) => this.#row(member, isHere(member)));
     const more = members.length > SHOWN_MAX && element('p', { class: 'hint', text: `and ${members.length - SHOWN_MAX} more` });
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.name : undefined;
     this.list.replaceChildren(element('ul', {}, ...rows), ...(more ? [more] : []));
+    if (focused !== undefined) [...this.list.querySelectorAll('button')].find(({ dataset }) => dataset.name === focused)?.focus({ preventScroll: true });
+  }
+
+  /** On a phone, the list covers the conversation, so it closes. */
+  #choose(name) {
+    if (matchMedia('(max-width: 700px)').matches) this.#show(false);
+    this.choose(name);
   }
 
   #row({ name, standing }, isHere) {
     const word = isHere ? 'here' : 'away';
     const tag = standing !== 'member' && element('span', { class: 'tag', text: standing });
-    const properties = { type: 'button', click: () => this.choose(name) };
     const dot = element('span', { class: `here${isHere ? ' is-here' : ''}`, title: word }, element('span', { class: 'visually-hidden', text: word }));
+    // There is no conversation with oneself.
+    if (name === this.client.name) return element('li', {}, element('div', {}, dot, nameElement(name), tag));
+    const properties = { type: 'button', 'data-name': name, click: () => this.#choose(name) };
     return element('li', {}, element('button', properties, dot, nameElement(name), tag));
   }
 }

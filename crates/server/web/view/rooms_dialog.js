@@ -4,6 +4,7 @@
 import { fold, isRoom, isWord } from '../protocol.js';
 import { openDialog } from './dialog.js';
 import { element, nameElement } from './element.js';
+import { plainNodes } from './message.js';
 
 /** Entries in the list, at most. */
 const SHOWN_MAX = 200;
@@ -39,7 +40,7 @@ async function entriesOf(client) {
 
 function row({ target, note, topic }, choose) {
   const text = topic === '' ? note : `${note} · `;
-  return element('li', {}, element('button', { type: 'button', click: () => choose(target) }, nameElement(target), element('span', { class: 'hint', text }), topic !== '' && element('bdi', { class: 'hint', text: topic })));
+  return element('li', {}, element('button', { type: 'button', click: () => choose(target) }, nameElement(target), element('span', { class: 'hint', text }), topic !== '' && element('bdi', { class: 'hint' }, ...plainNodes(topic))));
 }
 
 function submit(event, field, choose) {

@@ -1,7 +1,7 @@
 /**
  * The user: theme, notifications, account, devices, and the way out.
  */
-import { errorSentence } from '../error_sentences.js';
+import { errorSentence, loginSentence } from '../error_sentences.js';
 import { isSecure } from '../session.js';
 import { closeDialog, openDialog } from './dialog.js';
 import { element } from './element.js';
@@ -20,6 +20,7 @@ export function open(client, settings, notifications) {
     element('h3', { text: 'Account' }),
     client.isGuest ? claimForm(client) : element('p', { text: 'Your name is an account. This browser is one of its devices:' }),
     devices,
+    client.outbox.messages.length > 0 && element('p', { class: 'hint', text: 'Some messages are not sent. If you go now, they are lost.' }),
     element('button', { type: 'button', text: client.isGuest ? 'Leave' : 'Log out and forget this browser', click: () => signOut(client) }),
   );
   if (!client.isGuest) showDevices(client, devices);
@@ -42,7 +43,7 @@ function notificationChoice(notifications) {
     state.textContent = box.checked && !isOn ? 'The browser does not allow it.' : '';
     box.checked = isOn;
   } });
-  return element('div', { class: 'row' }, box, element('label', { for: 'notify', text: 'Notify me of direct messages, and when my name is written' }), state);
+  return element('div', { class: 'row' }, box, element('label', { for: 'notify', text: 'Notify me of direct messages, and of my name in the rooms that I opened last' }), state);
 }
 
 function claimForm(client) {
@@ -56,7 +57,7 @@ function claimForm(client) {
       await client.claim(field.value);
       closeDialog();
     } catch (error) {
-      state.textContent = error.code ? errorSentence(error.code) : 'There is no connection now.';
+      state.textContent = error.code ? loginSentence(error.code) : 'There is no connection now.';
     }
   };
   return element('form', { submit: claim }, state, name, element('div', { class: 'row' }, field, element('button', { class: 'primary', text: 'Make it an account' })));
@@ -75,7 +76,7 @@ async function showDevices(client, place) {
   place.replaceChildren(element('table', {}, element('tbody', {}, ...rows)));
 }
 
-async function signOut(client) {
+function signOut(client) {
   closeDialog();
-  await client.signOut();
+  client.signOut();
 }

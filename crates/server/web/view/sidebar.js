@@ -37,7 +37,7 @@ export class Sidebar {
   }
 
   #refreshConnection() {
-    const waiting = this.client.outbox.messages.length;
+    const { waiting } = this.client.outbox;
     const kept = waiting > 0 ? ` ${waiting === 1 ? 'One message waits' : `${waiting} messages wait`} to be sent.` : '';
     const texts = { offline: `No connection: trying again.${kept}`, connecting: `Connecting…${kept}` };
     const text = texts[this.client.state] ?? '';
