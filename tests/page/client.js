@@ -277,6 +277,15 @@ check('a failed join leaves nothing', [await page.client.join('#full').catch(({ 
 check('one of a known room leaves it', [await page.client.join('#kept').catch(({ code }) => code), conversations.find('#kept') === kept], ['ROOM_FULL', true]);
 server.override = () => undefined;
 
+// A jump into a long room, as soon as it is opened.
+server.conversation('#long', { count: 700 });
+const long = conversations.ensure('#long');
+await page.client.show(long);
+await page.client.reader.loadAround(long, 200);
+check('a jump finds its record', long.timeline.record(200)?.text, 'old 200');
+check('and the newest page comes, too', await until(() => long.timeline.record(700)), true);
+check('each number between them is there or in a hole', [long.timeline.last, long.timeline.entries.filter(({ kind }) => kind === 'hole').map(({ from, to }) => [from, to])], [700, [[250, 600]]]);
+
 // After a log-out, the browser has no texts of the user.
 page.local.setItem('switchboard/draft/noy/web-a/#lab', '"draft"');
 server.override = (raw) => (raw.includes('SAY') ? [] : undefined);

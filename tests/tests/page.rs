@@ -52,7 +52,7 @@ fn taken_name_is_explained() {
 }
 
 #[test]
-fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
+fn unsent_messages_survive_a_kill_of_the_server() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().to_str().expect("a path in UTF-8");
     let mut server = ServerProcess::start(&["--data", path, "--listen-web", "127.0.0.1:0"]);
@@ -91,6 +91,91 @@ fn unsent_messages_survive_a_kill_of_the_server_and_are_stored_once() {
     let _ = noy.browser().run("location.reload()", &[]);
     noy.wait("return document.readyState === 'complete' && document.querySelector('#text')?.value === 'a draft'", &[]);
     noy.wait_for(".message .body", "after");
+}
+
+#[test]
+fn message_whose_answer_is_lost_is_stored_once() {
+    for is_account in [true, false] {
+        let server = EmbeddedServer::start();
+        let relay = Relay::start(server.web_address());
+        let mut dana = guest_in(server.address(Dialect::Commands), "Dana", "#lab");
+        let noy = ChatPage::open(relay.address(), "#lab");
+        noy.enter("Noy");
+        if is_account {
+            noy.claim("open sesame");
+            dana.expect_reply_prefix("@in=#lab;");
+        }
+        noy.say("before");
+        noy.wait_for_state("before", "stored");
+        assert!(dana.receive_reply().ends_with(" FROM Noy: before"));
+        relay.lose_answers();
+        noy.say("answer lost");
+        assert!(dana.receive_reply().ends_with(" FROM Noy: answer lost"));
+        noy.wait_for_state("answer lost", "sent, not stored yet");
+        relay.cut();
+        noy.wait_for("#connection", "No connection");
+        relay.restore();
+        noy.wait_for_state("answer lost", "stored");
+        noy.say("after");
+        // The next record is not the lost message again.
+        assert!(dana.receive_reply().ends_with(" FROM Noy: after"));
+        noy.wait_for_state("after", "stored");
+        assert_eq!(noy.bodies(), ["before", "answer lost", "after"]);
+    }
+}
+
+#[test]
+fn removed_member_is_told_and_sees_its_later_messages() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    let mut dana = TestClient::account(address, "Dana", "open sesame");
+    drop(TestClient::account(address, "Noy", "mellon mellon"));
+    dana.send("JOIN #lab");
+    dana.expect_reply_prefix("JOIN_OK ");
+    let page = ChatPage::open(server.web_address(), "#lab");
+    page.log_in("Noy", "mellon mellon");
+    page.say("a member");
+    page.wait_for_state("a member", "stored");
+    dana.send("KICK #lab Noy");
+    dana.expect_reply_prefix("KICK_OK ");
+    page.wait_for("#notice", "Dana has removed you from #lab.");
+    page.say("a stranger");
+    page.wait_for_state("a stranger", "stored");
+    dana.send("BAN #lab Noy");
+    dana.expect_reply_prefix("BAN_OK ");
+    page.wait_for("#notice", "Dana has banned you from #lab.");
+    page.say("nobody");
+    page.wait_for_state("nobody", "Not sent");
+    assert_eq!(page.bodies(), ["a member", "a stranger", "nobody"]);
+}
+
+#[test]
+fn commands_keep_texts_and_leave_the_room_that_they_name() {
+    let server = EmbeddedServer::start();
+    let page = ChatPage::open(server.web_address(), "#lab");
+    page.enter("Noy");
+    page.claim("open sesame");
+    page.say("hi");
+    page.wait_for_state("hi", "stored");
+    page.say("/usr/bin/x is broken");
+    page.wait_for("#notice", "There is no such command");
+    page.wait("return document.querySelector('#text').value === '/usr/bin/x is broken'", &[]);
+    let _ = page.browser().run("document.querySelector('#text').select()", &[]);
+    page.type_text("/join #other");
+    page.press("Enter");
+    page.wait("return document.querySelector('#title').textContent === '#other'", &[]);
+    page.say("/leave #lab");
+    page.wait("return document.querySelectorAll('#list li').length === 1", &[]);
+    page.wait("return document.querySelector('#title').textContent === '#other'", &[]);
+    page.say("still in #other");
+    page.wait_for_state("still in #other", "stored");
+    page.click(".message .more");
+    page.wait_for("#menu button", "See the wire");
+    page.press("Escape");
+    page.wait("return !document.querySelector('#menu').matches(':popover-open')", &[]);
+    // Nothing takes the place of the last conversation.
+    page.say("/leave");
+    page.wait("return document.querySelector('#title').textContent === '' && document.querySelectorAll('#list li').length === 0", &[]);
 }
 
 #[test]
