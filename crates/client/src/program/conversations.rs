@@ -1,13 +1,13 @@
 //! The subcommands of conversations: `login`, `say`, `history`, `rooms`, `export`, and `listen --conversation`.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use switchboard_client::conversations::{
-    Conversation, Delivery, Identity, Item, LinkState, Position, RecordVerb, RefusedMessage, Session, SessionOptions,
-    Start, ssh_keygen_signer,
+    Conversation, Delivery, Identity, Item, LinkState, Position, RecordVerb, Session, SessionOptions, Start,
+    ssh_keygen_signer,
 };
 use switchboard_client::{Error, ErrorCode};
 use switchboard_protocol::sanitize;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::account_files::{AccountFiles, DEFAULT_DEVICE};
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
+use super::open_session::{OpenSession, close, connect, notice, session_options};
 use super::signals::TerminationSignals;
 use super::{password, stdout};
 
@@ -27,9 +28,6 @@ const NUMBER_MAX: u64 = switchboard_protocol::version2::NUMBER_MAX;
 
 /// How often `listen` stores its position while records arrive without a pause.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The maximum number of guest names to try. A name of 32 random bits is seldom taken even once.
-const GUEST_NAME_TRIES_MAX: u32 = 5;
 
 /// The JSON form of a successful login.
 #[derive(Serialize)]
@@ -49,13 +47,6 @@ struct SaidJson<'a> {
     #[serde(rename = "in")]
     target: &'a str,
     seq: u64,
-}
-
-/// A session of an account or guest.
-struct OpenSession {
-    session: Session,
-    /// The files of the device. `None` for a guest.
-    files: Option<AccountFiles>,
 }
 
 /// Logs in with a password or key, and stores a token with which this device logs in from now on. Where the connection
@@ -166,7 +157,7 @@ pub(crate) async fn say(
             "earlier messages of this device are still unanswered: the next command of this device sends them again",
         );
     }
-    close(session, options).await;
+    close(session, options.timeout).await;
     Ok(())
 }
 
@@ -194,7 +185,7 @@ pub(crate) async fn history(
     for item in pages.iter().rev().flatten() {
         print_item(item, options)?;
     }
-    close(session, options).await;
+    close(session, options.timeout).await;
     Ok(())
 }
 
@@ -217,7 +208,7 @@ pub(crate) async fn rooms(addr: &str, options: &Options, device: Option<&str>) -
             stdout::print_line(format!("{} {} {}", room.room, room.members, room.topic).trim_end())?;
         }
     }
-    close(session, options).await;
+    close(session, options.timeout).await;
     Ok(())
 }
 
@@ -234,7 +225,7 @@ pub(crate) async fn export(addr: &str, options: &Options, device: Option<&str>, 
         }
     }
     drop(conversation);
-    close(session, options).await;
+    close(session, options.timeout).await;
     Ok(())
 }
 
@@ -269,7 +260,7 @@ pub(crate) async fn listen(
         Err(CliError::Signalled(signal)) if signal == INTERRUPT => {}
         result => result?,
     }
-    close(session, options).await;
+    close(session, options.timeout).await;
     Ok(())
 }
 
@@ -360,83 +351,6 @@ fn report_link(state: &LinkState, was_connected: bool) -> bool {
     }
 }
 
-/// Connects as the account whose token or key is stored for `--name` and the device, or else as a guest.
-async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<OpenSession, CliError> {
-    let settings = session_options(options);
-    let Some(name) = &options.name else {
-        if device.is_some() {
-            return Err(CliError::Usage("--device needs the name of the account: --name NAME".to_owned()));
-        }
-        return Ok(OpenSession { session: connect_guest(addr, &settings).await?, files: None });
-    };
-    let files = AccountFiles::new(addr, name, device.unwrap_or(DEFAULT_DEVICE))?;
-    let not_logged_in = |source| CliError::NotLoggedIn { name: sanitize(name).into_owned(), source };
-    let Some(identity) = stored_identity(&files, name, device.unwrap_or(DEFAULT_DEVICE))? else {
-        if device.is_some() {
-            return Err(not_logged_in(Error::Refused { code: ErrorCode::NotLoggedIn, detail: None }));
-        }
-        let session = Session::connect(addr, Identity::guest(name), settings).await;
-        let session = session.map_err(|error| match error {
-            Error::Refused { code: ErrorCode::NameTaken, .. } => not_logged_in(error),
-            error => error.into(),
-        })?;
-        return Ok(OpenSession { session, files: None });
-    };
-    let settings = SessionOptions { outbox: Some(files.outbox_path()), ..settings };
-    let session = Session::connect(addr, identity, settings).await.map_err(|error| match error {
-        Error::Refused { code: ErrorCode::LoginFailed, .. } => not_logged_in(error),
-        error => error.into(),
-    })?;
-    Ok(OpenSession { session, files: Some(files) })
-}
-
-/// How a device proves its account: with its token, or else by its SSH key. `None` if it has not logged in yet.
-fn stored_identity(files: &AccountFiles, name: &str, device: &str) -> Result<Option<Identity>, CliError> {
-    if let Some(token) = files.token()? {
-        return Ok(Some(Identity::token(name, device, token)));
-    }
-    let Some(path) = files.key()? else { return Ok(None) };
-    let (public_key, signer) = ssh_keygen_signer(&path).map_err(|source| Error::Signer { source })?;
-    Ok(Some(Identity::key(name, device, &public_key, signer)))
-}
-
-/// Waits for the answers to messages of an earlier run, and closes the session.
-async fn close(session: Session, options: &Options) {
-    match timeout(options.timeout, session.flush()).await {
-        Ok(Ok(refused)) => {
-            for RefusedMessage { target, text, error, .. } in refused {
-                let (target, text) = (sanitize(&target), sanitize(&text));
-                notice(&format!("an earlier message to {target} was refused: {error} The message was: {text}"));
-            }
-        }
-        // The session has ended.
-        Ok(Err(_)) => {}
-        Err(_) => notice("earlier messages are unanswered: the next command of this device sends them again"),
-    }
-    session.close().await;
-}
-
-async fn connect_guest(addr: &str, settings: &SessionOptions) -> Result<Session, CliError> {
-    let mut tries_left = GUEST_NAME_TRIES_MAX;
-    loop {
-        let guest = Identity::guest(&format!("guest-{:08x}", fastrand::u32(..)));
-        tries_left -= 1;
-        match Session::connect(addr, guest, settings.clone()).await {
-            Err(Error::Refused { code: ErrorCode::NameTaken, .. }) if tries_left > 0 => {}
-            result => return Ok(result?),
-        }
-    }
-}
-
-fn session_options(options: &Options) -> SessionOptions {
-    SessionOptions {
-        limit: options.timeout,
-        liveness: options.liveness(),
-        outbox: None,
-        reconnect: !options.reconnect.no_reconnect,
-    }
-}
-
 /// Prints one item: with `--json` as an object, otherwise as a line with its number and time.
 fn print_item(item: &Item, options: &Options) -> io::Result<()> {
     if options.json {
@@ -460,10 +374,4 @@ fn print_item(item: &Item, options: &Options) -> io::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Tells the user something, on standard error.
-fn notice(text: &str) {
-    // A failed write to standard error cannot be reported anywhere.
-    let _ = writeln!(io::stderr(), "switchboard: {text}");
 }
