@@ -4,12 +4,11 @@
 //! cannot know how many replies are missing. At the end of input the client closes its sending half and reads until the
 //! server closes the connection.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::io;
 use std::time::Duration;
 
 use switchboard_client::ConnectionError;
 use switchboard_client::low_level::{LineReader, StreamReader, StreamWriter, greeting_start};
-use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::sanitize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
@@ -22,7 +21,7 @@ use super::current_chat::CurrentChat;
 use super::send_buffer::SendBuffer;
 use super::signals::TerminationSignals;
 use super::terminal::{EditorHandle, Screen};
-use super::{stdin, stdout};
+use super::{name_prompt, stdin, stdout};
 
 /// The text of `/help`.
 const HELP: &str = "Write name: message. /quit leaves, and so does Ctrl-D.";
@@ -37,7 +36,7 @@ const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {
     let name = match &options.name {
         Some(name) => check_username(name).map_err(|why| CliError::Usage(why.to_owned()))?.to_owned(),
-        None => ask_name()?,
+        None => name_prompt::ask("Enter username: ", |name| check_username(name).map_err(str::to_owned))?,
     };
     let first_line = format!("{name}\n").into_bytes();
     let (read_half, socket) = connecting::connect(addr, options).await?.into_split();
@@ -46,20 +45,6 @@ pub(crate) async fn run(addr: &str, options: &Options, is_interactive: bool) -> 
         run_terminal(addr, lines, socket, &first_line, options).await
     } else {
         run_script(addr, lines, socket, first_line, options).await
-    }
-}
-
-/// Prompts for a name. Repeats the prompt after an invalid name at a terminal, but not in a script.
-fn ask_name() -> Result<String, CliError> {
-    loop {
-        stdout::print_prompt("Enter username: ")?;
-        let mut name = Vec::new();
-        let n_read = io::stdin().lock().take(LINE_MAX_BYTES as u64).read_until(b'\n', &mut name)?;
-        match str::from_utf8(&name).map_err(|_| "A username must be valid UTF-8.").and_then(check_username) {
-            Ok(name) => return Ok(name.to_owned()),
-            Err(why) if io::stdin().is_terminal() && n_read > 0 => stdout::print_line(why)?,
-            Err(why) => return Err(CliError::Usage(why.to_owned())),
-        }
     }
 }
 

@@ -18,6 +18,7 @@ mod known_servers;
 mod line_dialect;
 mod line_editor;
 mod oneshot;
+mod name_prompt;
 mod open_session;
 mod password;
 mod print_gate;
