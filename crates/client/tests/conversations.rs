@@ -91,6 +91,21 @@ async fn a_conversation_continues_after_its_last_record_on_a_new_connection() {
 }
 
 #[tokio::test]
+async fn requests_of_version_1_are_answered() {
+    run_local(async {
+        let dialogue = "> WHO\n< USERS Noy,Elias\n> PING\n< PONG\n.";
+        let server = FakeServer::play([&*[REGISTER, "\n", dialogue].concat().leak()]).await;
+        let session = connect(&server, Identity::guest("Noy"), SessionOptions::default()).await;
+        assert!(session.is_guest());
+        assert_eq!(session.who().await.expect("an answer"), ["Noy", "Elias"]);
+        assert!(session.ping().await.expect("an answer") < TEST_TIMEOUT);
+        session.close().await;
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_unanswered_message_is_sent_again_with_its_number() {
     run_local(async {
         let server = FakeServer::listen(async |listener| {

@@ -95,6 +95,12 @@ impl Control {
             Command::Leave { .. } => matches_done("LEAVE_OK"),
             Command::Topic { .. } => matches_done("TOPIC_OK"),
             Command::Redact { .. } => matches_done("REDACT_OK"),
+            Command::Version1(switchboard_protocol::Command::Who) => {
+                matches!(reply, Reply::Version1(switchboard_protocol::Reply::Users { .. }))
+            }
+            Command::Version1(switchboard_protocol::Command::Ping) => {
+                matches!(reply, Reply::Version1(switchboard_protocol::Reply::Pong))
+            }
             _ => false,
         }
     }

@@ -9,6 +9,7 @@ use switchboard_protocol::Text;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::version2::{Command, Credential, Reply, Secret, TaggedReply, Target};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::control::{Answer, AnswerSender, Control, Purpose};
 use super::conversation::{Conversation, Wake};
@@ -155,6 +156,12 @@ impl Session {
         &self.shared.name
     }
 
+    /// Whether the session has a name and no account.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        !*self.is_account.borrow()
+    }
+
     /// Whether the server keeps records on disk. Otherwise they last until it stops.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -283,6 +290,25 @@ impl Session {
         match answer.last {
             Reply::RoomsOk { .. } => Ok(answer.parts.into_iter().filter_map(to_room).collect()),
             other => Err(unexpected("ROOMS", &other)),
+        }
+    }
+
+    /// Returns the names that are connected to the server.
+    pub async fn who(&self) -> Result<Vec<String>, Error> {
+        match self.control(Command::Version1(switchboard_protocol::Command::Who), true).await?.last {
+            Reply::Version1(switchboard_protocol::Reply::Users { names }) => {
+                Ok(names.iter().map(str::to_owned).collect())
+            }
+            other => Err(unexpected("WHO", &other)),
+        }
+    }
+
+    /// Sends a `PING`, and returns the time until the answer. It includes the wait for requests before this one.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let sent_at = Instant::now();
+        match self.control(Command::Version1(switchboard_protocol::Command::Ping), true).await?.last {
+            Reply::Version1(switchboard_protocol::Reply::Pong) => Ok(sent_at.elapsed()),
+            other => Err(unexpected("PING", &other)),
         }
     }
 
