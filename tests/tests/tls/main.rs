@@ -80,6 +80,52 @@ fn account_talks_over_tls_with_the_stored_messages_of_the_plain_port() {
     assert!(noy.receive_reply().ends_with(": from a guest over TLS"));
 }
 
+#[test]
+fn link_that_names_a_room_needs_no_conversation() {
+    let server = TlsServer::start(&[]);
+    let link = format!("{}/#lab?key={}", server.link(), server.key);
+    let mut noy = TestClient::account(server.process.commands, "Noy", "correct horse battery");
+    noy.send("JOIN #lab");
+    noy.expect_reply("JOIN_OK #lab 1");
+
+    let said = server.client(&["say", &link, "who", "has the adapter?"]);
+    assert!(said.status.success(), "{}", text(&said.stderr));
+    let history = server.client(&["history", &link]);
+    assert!(text(&history.stdout).ends_with(": who has the adapter?\n"), "{}", text(&history.stderr));
+
+    let listening = server.start_client(&["listen", &link, "--name", "Eva", "--join", "--count", "1"]);
+    wait_until_open(&mut noy, "Eva");
+    noy.send("SAY #lab it is on the shelf");
+    noy.expect_reply("SAID #lab 3");
+    let heard = listening.wait_with_output().expect("the client ends");
+    assert!(text(&heard.stdout).ends_with(" Noy: it is on the shelf\n"), "{}", text(&heard.stderr));
+
+    let without = server.client(&["listen", &server.link(), "--join"]);
+    assert_eq!(without.status.code(), Some(2));
+    assert!(text(&without.stderr).contains("or a link that names a room"), "{}", text(&without.stderr));
+}
+
+/// Waits until a guest has the room `#lab` open.
+#[expect(clippy::disallowed_methods, reason = "a real server lives in real time")]
+fn wait_until_open(member: &mut TestClient, guest: &str) {
+    let (start, expected) = (Instant::now(), format!("MEMBER #lab {guest} guest"));
+    while start.elapsed() < TIMEOUT {
+        member.send("MEMBERS #lab");
+        let mut is_open = false;
+        loop {
+            let line = member.receive_reply();
+            is_open |= line == expected;
+            if line.starts_with("MEMBERS_OK ") {
+                break;
+            }
+        }
+        if is_open {
+            return;
+        }
+    }
+    panic!("{guest} does not open the room");
+}
+
 /// Makes a certificate with OpenSSL, in two files.
 fn make_certificate(folder: &Path) {
     let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));

@@ -1,7 +1,7 @@
 //! A server with TLS, for the tests.
 
 use std::net::SocketAddr;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -45,9 +45,14 @@ impl TlsServer {
 
     /// Runs the client with a state of its own.
     pub(crate) fn client(&self, args: &[&str]) -> Output {
+        self.start_client(args).wait_with_output().expect("the client ends")
+    }
+
+    /// Starts the client with a state of its own.
+    pub(crate) fn start_client(&self, args: &[&str]) -> Child {
         let mut command = Command::new(program("switchboard"));
         command.args(args).env("XDG_STATE_HOME", self.folder.path().join("state")).stdin(Stdio::null());
-        command.output().expect("the client can be started")
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the client can be started")
     }
 }
 

@@ -12,11 +12,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use switchboard_client::JoinLink;
 use switchboard_client::conversations::{DeviceName, Position, Secret};
 use switchboard_protocol::Username;
 use zeroize::Zeroizing;
 
+use super::address;
 use super::cli_error::CliError;
 use super::state_directory;
 
@@ -41,9 +41,8 @@ impl AccountFiles {
             return Err(CliError::Usage(reason.to_owned()));
         };
         let mut directory = state.join("accounts");
-        let link = addr.parse::<JoinLink>().ok().map(|link| link.address.to_string());
         // Spellings of one name are one account, and links with and without a key lead to one server.
-        for part in [link.as_deref().unwrap_or(addr), name.folded(), device.folded()] {
+        for part in [&*address::host_port(addr), name.folded(), device.folded()] {
             directory.push(state_directory::file_name(part));
         }
         Ok(Self { directory })

@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use clap_complete::Shell;
 use switchboard_client::{JoinLink, Liveness};
 use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
 
+use super::address;
 use super::bench::LoadCommand;
 use super::cli_error::CliError;
 
@@ -19,8 +19,9 @@ use super::cli_error::CliError;
 const DEFAULT_ADDR: &str = "127.0.0.1";
 
 /// Example command lines, each with a description.
-pub(crate) const EXAMPLES: [(&str, &str); 9] = [
+pub(crate) const EXAMPLES: [(&str, &str); 10] = [
     ("switchboard --name Noy --chat Elias", "chat with Elias on this machine"),
+    ("switchboard 'switchboard://HOST:PORT/#lab'", "open a link: chat in the room #lab"),
     ("switchboard chat.example:12345 --name Noy", "use the server chat.example"),
     ("printf 'WHO\\nPING\\n' | switchboard", "run a script: one reply per line"),
     ("switchboard send Elias 'dinner is ready'", "send one message"),
@@ -74,7 +75,7 @@ pub(crate) struct Cli {
     /// The server, as HOST or HOST:PORT, or as a link for TLS: switchboard://HOST:PORT
     ///
     /// The default port is 12345, or 8080 with --dialect line. An address before a subcommand applies to the
-    /// subcommand.
+    /// subcommand. A link may name a room: 'switchboard://HOST:PORT/#lab'. Then the chat at a terminal is in this room.
     #[arg(env = "SWITCHBOARD_ADDR")]
     addr: Option<String>,
 
@@ -95,6 +96,10 @@ pub(crate) struct Options {
     /// Open a chat with this user.
     #[arg(long, short, value_name = "NAME")]
     pub(crate) chat: Option<String>,
+
+    /// The device of the account --name, for the chat in the room of a link [default: main].
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
 
     /// The dialect of the server's port: `commands` (port 12345) or `line` (port 8080).
     #[arg(long, default_value = "commands", value_parser = dialect_parser())]
@@ -220,7 +225,8 @@ pub(crate) enum Action {
         name_arg: NameArg,
         #[command(flatten)]
         reconnect: ReconnectArgs,
-        /// Print the records of this conversation: a room (#ROOM), or a user with an account.
+        /// Print the records of this conversation: a room (#ROOM), or a user with an account [default: the room of the
+        /// link].
         ///
         /// A device of an account begins where it stopped the last time. The first time, and for a guest, it begins
         /// with the records that come from now on. After the server was restored from a backup, it begins with the
@@ -229,11 +235,11 @@ pub(crate) enum Action {
         conversation: Option<String>,
         /// The device of the account --name that listens [default: main].
         ///
-        /// While it listens, no other command can use this device. Needs --conversation.
-        #[arg(long, value_name = "DEVICE", requires = "conversation")]
+        /// While it listens, no other command can use this device. Needs a conversation.
+        #[arg(long, value_name = "DEVICE")]
         device: Option<String>,
-        /// Join the room first. Needs --conversation.
-        #[arg(long, requires = "conversation")]
+        /// Join the room first. Needs a conversation.
+        #[arg(long)]
         join: bool,
         /// Exit after this number of messages.
         #[arg(long, value_name = "N")]
@@ -276,7 +282,8 @@ pub(crate) enum Action {
         /// The conversation, and the message; its words are joined by spaces.
         ///
         /// The conversation is a room (#ROOM, in quotes for most shells), a user with an account, or @ and an account's
-        /// id. An address may stand before it: HOST:PORT or an IP address.
+        /// id. An address may stand before it: HOST:PORT or an IP address. A link that names a room stands for both, and
+        /// all other words are the message.
         #[arg(required = true, num_args = 1.., value_names = ["TARGET", "TEXT"])]
         words: Vec<String>,
     },
@@ -291,8 +298,8 @@ pub(crate) enum Action {
         /// The number of records.
         #[arg(long, default_value_t = 50, value_name = "N")]
         count: u64,
-        /// The conversation: a room (#ROOM), a user with an account, or @ and an account's id. An address may stand
-        /// before it.
+        /// The conversation: a room (#ROOM), a user with an account, @ and an account's id, or a link that names a
+        /// room. An address may stand before it.
         #[arg(required = true, num_args = 1..=2, value_name = "TARGET")]
         words: Vec<String>,
     },
@@ -308,8 +315,8 @@ pub(crate) enum Action {
     Export {
         #[command(flatten)]
         account: AccountArgs,
-        /// The conversation: a room (#ROOM), a user with an account, or @ and an account's id. An address may stand
-        /// before it.
+        /// The conversation: a room (#ROOM), a user with an account, @ and an account's id, or a link that names a
+        /// room. An address may stand before it.
         #[arg(required = true, num_args = 1..=2, value_name = "TARGET")]
         words: Vec<String>,
     },
@@ -353,50 +360,24 @@ impl AccountArgs {
     }
 }
 
-/// The target among the words `[ADDR] TARGET`.
-pub(crate) fn target_of(words: &[String]) -> &str {
-    words.last().map_or("", String::as_str)
+/// The target among the words `[ADDR] TARGET`. A link that names a room stands for both.
+pub(crate) fn target_of(words: &[String]) -> Result<String, CliError> {
+    let target = words.last().map_or("", String::as_str);
+    match address::room(target) {
+        Some(room) => Ok(room.as_str().to_owned()),
+        None if JoinLink::is_link(target) => {
+            Err(CliError::Usage("the link names no room: write a user or #ROOM after it".to_owned()))
+        }
+        None => Ok(target.to_owned()),
+    }
 }
 
 /// The server's address after a subcommand.
 #[derive(Args, Debug)]
 pub(crate) struct AddrArg {
-    /// The server, as HOST or HOST:PORT.
+    /// The server, as HOST or HOST:PORT, or as a link.
     #[arg(value_name = "ADDR")]
     addr: Option<String>,
-}
-
-/// The words of `send [ADDR] USER TEXT...`.
-#[derive(Debug, Eq, PartialEq)]
-pub(crate) struct SendWords<'a> {
-    addr: Option<&'a str>,
-    pub(crate) user: &'a str,
-    pub(crate) text: String,
-}
-
-impl<'a> SendWords<'a> {
-    /// Finds out whether the first word is an address. No name has a colon, but a name may have a dot. `has_addr` tells
-    /// whether another address is given, so that a word with a dot is a name.
-    fn split(words: &'a [String], has_addr: bool) -> Result<Self, CliError> {
-        let usage = |message: String| Err(CliError::Usage(sanitize(&message).into_owned()));
-        let is_addr = |word: &str| word.contains([':', '[']) || word.parse::<IpAddr>().is_ok();
-        match words {
-            [addr, user, text @ ..] if is_addr(addr) && !text.is_empty() => {
-                Ok(Self { addr: Some(addr), user, text: text.join(" ") })
-            }
-            [addr, ..] if is_addr(addr) => {
-                usage(format!("{addr} is an address: write a user or #ROOM, and a text after it"))
-            }
-            [first, _, _, ..] if first.contains('.') && !has_addr => usage(format!(
-                "{first} may be a server or a user: for a server, add the port ({first}:{}); for a user, write the \
-                 text in quotes",
-                Dialect::Commands.port()
-            )),
-            [user, text @ ..] if !text.is_empty() => Ok(Self { addr: None, user, text: text.join(" ") }),
-            [word] => usage(format!("{word} is the only word: write a user or #ROOM, and a text after it")),
-            _ => usage("write a user or #ROOM, and a text".to_owned()),
-        }
-    }
 }
 
 impl Cli {
@@ -447,16 +428,20 @@ impl Cli {
             Some(Action::Completions { .. }) => ("with completions", &[]),
             Some(Action::Man) => ("with man", &[]),
             None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
+            None if is_interactive && address::room(self.given_addr()).is_some() => {
+                ("in a room", &["--name", "--device", "--no-reconnect", "--ping-after", "--color"])
+            }
             None if is_interactive => {
                 ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
             }
             None => ("in a script", &["--name", "--chat", "--json"]),
         };
-        let Options { name, chat, dialect, json, reconnect, color, timeout: _ } = &self.options;
+        let Options { name, chat, device, dialect, json, reconnect, color, timeout: _ } = &self.options;
         let ReconnectArgs { no_reconnect, ping_after } = reconnect;
         let given = [
             ("--name", name.is_some()),
             ("--chat", chat.is_some()),
+            ("--device", device.is_some()),
             ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
             ("--json", *json),
             ("--no-reconnect", *no_reconnect),
@@ -476,11 +461,11 @@ impl Cli {
     /// Returns the server's address as HOST:PORT, or the link as given. Fails if the user gave a URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
-            Some(Action::Send { words, .. } | Action::Say { words, .. }) => {
-                self.split_words(words)?.addr.unwrap_or(self.first_addr())
-            }
+            Some(Action::Send { words, .. }) => self.send_words(words)?.addr.unwrap_or(self.first_addr()),
+            Some(Action::Say { words, .. }) => self.say_words(words)?.addr.unwrap_or(self.first_addr()),
             Some(Action::History { words, .. } | Action::Export { words, .. }) => match &words[..] {
                 [addr, _] => addr,
+                [link] if JoinLink::is_link(link) => link,
                 _ => self.first_addr(),
             },
             _ => self.given_addr(),
@@ -531,9 +516,14 @@ impl Cli {
         self.addr.as_deref().unwrap_or(DEFAULT_ADDR)
     }
 
-    /// Splits the words of `send` or `say`.
-    pub(crate) fn split_words<'a>(&self, words: &'a [String]) -> Result<SendWords<'a>, CliError> {
+    /// Splits the words of `send`.
+    pub(crate) fn send_words<'a>(&self, words: &'a [String]) -> Result<SendWords<'a>, CliError> {
         SendWords::split(words, self.addr.is_some())
+    }
+
+    /// Splits the words of `say`.
+    pub(crate) fn say_words<'a>(&'a self, words: &'a [String]) -> Result<SayWords<'a>, CliError> {
+        SayWords::split(words, self.addr.as_deref())
     }
 }
 
@@ -623,35 +613,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_words_of_send_may_begin_with_an_address() {
-        /// The address (or nothing), the user and the text; or a part of the error.
-        type Expected = Result<[&'static str; 3], &'static str>;
-        let cases: [(&[&str], Expected); 11] = [
-            (&["Elias", "hi"], Ok(["", "Elias", "hi"])),
-            (&["Elias", "hi", "there"], Ok(["", "Elias", "hi there"])),
-            (&["chat.example:12345", "Elias", "hi"], Ok(["chat.example:12345", "Elias", "hi"])),
-            (&["[::1]", "Elias", "hi", "there"], Ok(["[::1]", "Elias", "hi there"])),
-            (&["127.0.0.1", "Elias", "hi"], Ok(["127.0.0.1", "Elias", "hi"])),
-            (&["el.ias", "hi there"], Ok(["", "el.ias", "hi there"])),
-            (&["el.ias", "hi", "there"], Err("write the text in quotes")),
-            (&["chat.example", "Elias", "hi"], Err("add the port (chat.example:12345)")),
-            (&["chat.example:12345", "hi"], Err("is an address: write a user or #ROOM, and a text after it")),
-            (&["127.0.0.1"], Err("is an address: write a user or #ROOM, and a text after it")),
-            (&["Elias"], Err("Elias is the only word")),
-        ];
-        for (given, expected) in cases {
-            let words: Vec<_> = given.iter().map(|word| (*word).to_owned()).collect();
-            match (SendWords::split(&words, false), expected) {
-                (Ok(SendWords { addr, user, text }), Ok(expected)) => {
-                    assert_eq!([addr.unwrap_or_default(), user, &text], expected);
-                }
-                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{error}"),
-                (actual, _) => panic!("{given:?} gave {actual:?}"),
-            }
-        }
-    }
-
     fn parse(args: &[&str]) -> Cli {
         let args = std::iter::once("switchboard").chain(args.iter().copied()).map(OsString::from);
         Cli::parse_args(args).expect("a valid command line")
@@ -674,9 +635,13 @@ mod tests {
 
     #[test]
     fn an_option_without_effect_is_found() {
-        let cases: [(&[&str], Option<&str>, Option<&str>); 18] = [
+        let link = "switchboard://h:1/#lab";
+        let cases: [(&[&str], Option<&str>, Option<&str>); 21] = [
             // Each row: the arguments, the option without effect at a terminal, the option without effect in a script.
             (&[], None, None),
+            (&[link, "--name", "Noy", "--device", "laptop", "--no-reconnect"], None, Some("--device")),
+            (&[link, "--chat", "Elias"], Some("--chat"), None),
+            (&["--name", "Noy", "--device", "laptop"], Some("--device"), Some("--device")),
             (&["--name", "Noy", "--chat", "Elias"], None, None),
             (&["--no-reconnect"], None, Some("--no-reconnect")),
             (&["--color", "auto"], None, Some("--color")),
@@ -699,6 +664,18 @@ mod tests {
             let unused = |is_interactive| parse(given).unused_option(is_interactive).map(|(option, _)| option);
             assert_eq!((unused(true), unused(false)), (at_terminal, in_script), "given {given:?}");
         }
+    }
+
+    #[test]
+    fn a_link_to_a_room_is_the_address_and_the_target_of_history() {
+        let link = "switchboard://h:1/#lab";
+        for args in [&["history", link][..], &["export", link], &["a:1", "history", link]] {
+            let cli = parse(args);
+            let Some(Action::History { words, .. } | Action::Export { words, .. }) = &cli.action else { panic!() };
+            let target = target_of(words).expect("the link names a room");
+            assert_eq!((&*cli.addr().expect("an address"), &*target), (link, "#lab"), "{args:?}");
+        }
+        target_of(&["switchboard://h:1".to_owned()]).expect_err("the link names no room");
     }
 
     #[test]

@@ -80,7 +80,6 @@ impl ChatFormatter {
 
     /// The text of `/help`.
     pub(crate) fn help(self) -> String {
-        let bold = Style::new().bold();
         let verbs = VERBS.iter().map(|verb| {
             let argument = match verb.argument {
                 Argument::None => "",
@@ -90,14 +89,17 @@ impl ChatFormatter {
             (format!("{}{argument}", verb.word), verb.about)
         });
         let local_commands = LOCAL_COMMANDS.iter().map(|&(word, about)| (word.to_owned(), about));
-        let rows = verbs
-            .chain(local_commands)
-            .map(|(usage, about)| self.paint(bold, &format!("  {usage:<14}")) + about + "\n");
         let footer = "In a chat, all other lines are sent to the peer in the prompt.\n\
             Pasted text is sent as messages, even if it looks like a command.\n\
             To send /x, type //x. To send the word who, type MSG who.\n\
             Tab completes, the arrow keys recall earlier lines, Ctrl-C clears the line.";
-        rows.collect::<String>() + footer
+        self.commands(verbs.chain(local_commands)) + footer
+    }
+
+    /// Formats commands, each with its description, as one line each.
+    pub(crate) fn commands(self, commands: impl Iterator<Item = (String, &'static str)>) -> String {
+        let bold = Style::new().bold();
+        commands.map(|(usage, about)| self.paint(bold, &format!("  {usage:<16}")) + about + "\n").collect()
     }
 
     fn paint(self, style: Style, text: &str) -> String {

@@ -8,6 +8,7 @@ use switchboard_client::low_level::{self, Stream};
 use switchboard_protocol::sanitize;
 use tokio::time::timeout;
 
+use super::address;
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 
@@ -24,8 +25,13 @@ pub(crate) const SILENT_PORT_HINT: &str =
 
 /// Connects to `addr`, and shows this at a terminal.
 pub(crate) async fn connect(addr: &str, options: &Options) -> Result<Stream, Error> {
-    let hint = "no answer yet. Is the address right? Does a firewall block the port?";
-    wait(&format!("Connecting to {}…", sanitize(addr)), hint, options, low_level::connect(&addr, options.timeout)).await
+    show_while(addr, options, low_level::connect(&addr, options.timeout)).await
+}
+
+/// Shows at a terminal that the program is connecting to `addr`, until `connecting` is ready.
+pub(crate) async fn show_while<T>(addr: &str, options: &Options, connecting: impl Future<Output = T>) -> T {
+    let status = format!("Connecting to {}…", sanitize(&address::host_port(addr)));
+    wait(&status, "no answer yet. Is the address right? Does a firewall block the port?", options, connecting).await
 }
 
 /// Waits for the first line of the server at `addr`, and shows this at a terminal. The `hint` says what the server
@@ -36,7 +42,8 @@ pub(crate) async fn receive_greeting<T>(
     options: &Options,
     greeting: impl Future<Output = T>,
 ) -> T {
-    let addr = sanitize(addr);
+    let addr = address::host_port(addr);
+    let addr = sanitize(&addr);
     let hint = format!("{addr} accepted the connection, but has sent nothing yet. {hint}");
     wait(&format!("Waiting for {addr} to answer…"), &hint, options, greeting).await
 }

@@ -28,6 +28,7 @@ use tokio::time::Instant;
 
 use self::request::PendingRequest;
 use self::server_connection::ServerConnection;
+use super::address;
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
@@ -148,7 +149,8 @@ struct ChatSession<'a> {
 
 impl ChatSession<'_> {
     async fn run(&mut self, mut connection: ServerConnection, editor: &mut EditorHandle) -> Result<(), CliError> {
-        let connected = format!("Connected to {}. /help shows what you can type.", sanitize(self.addr));
+        let connected =
+            format!("Connected to {}. /help shows what you can type.", sanitize(&address::host_port(self.addr)));
         self.show_notice(connected).await;
         loop {
             let connected_at = Instant::now();

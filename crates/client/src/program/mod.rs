@@ -1,6 +1,7 @@
 //! The program `switchboard`: parses the command line and runs the selected action.
 
 mod account_files;
+mod address;
 mod args;
 mod bench;
 mod chat_formatter;
@@ -17,11 +18,13 @@ mod json;
 mod known_servers;
 mod line_dialect;
 mod line_editor;
-mod oneshot;
+mod message_words;
 mod name_prompt;
+mod oneshot;
 mod open_session;
 mod password;
 mod print_gate;
+mod room_chat;
 mod script;
 mod send_buffer;
 mod signals;
@@ -37,8 +40,9 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Action, Cli, Options, SendWords, target_of};
+use args::{Action, Cli, Options, target_of};
 use cli_error::CliError;
+use message_words::{SayWords, SendWords};
 use switchboard_protocol::Dialect;
 
 /// Parses `args` and runs the program.
@@ -83,32 +87,41 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
         Some(Action::Send { words, .. }) => {
-            let SendWords { user, text, .. } = cli.split_words(words)?;
+            let SendWords { user, text, .. } = cli.send_words(words)?;
             oneshot::send(addr, options, user, &text).await
         }
-        Some(Action::Listen { conversation: Some(target), device, join, count, .. }) => {
-            conversations::listen(addr, options, device.as_deref(), target, *join, *count).await
+        Some(Action::Listen { conversation, device, join, count, .. }) => {
+            let room = || address::room(addr).map(|room| room.as_str().to_owned());
+            match conversation.clone().or_else(room) {
+                Some(target) => conversations::listen(addr, options, device.as_deref(), &target, *join, *count).await,
+                None if device.is_some() || *join => Err(CliError::Usage(
+                    "--device and --join need --conversation, or a link that names a room".to_owned(),
+                )),
+                None => oneshot::listen(addr, options, *count).await,
+            }
         }
-        Some(Action::Listen { count, .. }) => oneshot::listen(addr, options, *count).await,
         Some(Action::Login { device, key, create, .. }) => {
             conversations::login(addr, options, device.as_deref(), key.as_deref(), *create).await
         }
         Some(Action::Say { words, account, join }) => {
-            let SendWords { user: target, text, .. } = cli.split_words(words)?;
-            conversations::say(addr, options, account.device(), (target, &text), *join).await
+            let SayWords { target, text, .. } = cli.say_words(words)?;
+            conversations::say(addr, options, account.device(), (&target, &text), *join).await
         }
         Some(Action::History { words, account, before, count }) => {
-            conversations::history(addr, options, account.device(), target_of(words), *before, *count).await
+            conversations::history(addr, options, account.device(), &target_of(words)?, *before, *count).await
         }
         Some(Action::Export { words, account }) => {
-            conversations::export(addr, options, account.device(), target_of(words)).await
+            conversations::export(addr, options, account.device(), &target_of(words)?).await
         }
         Some(Action::Rooms { account, .. }) => conversations::rooms(addr, options, account.device()).await,
         Some(Action::Bench { load }) => bench::run(addr, options, load).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),
         None if options.dialect == Dialect::Line => line_dialect::run(addr, options, is_interactive).await,
-        None if is_interactive => interactive::run(addr, options).await,
+        None if is_interactive => match address::room(addr) {
+            Some(room) => room_chat::run(addr, &room, options).await,
+            None => interactive::run(addr, options).await,
+        },
         None => script::run(addr, options).await,
     }
 }

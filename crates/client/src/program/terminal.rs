@@ -106,6 +106,11 @@ impl EditorHandle {
         (Self { lines, exited, printed: oneshot::channel().1 }, Screen(screen), (typed, exited_tx), shown)
     }
 
+    /// Whether the user has not left.
+    pub(crate) fn is_running(&self) -> bool {
+        self.exited.has_changed().is_ok()
+    }
+
     /// Ends the editor, so that it restores the terminal and saves the history.
     pub(crate) async fn interrupt(&mut self) {
         self.lines.close();
