@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -23,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use crate::options::LogFormat;
+use crate::own_address::own_address;
 use crate::settings::InvalidSettings;
 use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 
@@ -195,17 +196,6 @@ fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
     match fields.get("dialect") {
         "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
         _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),
-    }
-}
-
-/// This machine's address on the network, according to its routes. A UDP socket that connects sends nothing, but it
-/// chooses a route. The destination is a documentation address (RFC 5737) with any port.
-pub(crate) fn own_address() -> Option<Ipv4Addr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
-    match socket.local_addr().ok()? {
-        SocketAddr::V4(address) => Some(*address.ip()),
-        SocketAddr::V6(_) => None,
     }
 }
 

@@ -12,7 +12,6 @@ mod client;
 mod handshake;
 mod hosts;
 mod http_connection;
-mod join_code;
 mod proxy_protocol;
 mod response;
 mod service;
@@ -29,7 +28,7 @@ pub(crate) use self::http_connection::{reject, serve};
 pub(crate) use self::silent_peers::probe_silent_peers;
 use self::trusted_proxies::TrustedProxies;
 use crate::listener::Listener;
-use crate::logging::own_address;
+use crate::own_address::own_address;
 use crate::settings::Settings;
 use crate::tls::Tls;
 

@@ -8,6 +8,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::certificate::{CertificateError, host_name};
+use crate::own_address::own_address;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -24,7 +25,7 @@ pub(super) fn make(key: &KeyPair, now: SystemTime) -> Result<String, Certificate
     let mut names = vec!["localhost".to_owned()];
     names.extend(host_name().filter(|name| name != "localhost"));
     names.extend([IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| address.to_string()));
-    names.extend(crate::logging::own_address().map(|address| address.to_string()));
+    names.extend(own_address().map(|address| address.to_string()));
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, "Switchboard");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -8,8 +8,9 @@ use hyper::{Response, Uri};
 use serde::Serialize;
 use switchboard_protocol::version2::RoomName;
 
+use super::hosts;
 use super::response::{self, Body};
-use super::{hosts, join_code};
+use crate::join_code;
 use crate::loopback::is_loopback;
 use crate::settings::Settings;
 use crate::tls::Tls;

@@ -8,7 +8,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 const QUIET_ZONE: i32 = 4;
 
 /// Draws the QR code of `link`. `None` if the link is too long.
-pub(super) fn svg(link: &str) -> Option<String> {
+pub(crate) fn svg(link: &str) -> Option<String> {
     // A cracked screen or a reflection may hide a seventh of the code.
     let code = QrCode::encode_text(link, QrCodeEcc::Medium).ok()?;
     let size = code.size() + 2 * QUIET_ZONE;
