@@ -17,6 +17,7 @@ mod connection;
 mod control;
 mod hub;
 mod identity;
+mod invitation;
 mod ip_prefix;
 mod join_code;
 mod linger;

@@ -4,12 +4,11 @@
 //! A separate thread writes the lines, so that a terminal paused with Ctrl-S does not block the server. The queue to
 //! this thread is bounded. When the queue is full, lines are dropped.
 
-use std::fmt;
-use std::io::IsTerminal as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+use std::{env, fmt, thread};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -22,8 +21,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
+use crate::invitation::Invitation;
 use crate::options::LogFormat;
-use crate::own_address::own_address;
 use crate::settings::InvalidSettings;
 use crate::telemetry::{MESSAGES, SERVER, SESSIONS};
 
@@ -65,25 +64,26 @@ impl Log {
 /// Starts to log to standard output.
 ///
 /// `level` must be valid for [`check_level`]. `log_messages` adds an event for each message. The console format always
-/// adds these events. No format adds them if `level` is less verbose than `info`.
+/// adds these events. No format adds them if `level` is less verbose than `info`. With `qr_code`, the console format
+/// also draws the link for browsers, if standard output is a terminal.
 ///
 /// # Panics
 ///
 /// If `tracing` has a subscriber already.
 #[must_use]
-pub fn start(format: LogFormat, level: &str, log_messages: bool) -> Log {
+pub fn start(format: LogFormat, level: &str, log_messages: bool, qr_code: bool) -> Log {
     let format = match format {
-        LogFormat::Auto if std::io::stdout().is_terminal() => LogFormat::Console,
+        LogFormat::Auto if io::stdout().is_terminal() => LogFormat::Console,
         LogFormat::Auto => LogFormat::Text,
         given => given,
     };
     let log_messages = log_messages || format == LogFormat::Console;
     let filter = filter(level, log_messages);
-    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(std::io::stdout());
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(QUEUE_LINES).finish(io::stdout());
     let (filter, filter_handle) = reload::Layer::new(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let layer = match format {
-        LogFormat::Console => layer.event_format(Console).boxed(),
+        LogFormat::Console => layer.event_format(Console { draws_code: qr_code && shows_colors() }).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
         LogFormat::Text | LogFormat::Auto => layer.boxed(),
     };
@@ -119,7 +119,31 @@ fn filter(level: &str, log_messages: bool) -> EnvFilter {
 
 /// Formats events as the course servers do. Events of the server itself get lines of a similar form. Other events of
 /// sessions are omitted.
-struct Console;
+struct Console {
+    /// Whether the link for browsers is drawn as a QR code, too.
+    draws_code: bool,
+}
+
+impl Console {
+    fn write_listening(&self, writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
+        let Ok(address) = fields.get("address").parse::<SocketAddr>() else { return Ok(()) };
+        writeln!(writer, "[SERVER STARTED] Listening on port {}...", address.port())?;
+        let service = match (fields.find("key"), fields.find("web"), fields.get("dialect")) {
+            (Some(key), _, _) => Invitation::CommandsOverTls { key },
+            (None, Some(scheme), _) => Invitation::Web { scheme, draws_code: self.draws_code },
+            (None, None, "line") => Invitation::Line,
+            (None, None, _) => Invitation::Commands,
+        };
+        service.write(address, writer)
+    }
+}
+
+/// Whether standard output is a terminal that shows the colours of a QR code.
+fn shows_colors() -> bool {
+    let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_dumb && !no_color
+}
 
 impl<S, N> FormatEvent<S, N> for Console
 where
@@ -139,7 +163,7 @@ where
         }
         let message = fields.get("message");
         if target == SERVER && message == "listening" {
-            return write_listening(&mut writer, &fields);
+            return self.write_listening(&mut writer, &fields);
         }
         if target != SESSIONS {
             write!(writer, "[{}]", event.metadata().level())?;
@@ -167,35 +191,6 @@ where
             },
             _ => Ok(()),
         }
-    }
-}
-
-fn write_listening(writer: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
-    let Ok(address) = fields.get("address").parse::<SocketAddr>() else { return Ok(()) };
-    let port = address.port();
-    writeln!(writer, "[SERVER STARTED] Listening on port {port}...")?;
-    let mut host = address.ip();
-    if host.is_unspecified() {
-        host = own_address().unwrap_or(Ipv4Addr::LOCALHOST).into();
-    }
-    let (host, client) = match host {
-        // A client has to name its own interface (RFC 4007 §11).
-        IpAddr::V6(link_local) if link_local.is_unicast_link_local() => {
-            let host = format!("{host}%INTERFACE");
-            let client = format!("[{host}]:{port}");
-            (host, client)
-        }
-        _ => (host.to_string(), SocketAddr::new(host, port).to_string()),
-    };
-    if let Some(key) = fields.find("key") {
-        return writeln!(writer, "    Join with:  switchboard --name YOU 'switchboard://{client}/?key={key}'");
-    }
-    if let Some(scheme) = fields.find("web") {
-        return writeln!(writer, "    Open in a browser:  {scheme}://{client}/");
-    }
-    match fields.get("dialect") {
-        "line" => writeln!(writer, "    Join with:  switchboard --dialect line {client}   or   nc {host} {port}"),
-        _ => writeln!(writer, "    Join with:  switchboard --name YOU {client}   or   nc {host} {port}"),
     }
 }
 
@@ -234,22 +229,6 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hint_how_to_connect_fits_the_address() {
-        let cases = [
-            ("192.0.2.1:12345", "192.0.2.1:12345   or   nc 192.0.2.1 12345"),
-            ("[2001:db8::1]:12345", "[2001:db8::1]:12345   or   nc 2001:db8::1 12345"),
-            // The number of the server's interface means nothing on the machine of a client.
-            ("[fe80::1%2]:12345", "[fe80::1%INTERFACE]:12345   or   nc fe80::1%INTERFACE 12345"),
-        ];
-        for (address, expected) in cases {
-            let mut text = String::new();
-            write_listening(&mut Writer::new(&mut text), &Fields(vec![("address", address.to_owned())]))
-                .expect("a string takes any text");
-            assert_eq!(text.lines().last(), Some(&*format!("    Join with:  switchboard --name YOU {expected}")));
-        }
-    }
 
     #[test]
     fn misspelt_level_is_refused() {

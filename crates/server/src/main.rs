@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     if let Some(command) = config.command {
         return operate(&command, config.settings);
     }
-    let log = logging::start(config.log_format, &config.log_level, config.settings.log_messages);
+    let log = logging::start(config.log_format, &config.log_level, config.settings.log_messages, config.qr_code);
     for unknown in &config.unknown_variables {
         tracing::warn!(target: SERVER, "{unknown}");
     }

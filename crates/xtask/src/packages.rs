@@ -27,6 +27,12 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     },
     RequiredProgram { probe: ("ls", &["/usr/share/nodejs/ws"], "package.json"), package: "node-ws" },
     RequiredProgram { probe: ("node", &["--version"], "v"), package: "nodejs" },
+    // It judges our QR codes.
+    RequiredProgram {
+        probe: ("/usr/bin/python3", &["-c", "import zbar; print(zbar.__name__)"], "zbar"),
+        package: "python3-zbar",
+    },
+    RequiredProgram { probe: ("script", &["--version"], "script"), package: "bsdutils" },
     TSHARK,
     PDF,
     VENV,

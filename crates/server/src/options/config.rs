@@ -48,6 +48,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// The format of the log.
     pub log_format: LogFormat,
+    /// Whether the link of the page is drawn as a QR code at a terminal.
+    pub qr_code: bool,
     /// The level of the log, valid for [`check_level`](logging::check_level).
     pub log_level: String,
     /// The configuration as TOML with the source of each key, if `--print-config` was given.
@@ -165,6 +167,7 @@ impl Config {
             settings,
             threads: Some(threads).filter(|&threads| threads > 0),
             log_format: merged.log_format.unwrap_or(LogFormat::Auto),
+            qr_code: merged.qr_code.unwrap_or(true),
             log_level,
             print: matches.get_flag("print_config").then(|| layers.to_string()),
             file,

@@ -241,6 +241,10 @@ pub struct Options {
     #[arg(long, value_name = "FORMAT", env = "SWITCHBOARD_LOG_FORMAT", value_enum)]
     pub(super) log_format: Option<LogFormat>,
 
+    /// Draw the link of the page as a QR code when the server starts at a terminal [default: true]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_QR_CODE", optional_value("true", boolean))]
+    pub(super) qr_code: Option<bool>,
+
     /// Level of the log: error, warn, info, debug, trace, or directives such as `switchboard=debug` [default: info]
     #[arg(long, value_name = "LEVEL", env = "SWITCHBOARD_LOG_LEVEL")]
     pub(super) log_level: Option<String>,
@@ -295,6 +299,7 @@ impl Options {
             guests_create_rooms: Some(settings.guests_create_rooms),
             threads: Some(0),
             log_format: Some(LogFormat::Auto),
+            qr_code: Some(true),
             log_level: Some("info".to_owned()),
             log_messages: Some(settings.log_messages),
         }
