@@ -42,4 +42,4 @@ check('secure pages', [['https:', 'a.example'], ['http:', 'localhost'], ['http:'
   [true, true, true, false, false]);
 check('pauses', [[0, 0], [0, 1], [3, 1], [99, 1]].map(([attempt, random]) => pauseBefore(attempt, random)), [250, 500, 4000, 20000]);
 const { wireFigures } = await import('/wire.js');
-check('figures of the connection', wireFigures(['rtt_us=23184', 'later=1=2', 'word', 'constructor=x']), [['Round trip, smoothed (SRTT)', '23184 µs'], ['later', '1=2'], ['constructor', 'x']]);
+check('figures of the connection', wireFigures(['transport=websocket-tls', 'rtt_us=23184', 'later=1=2', 'word', 'constructor=x']), [['Transport', 'websocket-tls'], ['Round trip, smoothed (SRTT)', '23184 µs'], ['later', '1=2'], ['constructor', 'x']]);

@@ -104,7 +104,7 @@ fn axe_finds_no_fault() {
         page.wait_for("#menu button", "See the wire");
         judge("menu");
         page.click("#menu button");
-        page.wait_for("#dialog-body pre", "WIRE_");
+        page.wait_for("#dialog-body pre", "transport=websocket");
         judge("wire");
         page.press("Escape");
         page.say("/raw WHO");

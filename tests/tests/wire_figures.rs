@@ -10,7 +10,9 @@ use rustls::pki_types::pem::PemObject as _;
 use switchboard_protocol::Dialect;
 use switchboard_server::tls::{CertificateSource, Tls, TlsVersion};
 use switchboard_tests::process::EmbeddedServer;
+use switchboard_tests::stream::Stream;
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
+use switchboard_tests::web_client::WebSocketStream;
 
 /// The figures of `WIRE_OK`.
 fn wire(client: &mut TestClient) -> HashMap<String, String> {
@@ -91,15 +93,27 @@ fn carrier_is_named() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let source = CertificateSource::SelfMade(directory.path().to_owned());
     let server = EmbeddedServer::with_tls(Tls::new(source, TlsVersion::default()).expect("a certificate"));
-    let certificate = certificate_in(directory.path());
-    let mut client = TestClient::connect_tls(server.address(Dialect::Commands), certificate);
-    client.expect("WELCOME");
-    client.send("HELLO 2");
-    client.expect_reply_prefix("HELLO_OK 2 ");
-    let figures = wire(&mut client);
-    assert_eq!(figures["transport"], "tls");
-    // The handshake and the records of TLS are payload of TCP.
-    assert!(figures["received_bytes"].parse::<usize>().expect("a number") > "HELLO 2\nWIRE\n".len());
+    let (commands, web) = (server.address(Dialect::Commands), server.web_address());
+    let tls = |address| Stream::connect_tls(address, certificate_in(directory.path()));
+    let web_socket = |stream| {
+        // The certificate is for this name.
+        let (response, socket) = WebSocketStream::try_open(stream, &["Host: localhost"]);
+        assert_eq!(response.status, 101);
+        TestClient::over_web_socket(socket)
+    };
+    for (mut client, transport) in [
+        (TestClient::over_stream(tls(commands)), "tls"),
+        (web_socket(Stream::connect(web)), "websocket"),
+        (web_socket(tls(web)), "websocket-tls"),
+    ] {
+        client.expect("WELCOME");
+        client.send("HELLO 2");
+        client.expect_reply_prefix("HELLO_OK 2 ");
+        let figures = wire(&mut client);
+        assert_eq!(figures["transport"], transport);
+        // The handshakes, the records of TLS and the frames of a WebSocket are payload of TCP.
+        assert!(figures["received_bytes"].parse::<usize>().expect("a number") > "HELLO 2\nWIRE\n".len());
+    }
 }
 
 fn certificate_in(directory: &Path) -> CertificateDer<'static> {

@@ -9,6 +9,10 @@ pub(crate) enum Transport {
     Tcp(SocketAddr),
     /// TLS with this peer.
     Tls(SocketAddr),
+    /// A WebSocket with this peer, without TLS.
+    WebSocket(SocketAddr),
+    /// A WebSocket with this peer, over TLS.
+    WebSocketOverTls(SocketAddr),
     /// A socket in the file system. Only processes of this machine reach it.
     Unix,
 }
@@ -17,7 +21,7 @@ impl Transport {
     /// The address of the peer, if it has one.
     pub(crate) fn peer(self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(peer) | Self::Tls(peer) => Some(peer),
+            Self::Tcp(peer) | Self::Tls(peer) | Self::WebSocket(peer) | Self::WebSocketOverTls(peer) => Some(peer),
             Self::Unix => None,
         }
     }
@@ -27,6 +31,8 @@ impl Transport {
         match self {
             Self::Tcp(_) => "tcp",
             Self::Tls(_) => "tls",
+            Self::WebSocket(_) => "websocket",
+            Self::WebSocketOverTls(_) => "websocket-tls",
             Self::Unix => "unix",
         }
     }
@@ -35,8 +41,8 @@ impl Transport {
     /// that forwards it: through `ssh -L`, a peer on loopback is as safe as SSH.
     pub(crate) fn is_secure(self) -> bool {
         match self {
-            Self::Tcp(peer) => peer.ip().to_canonical().is_loopback(),
-            Self::Tls(_) | Self::Unix => true,
+            Self::Tcp(peer) | Self::WebSocket(peer) => peer.ip().to_canonical().is_loopback(),
+            Self::Tls(_) | Self::WebSocketOverTls(_) | Self::Unix => true,
         }
     }
 
@@ -53,7 +59,8 @@ mod tests {
 
     #[test]
     fn secrets_need_loopback_tls_or_a_unix_socket() {
-        let tcp = |peer: &str| Transport::Tcp(SocketAddr::new(peer.parse().expect("an address"), 50_000));
+        let address = |peer: &str| SocketAddr::new(peer.parse().expect("an address"), 50_000);
+        let tcp = |peer: &str| Transport::Tcp(address(peer));
         let cases = [
             (tcp("127.0.0.1"), true),
             (tcp("127.8.9.10"), true),
@@ -68,7 +75,10 @@ mod tests {
             (tcp("fd00::1"), false),
             (tcp("2001:db8::1"), false),
             (tcp("::ffff:192.0.2.1"), false),
-            (Transport::Tls(SocketAddr::new("192.168.1.2".parse().expect("an address"), 50_000)), true),
+            (Transport::Tls(address("192.168.1.2")), true),
+            (Transport::WebSocket(address("127.0.0.1")), true),
+            (Transport::WebSocket(address("192.168.1.2")), false),
+            (Transport::WebSocketOverTls(address("192.168.1.2")), true),
             (Transport::Unix, true),
         ];
         for (transport, expected) in cases {

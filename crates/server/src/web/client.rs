@@ -14,8 +14,9 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// The transport of a WebSocket of this client.
     pub(super) fn transport(self) -> Transport {
-        if self.is_https { Transport::Tls(self.address) } else { Transport::Tcp(self.address) }
+        if self.is_https { Transport::WebSocketOverTls(self.address) } else { Transport::WebSocket(self.address) }
     }
 
     /// Whether nobody between the two ends can read or change the page. `host`: the name or address in the request.
