@@ -29,7 +29,7 @@ pub struct WebSocketClient {
     /// The value of the header `Host`.
     pub host: String,
     /// The path of the request, such as `/ws`.
-    pub path: &'static str,
+    pub path: String,
     /// The subprotocol that the client asks for.
     pub subprotocol: Option<&'static str>,
     /// What the messages carry.

@@ -164,7 +164,8 @@ fn workloads_run_over_tls() {
 fn workloads_run_over_websocket() {
     let (server, client) = server_with_tls();
     let host = format!("localhost:{}", server.web.port());
-    let websocket = || WebSocketClient { host: host.clone(), path: "/ws", subprotocol: None, kind: MessageKind::Lines };
+    let websocket =
+        || WebSocketClient { host: host.clone(), path: "/ws".to_owned(), subprotocol: None, kind: MessageKind::Lines };
     run_over(&server.web, Transport { tls: None, websocket: Some(websocket()) });
     run_over(&server.web, Transport { tls: Some(client), websocket: Some(websocket()) });
 }
@@ -207,8 +208,12 @@ fn a_port_without_the_expected_layers_ends_the_run() {
         let error = error.expect_err("no handshake").to_string();
         assert!(error.starts_with("no session at this port: ") && error.contains(reason), "{error}");
     }
-    let websocket =
-        WebSocketClient { host: "elsewhere".to_owned(), path: "/ws", subprotocol: None, kind: MessageKind::Lines };
+    let websocket = WebSocketClient {
+        host: "elsewhere".to_owned(),
+        path: "/ws".to_owned(),
+        subprotocol: None,
+        kind: MessageKind::Lines,
+    };
     let transport = Transport { tls: None, websocket: Some(websocket) };
     let error = pairs.run(&CommandsDialect, &Target { transport, ..target(server.web) }, &mut |_| ());
     let error = error.expect_err("no WebSocket").to_string();

@@ -30,6 +30,9 @@ use crate::error::Error;
 /// The protocol name of both dialects in ALPN (RFC 7301).
 const ALPN: &[u8] = b"switchboard";
 
+/// The protocol name of HTTP/1.1 in ALPN, which begins a WebSocket.
+const ALPN_HTTP: &[u8] = b"http/1.1";
+
 /// The key that a server has shown.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerKey {
@@ -41,13 +44,14 @@ pub struct ServerKey {
     pub is_vouched_for: bool,
 }
 
-/// Asks a server for its key, and closes the connection. `limit` is the time limit.
+/// Asks a server for its key, and closes the connection. The listener may be one for WebSockets. `limit` is the time
+/// limit.
 pub async fn fetch_key(address: &HostPort, limit: Duration) -> Result<ServerKey, Error> {
     let deadline = deadline::after(Instant::now(), limit);
     let stream = connect_tcp(address, limit).await?;
     let link = JoinLink { address: address.clone(), room: None, key: None };
     let verifier = Arc::new(Verifier::new(AcceptedKey::Any));
-    shake_hands(stream, &link, Arc::clone(&verifier), deadline, limit).await?;
+    shake_hands(stream, &link, Arc::clone(&verifier), &[ALPN, ALPN_HTTP], deadline, limit).await?;
     // Without a certificate, the handshake fails.
     verifier.shown.get().cloned().ok_or_else(|| handshake_error(&link, "the server has shown no certificate"))
 }
@@ -61,7 +65,7 @@ pub(crate) async fn connect_tls(
 ) -> Result<Box<TlsStream<TcpStream>>, Error> {
     let accepted = link.key.clone().map_or(AcceptedKey::VouchedFor, AcceptedKey::This);
     let verifier = Arc::new(Verifier::new(accepted));
-    let shaken = shake_hands(stream, link, Arc::clone(&verifier), deadline, limit).await;
+    let shaken = shake_hands(stream, link, Arc::clone(&verifier), &[ALPN], deadline, limit).await;
     match (shaken, &verifier.accepted, verifier.shown.get()) {
         (Err(_), AcceptedKey::This(expected), Some(shown)) if *expected != shown.hash => Err(Error::OtherKey {
             addr: link.address.to_string(),
@@ -78,11 +82,24 @@ pub(crate) async fn connect_tls(
 /// The settings of TLS for the server of `link`, and the name that its certificate is checked against. For programs that
 /// open their connections themselves.
 pub fn client_config(link: &JoinLink) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
-    let accepted = link.key.clone().map_or(AcceptedKey::VouchedFor, AcceptedKey::This);
-    config_with(link, Arc::new(Verifier::new(accepted)))
+    config_for(link, ALPN)
 }
 
-fn config_with(link: &JoinLink, verifier: Arc<Verifier>) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+/// Like [`client_config`], for WebSockets at the address of `link`.
+pub fn websocket_client_config(link: &JoinLink) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+    config_for(link, ALPN_HTTP)
+}
+
+fn config_for(link: &JoinLink, alpn: &[u8]) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+    let accepted = link.key.clone().map_or(AcceptedKey::VouchedFor, AcceptedKey::This);
+    config_with(link, Arc::new(Verifier::new(accepted)), &[alpn])
+}
+
+fn config_with(
+    link: &JoinLink,
+    verifier: Arc<Verifier>,
+    alpn: &[&[u8]],
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
     let (host, _) = link.address.pair();
     // A certificate has no zones (RFC 4007 §11).
     let host = host.split_once('%').map_or(host, |(address, _)| address);
@@ -94,7 +111,7 @@ fn config_with(link: &JoinLink, verifier: Arc<Verifier>) -> Result<(Arc<ClientCo
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.resumption = Resumption::disabled();
     Ok((Arc::new(config), name))
 }
@@ -103,10 +120,11 @@ async fn shake_hands(
     stream: TcpStream,
     link: &JoinLink,
     verifier: Arc<Verifier>,
+    alpn: &[&[u8]],
     deadline: Instant,
     limit: Duration,
 ) -> Result<Box<TlsStream<TcpStream>>, Error> {
-    let (config, name) = config_with(link, verifier)?;
+    let (config, name) = config_with(link, verifier, alpn)?;
     let shaken = timeout_at(deadline, TlsConnector::from(config).connect(name, stream)).await;
     let timed_out = |_| Error::ConnectTimeout { addr: link.address.to_string(), limit };
     Ok(Box::new(shaken.map_err(timed_out)?.map_err(|error| handshake_error(link, error))?))

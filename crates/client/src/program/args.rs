@@ -14,6 +14,8 @@ use switchboard_protocol::{Dialect, HostPort, Username, sanitize};
 use super::address;
 use super::bench::LoadCommand;
 use super::cli_error::CliError;
+use super::message_words::{SayWords, SendWords};
+use super::websocket_url::WebSocketUrl;
 
 /// The server, if the user names none: this machine.
 const DEFAULT_ADDR: &str = "127.0.0.1";
@@ -458,7 +460,8 @@ impl Cli {
         (!addr.contains(['.', ':', '[']) && Username::new(addr).is_ok()).then_some(addr)
     }
 
-    /// Returns the server's address as HOST:PORT, or the link as given. Fails if the user gave a URL, or something else that is no address.
+    /// Returns the server's address as HOST:PORT, or the link as given, or for `bench` the address of a WebSocket. Fails
+    /// if the user gave another URL, or something else that is no address.
     pub(crate) fn addr(&self) -> Result<String, CliError> {
         let addr = match &self.action {
             Some(Action::Send { words, .. }) => self.send_words(words)?.addr.unwrap_or(self.first_addr()),
@@ -475,6 +478,11 @@ impl Cli {
             return link
                 .map(|link| link.to_string())
                 .map_err(|error| CliError::Usage(sanitize(&error.to_string()).into_owned()));
+        }
+        if matches!(self.action, Some(Action::Bench { .. }))
+            && let Some(url) = WebSocketUrl::parse(addr)
+        {
+            return url.map(|_| addr.to_owned());
         }
         if let Some((scheme, after_scheme)) = addr.split_once("://") {
             let host = after_scheme.split('/').next().unwrap_or(after_scheme);
@@ -683,6 +691,9 @@ mod tests {
         let error = parse(&["http://chat.example:8080/x"]).addr().expect_err("the address is invalid").to_string();
         let remedy = "leave out http:// and write chat.example:8080";
         assert_eq!(error, format!("http://chat.example:8080/x is not the address of a chat server: {remedy}"));
+        let websocket = "wss://chat.example/ws";
+        assert_eq!(parse(&["bench", "pairs", websocket]).addr().expect("bench opens WebSockets"), websocket);
+        parse(&["who", websocket]).addr().expect_err("only bench opens WebSockets");
     }
 
     #[test]

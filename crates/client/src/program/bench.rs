@@ -7,18 +7,19 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use switchboard_bench::protocol::{CommandsDialect, Conversations, LineDialect, Rooms};
 use switchboard_bench::{
-    Churn, Error, Fanout, Idle, Isolation, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress, Protocol,
-    Rate, Report, Resume, Target, Timing, TlsClient, Transport,
+    Churn, Error, Fanout, Idle, Isolation, MessageKind, MessageLoad, MessageMetrics, Metrics, Pairs, Phase, Progress,
+    Protocol, Rate, Report, Resume, Target, Timing, TlsClient, Transport, WebSocketClient,
 };
 use switchboard_client::Error as ClientError;
 use switchboard_client::JoinLink;
 use switchboard_client::low_level::{connect, resolve};
-use switchboard_client::tls::client_config;
+use switchboard_client::tls::{client_config, fetch_key, websocket_client_config};
 use switchboard_protocol::Dialect;
 
 use super::args::{AddrArg, Options, dialect_parser};
 use super::cli_error::CliError;
-use super::stdout;
+use super::websocket_url::WebSocketUrl;
+use super::{known_servers, stdout};
 
 /// The kind of load.
 #[derive(Debug, Subcommand)]
@@ -273,8 +274,11 @@ pub(crate) async fn run(addr: &str, options: &Options, load: &LoadCommand) -> Re
     if report.faults.any() { Err(CliError::LoadFaults) } else { Ok(()) }
 }
 
-/// The address of a server, and the layers that its listener expects: TLS, if the address is a link.
+/// The address of a server, and the layers that its listener expects: TLS, if the address is a link, or a WebSocket.
 async fn resolve_target(addr: &str, options: &Options) -> Result<(SocketAddr, Transport), CliError> {
+    if let Some(url) = WebSocketUrl::parse(addr) {
+        return resolve_websocket(url?, options).await;
+    }
     if !JoinLink::is_link(addr) {
         return Ok((first_address(addr).await?, Transport::default()));
     }
@@ -286,6 +290,31 @@ async fn resolve_target(addr: &str, options: &Options) -> Result<(SocketAddr, Tr
         first_address(&link.address.to_string()).await?,
         Transport { tls: Some(TlsClient { config, server_name }), websocket: None },
     ))
+}
+
+async fn resolve_websocket(url: WebSocketUrl, options: &Options) -> Result<(SocketAddr, Transport), CliError> {
+    if options.dialect == Dialect::Line {
+        let reason = "a WebSocket carries the commands dialect: leave --dialect line out";
+        return Err(CliError::Usage(reason.to_owned()));
+    }
+    let addr = url.address.to_string();
+    let tls = if url.has_tls {
+        let link = JoinLink { address: url.address, room: None, key: None };
+        let link: JoinLink =
+            known_servers::with_known_key(link.to_string(), options).await?.parse().map_err(ClientError::from)?;
+        // A handshake ahead of all sessions, as for a link.
+        let shown = fetch_key(&link.address, options.timeout).await?;
+        if let Some(expected) = link.key.clone().filter(|expected| *expected != shown.hash) {
+            return Err(ClientError::OtherKey { addr, expected, found: shown.hash }.into());
+        }
+        let (config, server_name) = websocket_client_config(&link)?;
+        Some(TlsClient { config, server_name })
+    } else {
+        None
+    };
+    let (host, path) = (url.authority, url.path);
+    let websocket = Some(WebSocketClient { host, path, subprotocol: None, kind: MessageKind::Lines });
+    Ok((first_address(&addr).await?, Transport { tls, websocket }))
 }
 
 async fn first_address(addr: &str) -> Result<SocketAddr, CliError> {

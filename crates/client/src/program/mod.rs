@@ -34,6 +34,7 @@ mod stdout;
 mod terminal;
 mod typed_text;
 mod user_line;
+mod websocket_url;
 
 use std::env;
 use std::ffi::OsString;

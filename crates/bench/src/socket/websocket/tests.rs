@@ -6,7 +6,7 @@ const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
 
 fn websocket(kind: MessageKind) -> WebSocket {
     let host = "127.0.0.1:1".to_owned();
-    WebSocket::new(&WebSocketClient { host, path: "/ws", subprotocol: Some("mqtt"), kind })
+    WebSocket::new(&WebSocketClient { host, path: "/ws".to_owned(), subprotocol: Some("mqtt"), kind })
 }
 
 /// Decodes `stream`, which arrives in pieces of `piece_bytes`.

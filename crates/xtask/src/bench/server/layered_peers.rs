@@ -86,12 +86,12 @@ impl Peer {
 
     /// The WebSocket of sessions with the server on `port`.
     pub(super) fn websocket_client(self, port: u16) -> WebSocketClient {
-        let host = format!("127.0.0.1:{port}");
-        match self {
-            Self::Mosquitto => WebSocketClient { host, path: "/", subprotocol: Some("mqtt"), kind: MessageKind::Bytes },
-            Self::Nats => WebSocketClient { host, path: "/", subprotocol: None, kind: MessageKind::Bytes },
-            _ => WebSocketClient { host, path: "/ws", subprotocol: None, kind: MessageKind::Lines },
-        }
+        let (path, subprotocol, kind) = match self {
+            Self::Mosquitto => ("/", Some("mqtt"), MessageKind::Bytes),
+            Self::Nats => ("/", None, MessageKind::Bytes),
+            _ => ("/ws", None, MessageKind::Lines),
+        };
+        WebSocketClient { host: format!("127.0.0.1:{port}"), path: path.to_owned(), subprotocol, kind }
     }
 }
 
