@@ -40,13 +40,25 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser that shows pages on a screen of `width` by `height` CSS pixels. A narrow screen is a phone.
+    /// Starts a browser that shows pages on a screen of `width` by `height` CSS pixels. A narrow screen is a phone. It
+    /// accepts any certificate.
     ///
     /// # Panics
     ///
     /// If Chromium or its driver is missing.
     #[must_use]
     pub fn start(width: u32, height: u32) -> Self {
+        Self::start_with(width, height, &json!({}))
+    }
+
+    /// Like [`Self::start`], and keeps the console and the requests of the page. They include each frame of a
+    /// WebSocket, so a page that receives many of them becomes slow.
+    #[must_use]
+    pub fn start_with_logs(width: u32, height: u32) -> Self {
+        Self::start_with(width, height, &json!({ "browser": "ALL", "performance": "ALL" }))
+    }
+
+    fn start_with(width: u32, height: u32, logs: &Value) -> Self {
         let driver = Driver::start();
         // A window is at least about 500 pixels wide. An emulated screen has no such limit.
         let options = json!({
@@ -55,8 +67,12 @@ impl Browser {
                 "deviceMetrics": { "width": width, "height": height, "pixelRatio": 1, "mobile": width < 500 },
             },
         });
-        let logs = json!({ "browser": "ALL", "performance": "ALL" });
-        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs });
+        let capabilities = json!({
+            "browserName": "chrome",
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": logs,
+        });
         let session = driver.request("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
         let session = session.unwrap_or_else(|why| panic!("Chromium does not start: {why}\n{INSTALL}"));
         let session = session["sessionId"].as_str().expect("a session has an id").to_owned();
@@ -73,11 +89,11 @@ impl Browser {
         answer.unwrap_or_else(|why| panic!("{path}: {why}"))
     }
 
-    /// Opens a file with a dark or light colour scheme.
+    /// Opens a file with a dark or light colour scheme, and begins new logs.
     ///
     /// # Panics
     ///
-    /// If the page cannot be opened.
+    /// If the page cannot be opened, or the browser keeps no logs.
     pub fn open(&self, page: &Path, is_dark: bool) {
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
@@ -179,13 +195,13 @@ impl Browser {
         printed["data"].as_str().expect("a PDF in base64").to_owned()
     }
 
-    /// All console messages since the page was opened.
+    /// All console messages since the page was opened, if the browser keeps logs.
     #[must_use]
     pub fn console(&self) -> Vec<String> {
         self.log("browser").iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// The URLs requested since the page was opened, including the page itself.
+    /// The URLs requested since the page was opened, including the page itself, if the browser keeps logs.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         let event = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str()?).ok();

@@ -37,7 +37,7 @@ const HOSTILE_TEXTS: [&str; 14] = [
 ];
 
 fn open(server: &EmbeddedServer, width: u32, is_dark: bool) -> ChatPage {
-    let browser = Browser::start(width, 800);
+    let browser = Browser::start_with_logs(width, 800);
     let scheme = if is_dark { "dark" } else { "light" };
     let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
     let _ = browser.devtools("Emulation.setEmulatedMedia", &features);

@@ -96,7 +96,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn pages_fit_every_screen_and_load_no_other_file() {
     // The browsers start first, so that a missing one is reported at once.
-    let browsers = SCREENS.map(|(width, height)| (width, Browser::start(width, height)));
+    let browsers = SCREENS.map(|(width, height)| (width, Browser::start_with_logs(width, height)));
     let folder = folder();
     let pages = pages(&folder);
     for (width, browser) in &browsers {
@@ -111,7 +111,7 @@ fn pages_fit_every_screen_and_load_no_other_file() {
 
 #[test]
 fn a_report_can_be_printed() {
-    let browser = Browser::start(SCREENS[0].0, SCREENS[0].1);
+    let browser = Browser::start_with_logs(SCREENS[0].0, SCREENS[0].1);
     let folder = folder();
     let (capture, page) = (data("captures/line_chat_macos_lo0.pcapng"), folder.join("printed.html"));
     encap(&["report", capture.to_str().expect("a UTF-8 path"), "-o", page.to_str().expect("a UTF-8 path")]);
