@@ -41,7 +41,13 @@ impl ChatPage {
     /// Opens the page in a browser.
     #[must_use]
     pub fn open_in(browser: Browser, web: SocketAddr, room: &str) -> Self {
-        browser.open_url(&format!("http://{web}/{room}"));
+        Self::open_link(browser, &format!("http://{web}/{room}"))
+    }
+
+    /// Opens a link to the page in a browser.
+    #[must_use]
+    pub fn open_link(browser: Browser, link: &str) -> Self {
+        browser.open_url(link);
         let page = Self { browser };
         page.wait("return !document.querySelector('#entry').hidden || !document.querySelector('#app').hidden", &[]);
         page
@@ -125,6 +131,21 @@ impl ChatPage {
     /// Clicks on an element.
     pub fn click(&self, selector: &str) {
         let _ = self.browser.run("document.querySelector(arguments[0]).click()", &[json!(selector)]);
+    }
+
+    /// Clicks on an element with the pointer, as a user does. Browsers ask for a permission only after that.
+    pub fn click_with_pointer(&self, selector: &str) {
+        let place = self.browser.run(
+            "const element = document.querySelector(arguments[0]);
+             element.scrollIntoView({ block: 'center' });
+             const { x, y, width, height } = element.getBoundingClientRect();
+             return [x + width / 2, y + height / 2];",
+            &[json!(selector)],
+        );
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 });
+            let _ = self.browser.devtools("Input.dispatchMouseEvent", &event);
+        }
     }
 
     fn focus(&self, selector: &str) {

@@ -9,6 +9,12 @@ use std::time::Duration;
 
 use crate::wire_lab::texts;
 
+/// An address of the machine that is not loopback, for [`in_namespace`] with [`WITH_ADDRESS`].
+pub const ADDRESS: &str = "192.0.2.1";
+
+/// The setup of a network in which the machine has [`ADDRESS`].
+pub const WITH_ADDRESS: &str = "ip link set lo up; ip address add 192.0.2.1/32 dev lo";
+
 /// Time limit of a script. The longest one takes a few seconds.
 const SCRIPT_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -38,7 +44,7 @@ pub fn run_script(script: &str, program: &Path, args: &[&str]) -> Output {
 }
 
 /// Runs the test function `name` in new namespaces, after the shell command `setup`. `test` is its body: the test
-/// starts itself a second time.
+/// starts itself a second time. Prints its output.
 ///
 /// # Panics
 ///
@@ -53,6 +59,7 @@ pub fn in_namespace(name: &str, setup: &str, test: impl FnOnce()) {
     let (out, errors) = texts(&output);
     assert!(output.status.success(), "{out}\n{errors}");
     assert!(out.contains("1 passed"), "the test did not run in the namespaces: {out}");
+    println!("{out}");
 }
 
 /// A command that runs a bash script in new namespaces, and kills it after `limit`. Append `$1` and the further

@@ -146,6 +146,8 @@ pub struct ServerProcess {
     pub commands: SocketAddr,
     /// Address of the line listener.
     pub line: SocketAddr,
+    /// The log lines before the addresses.
+    first_lines: Vec<String>,
     log: mpsc::Receiver<String>,
 }
 
@@ -183,17 +185,18 @@ impl ServerProcess {
         let stdout = BufReader::new(child.stdout.take().expect("a piped stream"));
         let (lines, log) = mpsc::channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
-        let address = || {
+        let mut first_lines = Vec::new();
+        let mut address = || {
             loop {
                 let line: String = log.recv_timeout(TIMEOUT).expect("the server logs its addresses");
-                if let Some((_, after)) = line.split_once(r#""address":""#) {
-                    let address = after.split('"').next().unwrap_or_default();
+                if let Some(address) = logged_value(&line, "address") {
                     return address.parse().expect("an address");
                 }
+                first_lines.push(line);
             }
         };
         let (commands, line) = (address(), address());
-        Self { child, commands, line, log }
+        Self { child, commands, line, first_lines, log }
     }
 
     /// The process id.
@@ -224,8 +227,18 @@ impl ServerProcess {
     /// If the server does not log it.
     pub fn web_address(&mut self) -> SocketAddr {
         let line = self.log_line_with(r#""message":"listening","web":"#);
-        let (_, after) = line.split_once(r#""address":""#).expect("an address");
-        after.split('"').next().unwrap_or_default().parse().expect("an address")
+        logged_value(&line, "address").and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    /// The fingerprint of the certificate that the server has logged.
+    ///
+    /// # Panics
+    ///
+    /// If the server has no certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        let logged = self.first_lines.iter().find_map(|line| logged_value(line, "fingerprint"));
+        logged.expect("the server logs its certificate")
     }
 
     /// Sends a signal, such as `TERM`.
@@ -272,6 +285,12 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The value of a field in a log line.
+fn logged_value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+    let (_, after) = line.split_once(&format!(r#""{field}":""#))?;
+    after.split('"').next()
 }
 
 /// A cargo command without the variables by which the outer cargo names the package of the test. The build script of
