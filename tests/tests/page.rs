@@ -165,7 +165,7 @@ fn commands_keep_texts_and_leave_the_room_that_they_name() {
     page.press("Enter");
     page.wait("return document.querySelector('#title').textContent === '#other'", &[]);
     page.say("/leave #lab");
-    page.wait("return document.querySelectorAll('#list li').length === 1", &[]);
+    page.wait("return document.querySelectorAll('#list .entry').length === 1", &[]);
     page.wait("return document.querySelector('#title').textContent === '#other'", &[]);
     page.say("still in #other");
     page.wait_for_state("still in #other", "stored");
@@ -175,7 +175,7 @@ fn commands_keep_texts_and_leave_the_room_that_they_name() {
     page.wait("return !document.querySelector('#menu').matches(':popover-open')", &[]);
     // Nothing takes the place of the last conversation.
     page.say("/leave");
-    page.wait("return document.querySelector('#title').textContent === '' && document.querySelectorAll('#list li').length === 0", &[]);
+    page.wait("return document.querySelector('#title').textContent === '' && document.querySelectorAll('#list .entry').length === 0", &[]);
 }
 
 #[test]

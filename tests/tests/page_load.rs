@@ -1,12 +1,19 @@
-//! The chat page with much to show: a long history, and many rooms. A task of the page must never hold up its reader.
+//! Times of the chat page: from a link to the first message, and of its tasks while it shows a long history or many rooms.
+//! A task of the page must never hold up its reader.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use switchboard_tests::browser::Browser;
 use switchboard_tests::chat_page::ChatPage;
-use switchboard_tests::process::ServerProcess;
+use switchboard_tests::namespace::{ADDRESS, WITH_ADDRESS, in_namespace, is_inside};
+use switchboard_tests::process::{ServerProcess, program};
 use switchboard_tests::test_client::TestClient;
+
+/// Time from the opening of a link to the first stored message, at most. A person needs some more to type.
+const ENTRY_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Records of the long history.
 const RECORDS: u64 = 100_000;
@@ -14,10 +21,8 @@ const RECORDS: u64 = 100_000;
 /// Rooms of an account.
 const ROOMS: usize = 500;
 
-/// Longest task of the page, in milliseconds. The aim is 100 ms on the machine of a reader. A shared test machine with
-/// two cores takes 90 to 120 ms and more when it is busy, so the test only finds tasks that are far too long. It prints
-/// the time.
-const TASK_MAX: f64 = 250.0;
+/// Longest task of the page, in milliseconds. Up to 100 ms, an answer to a key or a scroll seems immediate.
+const TASK_MAX: f64 = 100.0;
 
 /// Elements of the page, at most: the rows near the reader, and the list of conversations.
 const ELEMENTS_MAX: u64 = 4_000;
@@ -26,8 +31,16 @@ const ELEMENTS_MAX: u64 = 4_000;
 /// counts as a long one.
 const ATTEMPTS: usize = 3;
 
-/// One test at a time measures.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Lets one test at a time measure.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a browser lives in real time")]
+fn now() -> Instant {
+    Instant::now()
+}
 
 /// Records the time of each task over 50 ms from now on.
 const OBSERVE: &str = "
@@ -63,9 +76,18 @@ const JUMP: &str = "
     }
     return { fewest, longest: Math.max(0, ...window.tasks.splice(0)) };";
 
-/// The number of elements, and the longest task until now.
-const SHOWN: &str =
-    "return { elements: document.querySelectorAll('*').length, longest: Math.max(0, ...window.tasks.splice(0)) };";
+/// Scrolls through the list of conversations, a screen in each frame. Returns its last room, the most elements, and the
+/// longest task.
+const SCROLL_LIST: &str = "
+    const list = document.querySelector('#list');
+    let elements = 0;
+    while (list.scrollTop + list.clientHeight < list.scrollHeight - 1) {
+        list.scrollTop += list.clientHeight;
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        elements = Math.max(elements, document.querySelectorAll('*').length);
+    }
+    const last = [...list.querySelectorAll('.entry .name')].at(-1).textContent;
+    return { last, elements, longest: Math.max(0, ...window.tasks.splice(0)) };";
 
 /// A server with a data directory, the address of its page, and an account at a terminal.
 fn start(folder: &tempfile::TempDir) -> (ServerProcess, SocketAddr, TestClient) {
@@ -124,8 +146,31 @@ fn scroll_through(web: SocketAddr, attempt: usize) -> f64 {
 }
 
 #[test]
+fn colleague_on_the_network_talks_within_five_seconds() {
+    let _alone = alone();
+    if !is_inside() {
+        let _ = program("switchboard-server");
+    }
+    in_namespace("colleague_on_the_network_talks_within_five_seconds", WITH_ADDRESS, || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().to_str().expect("a path in UTF-8");
+        let mut server = ServerProcess::start(&["--data", path, "--listen-web", &format!("{ADDRESS}:0")]);
+        let link = format!("https://{}/#lab", server.web_address());
+        let browser = Browser::start(1200, 800);
+        let start = now();
+        let page = ChatPage::open_link(browser, &link);
+        page.enter("Noy");
+        page.say("hello");
+        page.wait_for_state("hello", "stored");
+        let elapsed = start.elapsed();
+        println!("from the link to the first stored message: {elapsed:.1?}");
+        assert!(elapsed <= ENTRY_TIME_MAX, "{elapsed:.1?}");
+    });
+}
+
+#[test]
 fn history_of_100_000_records_is_scrolled_without_a_long_task() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_server, web, mut dana) = start(&folder);
     fill(&mut dana);
@@ -136,19 +181,21 @@ fn history_of_100_000_records_is_scrolled_without_a_long_task() {
 
 #[test]
 fn account_with_500_rooms_is_shown_without_a_long_task() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (_server, web, mut dana) = start(&folder);
-    for number in 0..ROOMS {
-        dana.send(&format!("JOIN #room-{number}"));
+    let joins: Vec<_> = (0..ROOMS).map(|number| format!("JOIN #room-{number}\n")).collect();
+    dana.write(joins.concat().as_bytes());
+    for _ in 0..ROOMS {
         dana.expect_reply_prefix("JOIN_OK ");
     }
     let longest = best_of(|_| {
         let page = ChatPage::open(web, "#room-7");
         let _ = page.browser().run(OBSERVE, &[]);
         page.log_in("Dana", "open sesame");
-        page.wait("return document.querySelectorAll('#list li').length === values[0]", &[json!(ROOMS)]);
-        let shown = page.browser().run(SHOWN, &[]);
+        page.wait("return document.querySelectorAll('#list .entry').length > 20", &[]);
+        let shown = page.browser().run_async(SCROLL_LIST, &[]);
+        assert_eq!(shown["last"], json!(format!("#room-{}", ROOMS - 1)), "{shown}");
         assert!(shown["elements"].as_u64().expect("a number") <= ELEMENTS_MAX, "{shown}");
         shown["longest"].as_f64().expect("a number")
     });

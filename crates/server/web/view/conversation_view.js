@@ -2,7 +2,7 @@
  * The conversation on the screen: its heading, its messages, and what the reader has seen of them.
  */
 import { openMenu } from './menu.js';
-import { byId, oncePerFrame } from './element.js';
+import { byId, oncePerFrame, setText } from './element.js';
 import { ChatRows, ConversationRows } from './conversation_rows.js';
 import { plainNodes } from './message.js';
 import { fullTime, timeOf } from './times.js';
@@ -25,7 +25,7 @@ export class ConversationView {
     this.toEnd = byId('to-end');
     this.item = null;
     this.rows = null;
-    this.list = new VirtualList(this.log, { nearStart: () => this.#loadOlder(), scrolled: () => this.#scrolled() });
+    this.list = new VirtualList(this.log, true, { nearStart: () => this.#loadOlder(), scrolled: () => this.#scrolled() });
     this.refresh = oncePerFrame(() => this.#refresh());
     this.toEnd.addEventListener('click', () => this.scrollToEnd());
     this.log.addEventListener('keydown', (event) => this.#key(event));
@@ -204,10 +204,4 @@ function showFullTime({ target }) {
 function lastVisible(rows, log) {
   const bottom = log.getBoundingClientRect().bottom;
   return rows.findLast((row) => row.getBoundingClientRect().bottom <= bottom + 1) ?? rows.at(-1);
-}
-
-function setText(target, text) {
-  if (target.textContent === text) return;
-  target.textContent = text;
-  target.title = text;
 }

@@ -19,11 +19,29 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
+/** Makes nodes the children of a parent, in this order. Those that are in their place stay there and keep the focus. */
+export function arrange(parent, nodes) {
+  const wanted = new Set(nodes);
+  for (const child of [...parent.childNodes]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstChild;
+  for (const node of nodes) {
+    if (node === next) next = node.nextSibling;
+    else parent.insertBefore(node, next);
+  }
+}
+
 /** The element of the page with this id. */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
   return found;
+}
+
+/** Sets a text that may be clipped: the title has all of it. The same text again costs nothing. */
+export function setText(target, text) {
+  if (target.textContent === text) return;
+  target.textContent = text;
+  target.title = text;
 }
 
 /** A name, isolated from the direction of the text around it. Long names are clipped; the title has all of it. */

@@ -2,12 +2,15 @@
  * The list of conversations, with unread counts and the state of the connection.
  */
 import { fold } from '../protocol.js';
-import { byId, element, nameElement } from './element.js';
+import { byId, element, nameElement, setText } from './element.js';
+import { VirtualList } from './virtual_list.js';
 
-/** Conversations in the list, at most. The field above the list finds the others. */
-const SHOWN_MAX = 600;
-/** Rows that are drawn in one frame. A long list grows from frame to frame, so no task is long. */
-const ROWS_OF_FRAME = 100;
+/** The parts of the list, each with a heading: which items belong to it. */
+const GROUPS = [
+  ['Rooms', (item) => item.isRoom],
+  ['Direct', (item) => item.target && !item.isRoom],
+  ['Private chats, not stored', (item) => !item.target],
+];
 
 export class Sidebar {
   /**
@@ -19,8 +22,10 @@ export class Sidebar {
     Object.assign(this, { client, choose, hasDraft });
     this.filter = byId('filter');
     this.list = byId('list');
-    this.buttons = new Map();
-    this.limit = ROWS_OF_FRAME;
+    /** @type {(object|string)[]} Headings, and the items below them. */
+    this.lines = [];
+    this.view = new VirtualList(this.list, false);
+    this.view.show(this.#source());
     this.filter.addEventListener('input', () => this.refresh());
     this.filter.addEventListener('keydown', (event) => this.#filterKey(event));
   }
@@ -28,9 +33,8 @@ export class Sidebar {
   /** Draws the list and the state again. */
   refresh(current = this.current) {
     this.current = current;
-    byId('my-name').textContent = this.client.name;
-    byId('my-name').title = this.client.name;
-    byId('my-kind').textContent = this.client.isGuest ? 'guest' : '';
+    setText(byId('my-name'), this.client.name);
+    setText(byId('my-kind'), this.client.isGuest ? 'guest' : '');
     byId('my-kind').hidden = !this.client.isGuest;
     this.#refreshConnection();
     this.#refreshList();
@@ -40,79 +44,57 @@ export class Sidebar {
     const { waiting } = this.client.outbox;
     const kept = waiting > 0 ? ` ${waiting === 1 ? 'One message waits' : `${waiting} messages wait`} to be sent.` : '';
     const texts = { offline: `No connection: trying again.${kept}`, connecting: `Connecting…${kept}` };
-    const text = texts[this.client.state] ?? '';
-    if (byId('connection').textContent !== text) byId('connection').textContent = text;
+    setText(byId('connection'), texts[this.client.state] ?? '');
   }
 
   /** The shown items in order: conversations, then private chats. */
   items() {
     const wanted = fold(this.filter.value.trim());
     const all = [...this.client.conversations.all(), ...this.client.chats.all()];
-    return all.filter((item) => fold(item.target ?? item.name).includes(wanted)).slice(0, SHOWN_MAX);
+    return all.filter((item) => fold(item.target ?? item.name).includes(wanted));
   }
 
   #refreshList() {
-    const all = this.items();
-    const items = all.slice(0, this.limit);
-    if (items.length < all.length) this.#growLater();
-    const former = this.buttons;
-    this.buttons = new Map();
-    const isSameList = items.length === former.size && items.length > 0 && [...former.keys()].every((item, index) => item === items[index]);
-    if (isSameList) items.forEach((item) => this.#renew(former, item));
-    else this.#build(items, former);
+    const items = this.items();
+    this.lines = GROUPS.flatMap(([title, includes]) => {
+      const members = items.filter(includes);
+      return members.length > 0 ? [title, ...members] : [];
+    });
+    if (items.length === 0) this.lines = [this.filter.value ? 'Nothing of that name.' : 'No conversations yet.'];
+    this.view.update();
   }
 
-  #growLater() {
-    this.limit += ROWS_OF_FRAME;
-    requestAnimationFrame(() => this.#refreshList());
+  /** The lines for the virtual list. The key of an item is the item itself. */
+  #source() {
+    const lines = () => this.lines;
+    return {
+      get length() {
+        return lines().length;
+      },
+      at: (index) => this.lines[index],
+      keyOf: (line) => line,
+      find: (line) => Math.max(0, this.lines.indexOf(line)),
+      signature: (line) => (typeof line === 'string' ? line : JSON.stringify(this.#looks(line))),
+      draw: (line) => (typeof line === 'string' ? element('h2', { text: line }) : this.#draw(line, this.#looks(line))),
+    };
   }
 
-  /** Draws only the row of an item whose row has changed. */
-  #renew(former, item) {
-    const { row } = former.get(item);
-    const hasFocus = row.contains(document.activeElement);
-    const renewed = this.#row(former, item);
-    if (renewed === row) return;
-    row.replaceWith(renewed);
-    if (hasFocus) renewed.firstElementChild.focus({ preventScroll: true });
-  }
-
-  #build(items, former) {
-    const groups = [
-      ['Rooms', items.filter((item) => item.isRoom)],
-      ['Direct', items.filter((item) => item.target && !item.isRoom)],
-      ['Private chats, not stored', items.filter((item) => !item.target)],
-    ];
-    const parts = groups.filter(([, members]) => members.length > 0).flatMap(([title, members]) => [
-      element('h2', { text: title }),
-      element('ul', {}, ...members.map((item) => this.#row(former, item))),
-    ]);
-    if (parts.length === 0) parts.push(element('p', { class: 'empty', text: this.filter.value ? 'Nothing of that name.' : 'No conversations yet.' }));
-    const focused = document.activeElement;
-    this.list.replaceChildren(...parts);
-    if (this.list.contains(focused)) focused.focus({ preventScroll: true });
-  }
-
-  /** The row of an item. It is kept as long as nothing of it has changed. */
-  #row(former, item) {
-    const isCurrent = item === this.current;
+  /** The visible properties of an item. */
+  #looks(item) {
     const title = item.target ?? item.name;
-    const draft = this.hasDraft(title) && !isCurrent;
-    const signature = `${title} ${item.unread} ${isCurrent} ${draft}`;
-    const known = former.get(item);
-    const row = known?.signature === signature ? known.row : this.#draw(item, title, isCurrent, draft);
-    this.buttons.set(item, { row, signature });
-    return row;
+    const isCurrent = item === this.current;
+    return { title, unread: item.unread, isCurrent, draft: this.hasDraft(title) && !isCurrent };
   }
 
-  #draw(item, title, isCurrent, draft) {
-    const badge = item.unread > 0 && element('span', { class: 'badge' }, element('span', { class: 'visually-hidden', text: ', unread: ' }), String(item.unread));
+  #draw(item, { title, unread, isCurrent, draft }) {
+    const badge = unread > 0 && element('span', { class: 'badge' }, element('span', { class: 'visually-hidden', text: ', unread: ' }), String(unread));
     const mark = draft && element('span', { class: 'draft-mark', title: 'Has a draft', text: '✎' });
     const properties = { type: 'button', 'aria-current': isCurrent ? 'page' : null, click: () => this.choose(item) };
-    return element('li', { class: item.unread > 0 ? 'is-unread' : '' }, element('button', properties, nameElement(title), mark, badge));
+    return element('div', { class: `entry${unread > 0 ? ' is-unread' : ''}` }, element('button', properties, nameElement(title), mark, badge));
   }
 
   focusCurrent() {
+    if (this.current) this.view.scrollTo(this.current);
     this.list.querySelector('[aria-current]')?.focus();
   }
 
