@@ -30,6 +30,8 @@ export class Conversation {
     this.isRenewed = false;
     /** The topic of a room, or null if it is not known yet. */
     this.topic = null;
+    /** The number of the record at the top of the reader's screen, or infinity at the end. Records far from it may be dropped. */
+    this.place = Infinity;
     this.timeline = new Timeline();
   }
 
@@ -115,6 +117,7 @@ export class Conversations extends Emitter {
     this.#applyEffects(conversation, record);
     // A replay can fill a hole: the page may have jumped ahead of it.
     if (record.seq >= conversation.timeline.first) conversation.timeline.add([recordEntry(record)]);
+    conversation.timeline.trim(conversation.place);
     this.emit('record', conversation, record);
     this.emit('list');
   }

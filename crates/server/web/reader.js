@@ -141,6 +141,7 @@ export class Reader {
     timeline.add(isEmpty && !isEnd ? [gapEntry(1, before - 1, 'EXPIRED')] : entries);
     if (isEmpty || entries[0]?.from === 1) timeline.complete();
     timeline.expect(conversation.last);
+    timeline.trim(conversation.place);
     this.conversations.page(conversation, entries);
   }
 

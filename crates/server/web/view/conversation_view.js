@@ -80,6 +80,7 @@ export class ConversationView {
     this.rows.refresh();
     this.#refreshReceipt();
     this.list.update();
+    this.#notePlace();
     this.#markRead();
     this.toEnd.hidden = this.list.isAtEnd;
     setText(this.toEnd, this.item.unread > 0 ? `↓ ${this.item.unread} new` : '↓ Newest');
@@ -119,7 +120,14 @@ export class ConversationView {
   }
 
   #loadOlder() {
-    if (this.item?.target && this.item.isOpen) this.#attempt(this.client.reader.loadOlder(this.item));
+    if (!this.item?.target || !this.item.isOpen) return;
+    this.#notePlace();
+    this.#attempt(this.client.reader.loadOlder(this.item));
+  }
+
+  #notePlace() {
+    const { key } = this.list;
+    if (this.item.target) this.item.place = this.list.isAtEnd || typeof key !== 'number' ? Infinity : key;
   }
 
   /** A new own record has no readers yet; then the question is asked again. */
