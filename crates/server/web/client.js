@@ -371,18 +371,19 @@ export class Client extends Emitter {
 
   /** Opens a known conversation. */
   async show(conversation) {
-    if (conversation.isRoom && conversation.topic === null && this.state === 'online') this.#learnTopics().catch(() => {});
+    if (conversation.isRoom && conversation.topic === null && this.state === 'online') this.#learnTopic(conversation).catch(() => {});
     if (this.state === 'online') await this.reader.want(conversation, this.isGuest);
     else if (!this.reader.wanted.includes(conversation)) this.reader.wanted.push(conversation);
   }
 
-  /** Only ROOMS gives the topic of a room whose record is far back. */
-  async #learnTopics() {
+  /** Only ROOMS gives the topic of a room whose record is far back. It gives those of all rooms, so one question is enough. */
+  async #learnTopic(room) {
     const { list } = await this.ask({ verb: 'ROOMS' });
     for (const { words: [target, , ...topic] } of list) {
       const conversation = this.conversations.find(target);
       if (conversation) conversation.topic ??= topic.join(' ');
     }
+    room.topic ??= '';
     this.conversations.emit('list');
   }
 

@@ -141,6 +141,8 @@ export class ConversationView {
   async #askReaders() {
     const { rows, item } = this;
     if (document.hidden || !rows?.receipt?.seq || !item.isOpen || this.client.state !== 'online') return;
+    // A direct message has no further readers.
+    if (!item.isRoom && rows.receipt.names.length > 0) return;
     const { seq } = rows.receipt;
     const names = await this.readersOf(item, seq).catch(() => null);
     if (!names || rows.receipt.seq !== seq || names.join() === rows.receipt.names.join()) return;

@@ -14,7 +14,7 @@ export async function open(target) {
   const isHereOnly = /^(localhost|127\.|\[::1\])/.test(new URL(link).hostname);
   openDialog(
     room === '' ? 'Link to this server' : `Link to ${room}`,
-    element('p', { text: 'Whoever opens this link types a name, and is in.' }),
+    element('p', { text: 'With this link, a colleague types a name, and is in.' }),
     linkRow(link),
     isHereOnly && element('p', { class: 'hint', text: 'This address works on this machine only. Open the page by the address of the machine to share it.' }),
     element('img', { class: 'qr', src: `join.svg${query}`, alt: `QR code of ${link}`, width: '200', height: '200' }),
