@@ -2,10 +2,14 @@
 //! several windows.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
+use serde_json::json;
 use switchboard_protocol::Dialect;
+use switchboard_tests::browser::Browser;
 use switchboard_tests::chat_page::ChatPage;
-use switchboard_tests::process::{EmbeddedServer, ServerProcess};
+use switchboard_tests::namespace::{ADDRESS, WITH_ADDRESS, in_namespace, is_inside};
+use switchboard_tests::process::{EmbeddedServer, ServerProcess, program};
 use switchboard_tests::relay::Relay;
 use switchboard_tests::test_client::TestClient;
 
@@ -280,6 +284,95 @@ fn account_hears_of_news_in_other_conversations() {
     dana.send("READ Noy 2");
     dana.expect_reply_prefix("READ_OK ");
     page.wait_for_state("hello Dana", "read by Dana");
+}
+
+/// Takes the place of the browser's notifications. Records whether the user had just done something when the page asked
+/// for the permission, and each notification.
+const RECORD_NOTIFICATIONS: &str = "
+    [window.asked, window.shown] = [[], []];
+    window.Notification = class {
+        static permission = 'default';
+        static async requestPermission() {
+            window.asked.push(navigator.userActivation.isActive);
+            return (this.permission = 'granted');
+        }
+        constructor(title, { body }) {
+            window.shown.push(`${title}: ${body}`);
+        }
+        close() {}
+    };";
+
+/// Hides the page: a browser without a screen hides none by itself.
+const HIDE: &str = "
+    Object.defineProperty(document, 'hidden', { value: true });
+    document.hasFocus = () => false;
+    document.dispatchEvent(new Event('visibilitychange'));";
+
+#[test]
+fn hidden_page_counts_messages_and_notifies_of_those_to_its_user() {
+    let server = EmbeddedServer::start();
+    let address = server.address(Dialect::Commands);
+    let mut dana = TestClient::account(address, "Dana", "open sesame");
+    drop(TestClient::account(address, "Noy", "mellon mellon"));
+    let browser = Browser::start(1200, 800);
+    let _ = browser.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": RECORD_NOTIFICATIONS }));
+    let noy = ChatPage::open_in(browser, server.web_address(), "#lab");
+    noy.log_in("Noy", "mellon mellon");
+    dana.send("JOIN #lab");
+    dana.expect_reply_prefix("JOIN_OK ");
+    noy.wait_for(".event", "Dana has joined");
+
+    assert_eq!(noy.browser().run("return window.asked", &[]), json!([]), "the page asks before a click");
+    noy.click_with_pointer("#me");
+    noy.wait("return document.querySelector('#notify') !== null", &[]);
+    noy.click_with_pointer("#notify");
+    noy.wait("return window.asked.length > 0", &[]);
+    assert_eq!(noy.browser().run("return window.asked", &[]), json!([true]));
+    noy.press("Escape");
+
+    // Nobody is notified of a message that is on the screen.
+    dana.send("SAY #lab Noy, you see this");
+    dana.expect_reply_prefix("SAID ");
+    noy.wait_for(".message .body", "you see this");
+    noy.wait("return document.title === '#lab · Switchboard'", &[]);
+    let _ = noy.browser().run(HIDE, &[]);
+    for line in ["SAY #lab for all", "SAY #lab is noy here?", "SAY Noy for you alone"] {
+        dana.send(line);
+        dana.expect_reply_prefix("SAID ");
+    }
+    noy.wait("return document.title === '(3) #lab · Switchboard'", &[]);
+    let expected = json!(["Dana in #lab: is noy here?", "Dana: New messages"]);
+    assert_eq!(noy.browser().run("return window.shown", &[]), expected);
+}
+
+#[test]
+fn page_over_tls_shows_the_fingerprint_that_the_server_logs() {
+    if !is_inside() {
+        let _ = program("switchboard-server");
+    }
+    in_namespace("page_over_tls_shows_the_fingerprint_that_the_server_logs", WITH_ADDRESS, || {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().to_str().expect("a path in UTF-8");
+        let mut server = ServerProcess::start(&["--data", path, "--listen-web", &format!("{ADDRESS}:0")]);
+        let origin = format!("https://{}", server.web_address());
+        let page = ChatPage::open_link(Browser::start(1200, 800), &format!("{origin}/#lab"));
+        page.enter("Noy");
+        page.say("hello over TLS");
+        page.wait_for_state("hello over TLS", "stored");
+        page.click("#link-open");
+        page.wait_for("#dialog-body .mono", server.fingerprint());
+        let link = page.browser().run("return document.querySelector('#dialog-body input').value", &[]);
+        assert_eq!(link, json!(format!("{origin}/#lab")));
+        assert_eq!(openssl_fingerprint(origin.trim_start_matches("https://")), server.fingerprint());
+    });
+}
+
+/// The fingerprint of the certificate at an address, according to OpenSSL.
+fn openssl_fingerprint(address: &str) -> String {
+    let script = "openssl s_client -connect \"$0\" < /dev/null | openssl x509 -noout -fingerprint -sha256";
+    let output = Command::new("sh").args(["-c", script, address]).output().expect("a shell");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().split_once('=').expect("a fingerprint").1.to_owned()
 }
 
 #[test]

@@ -177,10 +177,11 @@ const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: 'bas
 
 /** The lines that concern a conversation, besides records. */
 const LINE_HANDLERS = {
-  CONVERSATION(conversations, [target, epoch, ...numbers]) {
+  CONVERSATION(conversations, [target, epoch, ...numbers], _tags, isAnswer) {
     const [first, last, read] = numbers.map((word) => parseNumber(word) ?? 0);
     const conversation = conversations.named(target, epoch);
-    const isNews = conversation.last > 0 && last > conversation.last;
+    // The first list after a login has no news. A line that nobody asked for may bring a new conversation.
+    const isNews = last > conversation.last && (conversation.last > 0 || !isAnswer);
     Object.assign(conversation, { first, last, read: Math.max(read, conversation.read), readStored: read, isConfirmed: true });
     conversations.emit('list');
     conversations.emit('confirmed', conversation);
