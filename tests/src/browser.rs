@@ -297,6 +297,8 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).stderr(Stdio::null()).status();
+        // In a process namespace, `kill` does not find the group.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
