@@ -61,14 +61,10 @@ fn modules_of_svg(svg: &str) -> Vec<Vec<bool>> {
 fn code_of_the_page_leads_to_its_room() {
     let server = EmbeddedServer::start();
     let mut reader = BufReader::new(Stream::connect(server.web_address()));
-    for (query, host, expected) in [
-        ("", "localhost:8088", "http://localhost:8088/"),
-        ("?room=lab", "192.0.2.7", "http://192.0.2.7/#lab"),
-        ("?room=%D7%A9", "192.0.2.7", "http://192.0.2.7/#%D7%A9"),
-    ] {
-        let response = request(&mut reader, &format!("GET /join.svg{query} HTTP/1.1\nHost: {host}"));
+    for (query, room) in [("", ""), ("?room=lab", "#lab"), ("?room=%D7%A9", "#%D7%A9")] {
+        let response = request(&mut reader, &format!("GET /join.svg{query} HTTP/1.1\nHost: localhost:8088"));
         let image = response.expect("a response").text();
-        assert_eq!(read_code(&modules_of_svg(&image)), format!("QRCODE {expected}\n"));
+        assert_eq!(read_code(&modules_of_svg(&image)), format!("QRCODE http://localhost:8088/{room}\n"));
     }
 }
 
