@@ -1,6 +1,6 @@
 //! The web listener: the page, and sessions over WebSocket beside those over TCP.
 
-use std::io::{BufReader, ErrorKind};
+use std::io::{BufReader, ErrorKind, Write as _};
 use std::net::SocketAddr;
 
 use switchboard_protocol::Dialect;
@@ -121,14 +121,18 @@ fn stopping_server_closes_each_websocket_with_its_code() {
 }
 
 #[test]
-fn bytes_after_a_close_reset_no_connection() {
+fn server_reads_on_after_the_close_of_a_client() {
     let server = EmbeddedServer::start();
     let mut socket = WebSocketStream::open(Stream::connect(server.web_address()));
     assert_eq!(socket.receive_frame().expect("a frame"), (TEXT, b"WELCOME".to_vec()));
-    socket.send_bytes(&[masked_frame(CLOSE, &1000_u16.to_be_bytes()), vec![0; 200_000]].concat());
+    socket.send_bytes(&masked_frame(CLOSE, &1000_u16.to_be_bytes()));
     assert_eq!(socket.expect_close(), (1000, String::new()));
     let end = socket.receive_frame().expect_err("the end of the connection");
     assert_eq!(end.kind(), ErrorKind::UnexpectedEof);
+    let mut stream = socket.stream_ref().socket();
+    for _ in 0..250 {
+        stream.write_all(&[0; 4096]).expect("the connection is not reset");
+    }
 }
 
 #[test]
