@@ -2,6 +2,7 @@
 //! the handshake.
 
 mod outsiders;
+mod s_client;
 mod server;
 
 use std::fs;

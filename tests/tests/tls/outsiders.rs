@@ -1,9 +1,9 @@
-//! OpenSSL as the judge: versions, ciphers, resumption, compression, and the certificate.
+//! OpenSSL as the judge: versions, ciphers, resumption, compression, renegotiation, and the certificate.
 
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::s_client::SClient;
 use crate::server::{TlsServer, text};
 
 /// Talks to a server through `openssl s_client`. Returns the replies and the errors.
@@ -13,29 +13,10 @@ fn openssl(address: SocketAddr, flags: &[&str], lines: &str, last_reply: &str) -
 
 /// Runs `openssl s_client` until it has printed `last_part`, or ends. Returns its output and its errors.
 fn run_s_client(address: SocketAddr, flags: &[&str], lines: &str, last_part: &str) -> (String, String) {
-    let mut child = Command::new("openssl")
-        .args(["s_client", "-connect", &address.to_string()])
-        .args(flags)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("openssl can be started");
-    let mut input = child.stdin.take().expect("a pipe");
-    // A failed handshake closes the pipe.
-    let _ = input.write_all(lines.as_bytes());
-    let mut output = child.stdout.take().expect("a pipe");
-    let mut received = Vec::new();
-    let mut chunk = [0; 1024];
-    while !text(&received).contains(last_part) {
-        match output.read(&mut chunk).expect("a pipe") {
-            0 => break,
-            len => received.extend_from_slice(&chunk[..len]),
-        }
-    }
-    let _ = child.kill();
-    let ended = child.wait_with_output().expect("the child of this process");
-    (text(&received), text(&ended.stderr))
+    let mut client = SClient::start(address, flags);
+    client.send(lines);
+    client.wait_for(last_part);
+    (client.output(), client.errors())
 }
 
 #[test]
@@ -106,6 +87,21 @@ fn nothing_is_compressed() {
     for part in ["Compression: NONE", "Secure Renegotiation IS supported"] {
         assert!(output.contains(part), "{part}: {output}");
     }
+}
+
+/// Renegotiation (RFC 5246 §7.4.1.2) exists in TLS 1.2 only.
+#[test]
+fn renegotiation_is_refused() {
+    let old = TlsServer::start(&["--tls-oldest", "1.2"]);
+    // Without `-quiet` and `-ign_eof`, a line `R` asks for a renegotiation.
+    let mut client = SClient::start(old.address, &["-tls1_2"]);
+    // A line of the session in the middle of a handshake is another error.
+    assert!(client.wait_for("WELCOME"), "{}{}", client.output(), client.errors());
+    client.send("R\n");
+    // The alert of the server (RFC 5246 §7.2.2), which is the end for OpenSSL.
+    let is_refused = client.wait_for("no renegotiation");
+    assert!(is_refused, "{}{}", client.output(), client.errors());
+    assert!(!client.wait_for("a part that never comes"), "OpenSSL ends");
 }
 
 #[test]
