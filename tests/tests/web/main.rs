@@ -1,4 +1,10 @@
-//! The web listener: the page, and sessions over WebSocket beside those over TCP.
+//! The web listener: the page, and sessions over WebSocket beside those over TCP. Independent clients judge it, and
+//! attackers try it.
+
+mod attacks;
+mod foreign_page;
+mod judges;
+mod proxies;
 
 use std::io::{BufReader, ErrorKind, Write as _};
 use std::net::SocketAddr;
