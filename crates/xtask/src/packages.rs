@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     UNSHARE,
     RequiredProgram { probe: ("ssh-keygen", &["-?"], "-Y sign"), package: "openssh-client" },
     RequiredProgram { probe: ("openssl", &["version"], "OpenSSL 3"), package: "openssl" },
+    RequiredProgram { probe: ("curl", &["--version"], "OpenSSL"), package: "curl" },
     RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
     RequiredProgram { probe: ("sqlite3", &["--version"], "3."), package: "sqlite3" },
     RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },

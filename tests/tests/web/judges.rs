@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use switchboard_tests::process::ServerProcess;
-use tempfile::TempDir;
+use crate::server::WebServer;
 
 /// The folder in which Debian installs packages of Node.js.
 const NODE_PACKAGES: &str = "/usr/share/nodejs";
@@ -13,16 +12,10 @@ fn judge(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("judges").join(name)
 }
 
-/// Runs both clients against a server, without TLS and with it.
+/// Runs a client against a server, without TLS and with it.
 fn judge_with(command: impl Fn() -> Command, verdict: &str) {
-    let folder = TempDir::new().expect("a temporary folder");
-    let data = folder.path().join("data");
-    let data = data.to_str().expect("a UTF-8 path");
-    // The TLS listener makes the certificate, which the web listener then also has.
-    let flags = ["--listen-web", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--data", data];
-    let mut server = ServerProcess::start(&flags);
-    let address = server.web_address();
-    let certificate = folder.path().join("data/tls-certificate.pem");
+    let server = WebServer::start(&[]);
+    let (address, certificate) = (server.address, server.certificate_file());
     for (url, certificate) in
         [(format!("ws://{address}/ws"), None), (format!("wss://{address}/ws"), Some(&certificate))]
     {

@@ -1,10 +1,13 @@
-//! The web listener: the page, and sessions over WebSocket beside those over TCP. Independent clients judge it, and
-//! attackers try it.
+//! The web listener: the page, and sessions over WebSocket beside those over TCP; clients of other authors as judges, and
+//! attacks.
 
 mod attacks;
+mod curl;
 mod foreign_page;
 mod judges;
 mod proxies;
+mod server;
+mod tls_attacks;
 
 use std::io::{BufReader, ErrorKind, Write as _};
 use std::net::SocketAddr;

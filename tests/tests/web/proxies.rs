@@ -5,46 +5,17 @@ use std::io::{BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use switchboard_tests::process::ServerProcess;
-use switchboard_tests::stream::Stream;
 use switchboard_tests::web_client::{Response, WebSocketStream, request};
 use tempfile::TempDir;
 
-/// A server with TLS on its web listener, which trusts `127.0.0.1` as a proxy if `flags` say so.
-struct WebServer {
-    process: ServerProcess,
-    address: SocketAddr,
-    folder: TempDir,
-}
+use crate::server::WebServer;
 
-impl WebServer {
-    fn start(flags: &[&str]) -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let data = folder.path().join("data");
-        let own = ["--listen-web", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0", "--data"];
-        let flags = [&own, &[data.to_str().expect("a UTF-8 path")][..], flags].concat();
-        let mut process = ServerProcess::start(&flags);
-        let address = process.web_address();
-        Self { process, address, folder }
-    }
-
-    fn connect(&self) -> Stream {
-        Stream::connect(self.address)
-    }
-
-    fn connect_tls(&self) -> Stream {
-        let certificate = self.folder.path().join("data/tls-certificate.pem");
-        Stream::connect_tls(self.address, CertificateDer::from_pem_file(certificate).expect("a certificate"))
-    }
-
-    /// Sends a request after `before`, with further headers.
-    fn get(&self, before: &[u8], path: &str, headers: &str) -> Option<Response> {
-        let mut stream = self.connect();
-        stream.write_all(before).expect("a new connection");
-        request(&mut BufReader::new(stream), &format!("GET {path} HTTP/1.1\nHost: localhost\n{headers}"))
-    }
+/// Sends a request after `before`, with further headers.
+fn get(server: &WebServer, before: &[u8], path: &str, headers: &str) -> Option<Response> {
+    let mut stream = server.connect();
+    stream.write_all(before).expect("a new connection");
+    request(&mut BufReader::new(stream), &format!("GET {path} HTTP/1.1\nHost: localhost\n{headers}"))
 }
 
 #[test]
@@ -64,7 +35,7 @@ fn one_port_takes_https_too() {
 fn page_learns_links_and_fingerprint_for_others() {
     let mut server =
         WebServer::start(&["--server-name", "lab", "--trusted-proxy", "127.0.0.1", "--web-host", "chat.example"]);
-    let about = server.get(b"", "/about.json", "").expect("a response");
+    let about = get(&server, b"", "/about.json", "").expect("a response");
     assert_eq!(about.header("content-type"), Some("application/json"));
     let about: serde_json::Value = serde_json::from_slice(&about.body).expect("JSON");
     let text = |name: &str| about[name].as_str().unwrap_or_default().to_owned();
@@ -78,10 +49,10 @@ fn page_learns_links_and_fingerprint_for_others() {
     let head = format!("GET /about.json HTTP/1.1\nHost: chat.example\n{forwarded}");
     let remote = request(&mut reader, &head).expect("a response").text();
     assert!(remote.contains(r#""page":"https://chat.example/""#) && !remote.contains("link"), "{remote}");
-    let code = server.get(b"", "/join.svg?room=lab", "").expect("a response");
+    let code = get(&server, b"", "/join.svg?room=lab", "").expect("a response");
     assert_eq!((code.status, code.header("content-type")), (200, Some("image/svg+xml")));
     assert!(code.text().starts_with("<svg "), "{}", code.text());
-    assert_eq!(server.get(b"", "/join.svg?text=anything", "").expect("a response").status, 400);
+    assert_eq!(get(&server, b"", "/join.svg?text=anything", "").expect("a response").status, 400);
     server.process.signal("TERM");
     assert!(server.process.wait().success());
 }
@@ -89,12 +60,12 @@ fn page_learns_links_and_fingerprint_for_others() {
 #[test]
 fn client_of_a_trusted_proxy_counts_where_it_is() {
     let server = WebServer::start(&["--trusted-proxy", "127.0.0.1", "--max-sessions-per-address", "1"]);
-    let status = |headers: &str| server.get(b"", "/", headers).expect("a response").status;
+    let status = |headers: &str| get(&server, b"", "/", headers).expect("a response").status;
     assert_eq!(status(""), 200, "the proxy itself");
     assert_eq!(status("X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: https"), 200);
     assert_eq!(status("X-Forwarded-For: 127.0.0.1, 192.0.2.1"), 308, "a client that claims to be local");
     assert_eq!(status("X-Forwarded-For: unknown"), 400);
-    let redirect = server.get(b"", "/a?b=c", "X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: http");
+    let redirect = get(&server, b"", "/a?b=c", "X-Forwarded-For: 192.0.2.1\nX-Forwarded-Proto: http");
     let redirect = redirect.expect("a response");
     assert_eq!((redirect.status, redirect.header("location")), (308, Some("https://localhost/a?b=c")));
 
@@ -112,7 +83,7 @@ fn client_of_a_trusted_proxy_counts_where_it_is() {
 #[test]
 fn proxy_protocol_names_the_client_of_a_trusted_proxy() {
     let server = WebServer::start(&["--trusted-proxy", "127.0.0.0/8"]);
-    let status = |before: &[u8]| server.get(before, "/", "").map(|response| response.status);
+    let status = |before: &[u8]| get(&server, before, "/", "").map(|response| response.status);
     assert_eq!(status(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n"), Some(308));
     assert_eq!(status(b"PROXY TCP4 127.0.0.1 127.0.0.1 50000 443\r\n"), Some(200));
     assert_eq!(status(b"PROXY UNKNOWN\r\n"), Some(200));
@@ -184,9 +155,9 @@ fn client_of_a_proxy_that_names_none_is_not_local() {
 #[test]
 fn other_peers_are_not_believed() {
     let server = WebServer::start(&[]);
-    let proxied = server.get(b"", "/", "X-Forwarded-For: 192.0.2.1").expect("a response");
+    let proxied = get(&server, b"", "/", "X-Forwarded-For: 192.0.2.1").expect("a response");
     assert_eq!(proxied.status, 403);
     assert!(proxied.text().contains("--trusted-proxy"), "{}", proxied.text());
-    let response = server.get(b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n", "/", "").expect("a response");
+    let response = get(&server, b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n", "/", "").expect("a response");
     assert_eq!(response.status, 400, "the header is no HTTP");
 }
