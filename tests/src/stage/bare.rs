@@ -1,7 +1,7 @@
 //! The core alone: no socket, no runtime, no clock.
 
 mod effects;
-#[path = "../../../crates/switchboard/tests/home/mod.rs"]
+#[path = "../../../crates/switchboard/tests/version2/home.rs"]
 mod home;
 
 use std::collections::HashMap;

@@ -1,121 +1,47 @@
 //! The bounds on the work of one event. The shell holds a lock during an event, so a long event delays all sessions.
 
-#[expect(dead_code, reason = "the stage of the transcripts uses the rest")]
-mod home;
+use std::collections::HashMap;
+use std::time::Duration;
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use switchboard_core::{SessionId, Switchboard, Version2Settings};
+use switchboard_protocol::ErrorCode;
 
-use home::Home;
-use switchboard_core::change::{Change, UnixMillis};
-use switchboard_core::{
-    CloseReason, Effects, Event, Full, IdentityAnswer, IdentityRequest, Position, Query, SessionId, StoreEffects,
-    Switchboard, Ticket, Version2Settings,
-};
-use switchboard_protocol::version2::parse;
-use switchboard_protocol::{ErrorCode, Reply, limits};
+use crate::home::Home;
+use crate::shell::{Shell, accept, open, parse};
 
 /// Maximum lines of one event: three kinds of work with 512 lines each, and the replies to one request.
 const EVENT_LINES_MAX: usize = 3 * 512 + 100;
-
-#[derive(Debug, Default)]
-struct Shell {
-    home: Home,
-    lines: HashMap<SessionId, Vec<String>>,
-    /// Number of lines that the present event has sent.
-    event_lines: usize,
-    not_reading: HashSet<SessionId>,
-    questions: VecDeque<(Ticket, Query)>,
-    identity_requests: VecDeque<(SessionId, IdentityRequest)>,
-    randoms: u64,
-}
-
-impl Effects for Shell {
-    fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
-        let mut line = Vec::new();
-        switchboard_protocol::commands::encode(reply, &mut line);
-        self.send_line(to, &line)
-    }
-
-    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
-        let lines = std::str::from_utf8(line).expect("a line is UTF-8").lines();
-        let own = self.lines.entry(to).or_default();
-        let before = own.len();
-        own.extend(lines.map(str::to_owned));
-        self.event_lines += own.len() - before;
-        Ok(())
-    }
-
-    fn close(&mut self, session: SessionId, reason: CloseReason) {
-        panic!("the core closes {session}: {reason}");
-    }
-}
-
-impl StoreEffects for Shell {
-    fn has_room(&self, session: SessionId) -> bool {
-        !self.not_reading.contains(&session)
-    }
-
-    fn notify_of_room(&mut self, _session: SessionId) {}
-
-    fn resume(&mut self, _session: SessionId) {}
-
-    fn append(&mut self, change: Change) -> Position {
-        self.home.append(change)
-    }
-
-    fn read(&mut self, ticket: Ticket, query: Query) {
-        self.questions.push_back((ticket, query));
-    }
-
-    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
-        self.identity_requests.push_back((session, request));
-    }
-
-    fn describe_connection(&mut self, session: SessionId) {
-        panic!("no test sends WIRE, but {session:?} does");
-    }
-
-    fn wall_clock(&self) -> UnixMillis {
-        UnixMillis(1_795_903_837_123)
-    }
-
-    fn random(&mut self) -> u64 {
-        self.randoms += 1;
-        self.randoms
-    }
-}
 
 #[derive(Debug)]
 struct World {
     board: Switchboard,
     shell: Shell,
+    /// The lines of each session that the test has not heard yet.
+    lines: HashMap<SessionId, Vec<String>>,
 }
 
 impl World {
     fn new() -> Self {
         let mut board = Switchboard::new(Duration::from_mins(1));
         board.load(Home::default().snapshot(), Version2Settings::default());
-        Self { board, shell: Shell::default() }
+        Self { board, shell: Shell::default(), lines: HashMap::new() }
     }
 
     /// One event, whose lines are counted.
     fn event(&mut self, event: impl FnOnce(&mut Switchboard, &mut Shell)) {
-        self.shell.event_lines = 0;
         event(&mut self.board, &mut self.shell);
-        let lines = self.shell.event_lines;
-        assert!(lines <= EVENT_LINES_MAX, "one event sends {lines} lines");
+        let count = self.shell.lines.len();
+        assert!(count <= EVENT_LINES_MAX, "one event sends {count} lines");
+        for (to, line) in self.shell.lines.drain(..) {
+            self.lines.entry(to).or_default().push(line);
+        }
+        assert!(self.shell.closed.is_empty(), "the core closes {:?}", self.shell.closed);
     }
 
     fn send(&mut self, session: SessionId, line: &str) {
-        let request = parse(line.as_bytes(), limits::TEXT_MAX_BYTES).expect("a valid request").expect("a request");
-        self.event(|board, shell| board.request(session, request, shell));
+        self.event(|board, shell| board.request(session, parse(line), shell));
         while let Some((session, request)) = self.shell.identity_requests.pop_front() {
-            let answer = match request {
-                IdentityRequest::HashPassword(_) => IdentityAnswer::PasswordHashed("hash".to_owned()),
-                _ => IdentityAnswer::Accepted,
-            };
-            self.event(|board, shell| board.identified(session, answer, shell));
+            self.event(|board, shell| board.identified(session, accept(&request), shell));
         }
     }
 
@@ -143,21 +69,19 @@ impl World {
     }
 
     fn connect(&mut self, lines: &[&str]) -> SessionId {
-        #[expect(clippy::disallowed_methods, reason = "the core only compares the time of arrival")]
-        let session = self.board.admit(Instant::now());
-        self.board.handle(session, Event::Opened, &mut self.shell);
-        self.board.hello(session, &mut self.shell);
+        let session = open(&mut self.board, &mut self.shell);
+        self.shell.lines.clear();
         for line in lines {
             self.send(session, line);
             self.commit();
         }
-        self.shell.lines.remove(&session);
+        self.lines.remove(&session);
         session
     }
 
     /// The lines that a session has received since the last call.
     fn hear(&mut self, session: SessionId) -> Vec<String> {
-        self.shell.lines.remove(&session).unwrap_or_default()
+        self.lines.remove(&session).unwrap_or_default()
     }
 }
 
@@ -196,7 +120,7 @@ fn news_for_700_members_are_sent_in_parts() {
     let members: Vec<_> = (0..700)
         .map(|number| world.connect(&[&format!("REGISTER member{number}"), "CLAIM password x", "JOIN #lab"]))
         .collect();
-    world.shell.lines.clear();
+    world.lines.clear();
     world.send(noy, "SAY #lab one");
     let position = world.shell.home.commit();
     world.event(|board, shell| board.durable(position, shell));
@@ -278,7 +202,7 @@ fn other_devices_hear_of_the_newest_read_marker_only() {
         world.send(noy, "SAY #lab hi");
     }
     world.commit();
-    world.shell.lines.clear();
+    world.lines.clear();
     world.shell.not_reading.insert(frozen);
     for seq in 1..=300 {
         world.send(noy, &format!("READ #lab {seq}"));
@@ -517,7 +441,7 @@ fn news_for_members_with_many_devices_are_sent_in_parts() {
             world.connect(&[&format!("LOGIN {name} device{device} password x")]);
         }
     }
-    world.shell.lines.clear();
+    world.lines.clear();
     world.send(noy, "SAY #lab one");
     // `event` counts the lines.
     assert!(world.commit() > 80 * 32 / 1024);
@@ -530,7 +454,7 @@ fn members_are_listed_in_parts_also_guests() {
     for number in 0..3000 {
         world.connect(&[&format!("REGISTER guest{number}"), "OPEN #lab"]);
     }
-    world.shell.lines.clear();
+    world.lines.clear();
     world.send(noy, "MEMBERS #lab");
     assert!(world.work() >= 3, "the list has several parts");
     let lines = world.hear(noy);
@@ -546,7 +470,7 @@ fn list_of_members_ends_for_a_reader_who_is_banned() {
     for number in 0..1500 {
         world.connect(&[&format!("REGISTER member{number}"), "CLAIM password x", "JOIN #lab"]);
     }
-    world.shell.lines.clear();
+    world.lines.clear();
     world.send(elias, "MEMBERS #lab");
     world.send(noy, "BAN #lab Elias");
     world.work();
@@ -580,7 +504,7 @@ fn readers_fit_in_one_line() {
     let mut read = |number: usize| {
         let name = format!("REGISTER reader-with-a-long-name-{number:03}");
         world.connect(&[&name, "CLAIM password x", "JOIN #lab", "READ #lab 2"]);
-        world.shell.lines.clear();
+        world.lines.clear();
         world.send(noy, "READERS #lab 2");
         let [line] = &*world.hear(noy) else { panic!("READERS is one line") };
         line.clone()

@@ -17,7 +17,7 @@ impl World {
             }
         }
         for device in 0..DEVICES.len() {
-            if self.clients[device].session.is_some_and(|session| self.shell.closed.contains(&session)) {
+            if self.clients[device].session.is_some_and(|session| self.shell.closed.contains_key(&session)) {
                 self.clients[device].forget_session();
             }
         }
@@ -193,7 +193,7 @@ impl World {
                     self.log_in(device);
                 }
             }
-            while !self.shell.events.is_empty() || !self.shell.questions.is_empty() || self.board.has_work() {
+            while !self.events.is_empty() || !self.shell.questions.is_empty() || self.board.has_work() {
                 self.commit_events(usize::MAX);
                 self.answer(0, true);
                 self.work();

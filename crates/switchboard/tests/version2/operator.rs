@@ -1,86 +1,14 @@
 //! The operator's commands on the core, at moments that are hard to meet over a socket.
 
-#[expect(dead_code, reason = "the stage of the transcripts uses the rest")]
-mod home;
+use std::time::Duration;
 
-use std::time::{Duration, Instant};
-
-use home::Home;
-use switchboard_core::change::{Change, Credential, Snapshot, UnixMillis};
+use switchboard_core::change::{Credential, Snapshot};
 use switchboard_core::{
-    CloseReason, Effects, Event, Full, IdentityAnswer, IdentityRequest, Operated, OperatorCommand, OperatorTicket,
-    Position, Query, SessionId, StoreEffects, Switchboard, Ticket, Version2Settings,
+    CloseReason, Event, Operated, OperatorCommand, OperatorTicket, SessionId, Switchboard, Version2Settings,
 };
-use switchboard_protocol::version2::parse;
 use switchboard_protocol::{ErrorCode, limits};
 
-/// The effects of the core. Changes wait until the test commits them.
-#[derive(Debug, Default)]
-struct Shell {
-    home: Home,
-    lines: Vec<(SessionId, String)>,
-    closed: Vec<(SessionId, CloseReason)>,
-    identity_requests: Vec<(SessionId, IdentityRequest)>,
-    operated: Vec<(OperatorTicket, Result<(), ErrorCode>)>,
-    randoms: u64,
-}
-
-impl Effects for Shell {
-    fn send(&mut self, to: SessionId, reply: &switchboard_protocol::Reply<'_>) -> Result<(), Full> {
-        let mut line = Vec::new();
-        switchboard_protocol::commands::encode(reply, &mut line);
-        self.send_line(to, &line)
-    }
-
-    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
-        let lines = std::str::from_utf8(line).expect("a line is UTF-8");
-        self.lines.extend(lines.lines().map(|line| (to, line.to_owned())));
-        Ok(())
-    }
-
-    fn close(&mut self, session: SessionId, reason: CloseReason) {
-        self.closed.push((session, reason));
-    }
-}
-
-impl StoreEffects for Shell {
-    fn has_room(&self, _session: SessionId) -> bool {
-        true
-    }
-
-    fn notify_of_room(&mut self, _session: SessionId) {}
-
-    fn resume(&mut self, _session: SessionId) {}
-
-    fn append(&mut self, change: Change) -> Position {
-        self.home.append(change)
-    }
-
-    fn read(&mut self, _ticket: Ticket, query: Query) {
-        panic!("no test reads from the store: {query:?}");
-    }
-
-    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
-        self.identity_requests.push((session, request));
-    }
-
-    fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {
-        self.operated.push((ticket, result));
-    }
-
-    fn describe_connection(&mut self, session: SessionId) {
-        panic!("no test sends WIRE, but {session:?} does");
-    }
-
-    fn wall_clock(&self) -> UnixMillis {
-        UnixMillis(1_795_903_837_123)
-    }
-
-    fn random(&mut self) -> u64 {
-        self.randoms += 1;
-        self.randoms
-    }
-}
+use crate::shell::{Shell, accept, open, parse};
 
 struct World {
     board: Switchboard,
@@ -97,20 +25,16 @@ impl World {
     }
 
     fn guest(&mut self, name: &str) -> SessionId {
-        #[expect(clippy::disallowed_methods, reason = "the core only compares the time of arrival")]
-        let session = self.board.admit(Instant::now());
-        self.board.handle(session, Event::Opened, &mut self.shell);
-        self.board.hello(session, &mut self.shell);
+        let session = open(&mut self.board, &mut self.shell);
         self.send(session, &format!("REGISTER {name}"));
         session
     }
 
     /// Sends a line. The check of a password succeeds.
     fn send(&mut self, session: SessionId, line: &str) {
-        let request = parse(line.as_bytes(), limits::TEXT_MAX_BYTES).expect("a valid request").expect("a request");
-        self.board.request(session, request, &mut self.shell);
-        for (session, _) in std::mem::take(&mut self.shell.identity_requests) {
-            self.board.identified(session, IdentityAnswer::PasswordHashed("hash".to_owned()), &mut self.shell);
+        self.board.request(session, parse(line), &mut self.shell);
+        while let Some((session, request)) = self.shell.identity_requests.pop_front() {
+            self.board.identified(session, accept(&request), &mut self.shell);
         }
     }
 
@@ -140,7 +64,8 @@ fn session_whose_claim_is_not_stored_yet_is_closed_with_its_account() {
     world.send(noy, "CLAIM password x");
     let deleted = world.operate(OperatorCommand::DeleteAccount { name: "Noy".to_owned() });
     assert_eq!(deleted.map(|operated| operated.sessions), Ok(1));
-    assert!(matches!(world.shell.closed[..], [(session, CloseReason::Revoked)] if session == noy));
+    assert_eq!(world.shell.closed.keys().collect::<Vec<_>>(), [&noy]);
+    assert!(matches!(world.shell.closed[&noy], CloseReason::Revoked));
     world.commit();
     assert!(!world.heard(noy, "CLAIM_OK"));
     assert!(world.shell.operated.contains(&(OperatorTicket(1), Ok(()))));

@@ -3,16 +3,14 @@
 mod judge;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use switchboard_core::{
-    Answer, CloseReason, Event, IdentityAnswer, IdentityRequest, SessionId, Switchboard, Version2Settings,
-};
-use switchboard_protocol::version2::{DoneVerb, parse};
-use switchboard_protocol::{ErrorCode, limits};
+use switchboard_core::{Answer, CloseReason, Event, SessionId, Switchboard, Version2Settings};
+use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::DoneVerb;
 
-use crate::Op;
-use crate::shell::Shell;
+use super::Op;
+use crate::shell::{Shell, accept, open, parse};
 
 /// The devices: the name of the account, and of the device.
 pub(crate) const DEVICES: [(&str, &str); 4] = [("Noy", "main"), ("Noy", "phone"), ("Elias", "main"), ("Dana", "main")];
@@ -24,6 +22,8 @@ pub(crate) const CONVERSATIONS: usize = 3;
 pub(crate) struct World {
     pub(crate) board: Switchboard,
     pub(crate) shell: Shell,
+    /// For each event with changes: their number. The changes of an event are committed together.
+    events: VecDeque<usize>,
     pub(crate) clients: [Client; DEVICES.len()],
     texts: u64,
     /// Whether the store is out of order.
@@ -73,6 +73,7 @@ impl World {
         let mut world = Self {
             board: Switchboard::new(Duration::from_mins(1)),
             shell: Shell::default(),
+            events: VecDeque::new(),
             clients: Default::default(),
             texts: 0,
             has_failed: false,
@@ -108,10 +109,7 @@ impl World {
 
     /// Opens a session, and sends lines whose replies are not checked.
     fn connect(&mut self, device: usize, lines: &[&str]) {
-        #[expect(clippy::disallowed_methods, reason = "the core only compares the time of arrival")]
-        let session = self.board.admit(Instant::now());
-        self.board.handle(session, Event::Opened, &mut self.shell);
-        self.board.hello(session, &mut self.shell);
+        let session = open(&mut self.board, &mut self.shell);
         self.clients[device].session = Some(session);
         for line in lines {
             self.run(device, line);
@@ -131,30 +129,27 @@ impl World {
 
     pub(crate) fn send_line(&mut self, device: usize, line: &str) {
         let Some(session) = self.clients[device].session else { return };
-        let request = parse(line.as_bytes(), limits::TEXT_MAX_BYTES).expect("a valid request").expect("a request");
-        self.board.request(session, request, &mut self.shell);
+        self.board.request(session, parse(line), &mut self.shell);
         self.end_event();
         while let Some((session, request)) = self.shell.identity_requests.pop_front() {
-            let answer = match request {
-                IdentityRequest::HashPassword(_) => IdentityAnswer::PasswordHashed("hash".to_owned()),
-                _ => IdentityAnswer::Accepted,
-            };
-            self.board.identified(session, answer, &mut self.shell);
+            self.board.identified(session, accept(&request), &mut self.shell);
             self.end_event();
         }
     }
 
     /// Counts the changes of the last event.
     fn end_event(&mut self) {
-        let new = self.shell.home.waiting() - self.shell.events.iter().sum::<usize>();
-        self.shell.events.extend((new > 0).then_some(new));
+        let is_expected = |reason: &CloseReason| matches!(reason, CloseReason::Displaced);
+        assert!(self.shell.closed.values().all(is_expected), "the core closes {:?}", self.shell.closed);
+        let new = self.shell.home.waiting() - self.events.iter().sum::<usize>();
+        self.events.extend((new > 0).then_some(new));
     }
 
     pub(crate) fn commit_events(&mut self, max: usize) {
         if self.has_failed {
             return;
         }
-        let count = self.shell.events.drain(..max.min(self.shell.events.len())).sum();
+        let count = self.events.drain(..max.min(self.events.len())).sum();
         if count > 0 {
             let position = self.shell.home.commit_first(count);
             self.board.durable(position, &mut self.shell);
@@ -171,7 +166,8 @@ impl World {
 
     fn answer(&mut self, index: usize, is_readable: bool) {
         if !self.shell.questions.is_empty() {
-            let (ticket, query) = self.shell.questions.remove(index % self.shell.questions.len());
+            let index = index % self.shell.questions.len();
+            let (ticket, query) = self.shell.questions.remove(index).expect("the index is that of a question");
             let answer = if is_readable { self.shell.home.answer(&query) } else { Answer::Failed };
             self.board.answer(ticket, answer, &mut self.shell);
             self.end_event();
@@ -184,7 +180,7 @@ impl World {
             self.shell.home.commit();
         }
         self.shell.home.lose();
-        self.shell.events.clear();
+        self.events.clear();
     }
 
     fn fail(&mut self, is_stored: bool) {
@@ -221,10 +217,7 @@ impl World {
 
     fn log_in(&mut self, device: usize) {
         let (name, device_name) = DEVICES[device];
-        #[expect(clippy::disallowed_methods, reason = "the core only compares the time of arrival")]
-        let session = self.board.admit(Instant::now());
-        self.board.handle(session, Event::Opened, &mut self.shell);
-        self.board.hello(session, &mut self.shell);
+        let session = open(&mut self.board, &mut self.shell);
         self.hear();
         self.clients[device].forget_session();
         self.clients[device].session = Some(session);

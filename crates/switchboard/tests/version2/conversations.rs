@@ -3,15 +3,11 @@
 //! Each client checks what it hears against what is stored at that moment: nobody hears of a record that is not stored,
 //! no number means two records, no record is missing between two others, and replies come in the order of the requests.
 
-#[path = "../home/mod.rs"]
-#[expect(dead_code, reason = "the stage of the transcripts uses the rest")]
-mod home;
-mod shell;
 mod world;
 
 use proptest::prelude::*;
 
-use crate::world::{CONVERSATIONS, DEVICES, World};
+use self::world::{CONVERSATIONS, DEVICES, World};
 
 /// A step of the world. The first value is the number of a device, the second that of a conversation.
 #[derive(Clone, Debug)]
