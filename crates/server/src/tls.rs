@@ -8,6 +8,7 @@ mod plain_text;
 mod renewal;
 mod self_made;
 mod socket;
+mod tickets;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{ServerConfig, version};
 use webpki::EndEntityCert;
@@ -27,6 +28,7 @@ pub(crate) use self::certificate::host_name;
 pub use self::certificate::{CertificateError, CertificateSource, Fingerprints};
 use self::renewal::FileStates;
 pub(crate) use self::socket::TlsSocket;
+use self::tickets::Tickets;
 
 /// Maximum time of a handshake: two round trips over a bad mobile link, with each packet lost twice.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -53,6 +55,7 @@ pub enum TlsVersion {
 pub struct Tls {
     acceptor: TlsAcceptor,
     certificate: Arc<SharedCertificate>,
+    tickets: Arc<Tickets>,
     source: CertificateSource,
     /// The states of the files at the last read.
     read_states: Arc<Mutex<Option<FileStates>>>,
@@ -79,15 +82,15 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // Sealed by a key in memory, the tickets of clients cost the server no memory.
-        if let Ok(ticketer) = ring::Ticketer::new() {
-            config.ticketer = ticketer;
-        }
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, source, read_states })
+        // Sessions are resumed by tickets only. The server remembers none.
+        let tickets = Arc::new(Tickets::new());
+        config.ticketer = Arc::clone(&tickets) as Arc<dyn ProducesTickets>;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, tickets, source, read_states })
     }
 
-    /// Reads the files of the certificate again, for later handshakes. Returns whether it is another one. After an error,
-    /// the old certificate stays.
+    /// Reads the files of the certificate again, for later handshakes. Returns whether it is another one: then no session
+    /// of the old one is resumed. After an error, the old certificate stays.
     fn read_again(&self) -> Result<bool, CertificateError> {
         if self.source == CertificateSource::Temporary {
             return Ok(false);
@@ -95,6 +98,9 @@ impl Tls {
         let new = Arc::new(self.source.read()?);
         let is_other = new.cert != self.certificate.get().cert;
         *self.certificate.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+        if is_other {
+            self.tickets.invalidate();
+        }
         Ok(is_other)
     }
 
