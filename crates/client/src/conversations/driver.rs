@@ -492,7 +492,8 @@ fn is_final(error: &Error) -> bool {
             matches!(code, ErrorCode::Displaced | ErrorCode::Revoked)
         }
         Error::Refused { code, .. } => !matches!(code, ErrorCode::Unavailable | ErrorCode::NameTaken),
-        Error::Name(_) | Error::NoVersion2 { .. } | Error::Signer { .. } => true,
+        // A changed key needs the decision of a person.
+        Error::OtherKey { .. } | Error::Name(_) | Error::NoVersion2 { .. } | Error::Signer { .. } => true,
         _ => false,
     }
 }

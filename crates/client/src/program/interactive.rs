@@ -173,8 +173,13 @@ impl ChatSession<'_> {
                 }
             }
             match self.reconnect(editor).await {
-                Some(reconnected) => connection = reconnected,
-                None => return Ok(()),
+                Ok(Some(reconnected)) => connection = reconnected,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    self.show_error(&error).await;
+                    self.wait_until_user_leaves(editor).await;
+                    return Err(error);
+                }
             }
         }
     }

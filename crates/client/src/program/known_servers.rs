@@ -46,8 +46,17 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
 /// Adds to the error of a changed key how to accept the new one.
 pub(crate) fn explain(error: CliError) -> CliError {
     match (error, file()) {
-        (CliError::Client(error @ Error::OtherKey { .. }), Ok(file)) => CliError::OtherKey { error, file },
+        (CliError::Client(error), Ok(file)) if is_of_other_key(&error) => CliError::OtherKey { error, file },
         (error, _) => error,
+    }
+}
+
+/// Whether the server has another key than the expected one, now or after a lost connection.
+fn is_of_other_key(error: &Error) -> bool {
+    match error {
+        Error::OtherKey { .. } => true,
+        Error::Ended(reason) => is_of_other_key(reason),
+        _ => false,
     }
 }
 

@@ -271,6 +271,8 @@ async fn reconnect(
             Ok((_, Err(error @ CliError::Client(Error::Refused { .. } | Error::RefusedWithUnknownCode { .. })))) => {
                 return Err(error);
             }
+            // A changed key needs the decision of a person.
+            Err(error @ CliError::Client(Error::OtherKey { .. })) => return Err(error),
             // A server that refuses the connection may accept it later.
             Ok((_, Err(error))) | Err(error) => {
                 name_taken_at = None;

@@ -14,8 +14,9 @@ use super::ChatSession;
 use super::server_connection::ServerConnection;
 
 impl ChatSession<'_> {
-    /// Tries to reconnect until an attempt succeeds. Returns `None` if the user leaves.
-    pub(super) async fn reconnect(&mut self, editor: &mut EditorHandle) -> Option<ServerConnection> {
+    /// Tries to reconnect until an attempt succeeds. Returns `None` if the user leaves. Fails if the server has another
+    /// key than before.
+    pub(super) async fn reconnect(&mut self, editor: &mut EditorHandle) -> Result<Option<ServerConnection>, CliError> {
         let lost_peer = self.set_peer(None).await;
         // The first sentence of the next notice.
         let mut last_failure = "Reconnecting".to_owned();
@@ -29,9 +30,12 @@ impl ChatSession<'_> {
             let attempt = loop {
                 tokio::select! {
                     biased;
-                    line = editor.lines.recv() => if self.handle_offline_line(&line?).await {
-                        break None;
-                    },
+                    line = editor.lines.recv() => {
+                        let Some(line) = line else { return Ok(None) };
+                        if self.handle_offline_line(&line).await {
+                            break None;
+                        }
+                    }
                     attempt = &mut reconnecting => break Some(attempt),
                 }
             };
@@ -42,6 +46,8 @@ impl ChatSession<'_> {
                     self.timing.backoff.reset();
                     continue;
                 }
+                // A changed key needs the decision of a person.
+                Some(Err(error @ CliError::Client(Error::OtherKey { .. }))) => return Err(error),
                 Some(Err(CliError::Client(Error::Connect { source, .. }))) => {
                     last_failure = format!("Not yet: {}. Reconnecting", source.kind());
                     continue;
@@ -83,7 +89,7 @@ impl ChatSession<'_> {
                 let peer = self.formatter.name(&peer);
                 self.show_notice(format!("Your chat with {peer} is over: CONNECT {peer} opens another.")).await;
             }
-            return Some(connection);
+            return Ok(Some(connection));
         }
     }
 }
