@@ -4,6 +4,7 @@
 pub mod axe;
 pub mod browser;
 pub mod chat_page;
+pub mod client_program;
 pub mod namespace;
 pub mod process;
 pub mod relay;

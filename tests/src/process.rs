@@ -257,13 +257,7 @@ impl ServerProcess {
     ///
     /// If the process does not exit within [`TIMEOUT`].
     pub fn wait(&mut self) -> ExitStatus {
-        for _ in 0..TIMEOUT.as_millis() / 10 {
-            if let Some(status) = self.child.try_wait().expect("a child of this process") {
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the server did not exit in time");
+        wait_in_time(&mut self.child)
     }
 
     /// Anonymous resident memory, in bytes (`RssAnon` in `proc_pid_status(5)`).
@@ -291,6 +285,21 @@ impl Drop for ServerProcess {
 fn logged_value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
     let (_, after) = line.split_once(&format!(r#""{field}":""#))?;
     after.split('"').next()
+}
+
+/// Waits until a child of this process exits.
+///
+/// # Panics
+///
+/// If it does not exit within [`TIMEOUT`].
+pub(crate) fn wait_in_time(child: &mut Child) -> ExitStatus {
+    for _ in 0..TIMEOUT.as_millis() / 10 {
+        if let Some(status) = child.try_wait().expect("a child of this process") {
+            return status;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the process did not exit in time");
 }
 
 /// A cargo command without the variables by which the outer cargo names the package of the test. The build script of

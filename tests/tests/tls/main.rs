@@ -1,6 +1,7 @@
 //! TLS: OpenSSL and our client as judges, keys that change, certificates that are renewed, and clients that never finish
 //! the handshake.
 
+mod changed_key;
 mod outsiders;
 mod s_client;
 mod server;
@@ -8,7 +9,6 @@ mod server;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use switchboard_tests::process::program;
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
 use tempfile::TempDir;
 
-use self::server::{TlsServer, text};
+use self::server::{TlsServer, certificate_files, make_certificate, text};
 
 #[test]
 fn client_accepts_the_key_of_its_link_or_of_the_first_contact_and_no_other() {
@@ -127,35 +127,11 @@ fn wait_until_open(member: &mut TestClient, guest: &str) {
     panic!("{guest} does not open the room");
 }
 
-/// Makes a certificate with OpenSSL, in two files.
-fn make_certificate(folder: &Path) {
-    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-addext",
-            "basicConstraints=CA:FALSE",
-        ])
-        .args(["-keyout"])
-        .arg(key)
-        .arg("-out")
-        .arg(certificate)
-        .output()
-        .expect("openssl can be started");
-    assert!(made.status.success(), "{}", text(&made.stderr));
-}
-
 #[test]
 fn renewed_certificate_is_used_at_once_and_a_damaged_one_is_not() {
-    let folder = TempDir::new().expect("a temporary folder");
-    make_certificate(folder.path());
-    let files = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name).display().to_string());
-    let mut server = TlsServer::start_in(folder, &["--tls-cert", &files[0], "--tls-key", &files[1]]);
-    let certificate = || CertificateDer::from_pem_file(&files[0]).expect("a certificate");
+    let mut server = TlsServer::start_with_files(&[]);
+    let [certificate_file, key_file] = certificate_files(server.folder.path());
+    let certificate = || CertificateDer::from_pem_file(&certificate_file).expect("a certificate");
     let talk = |address, certificate| {
         let mut client = TestClient::connect_tls(address, certificate);
         client.expect("WELCOME");
@@ -164,32 +140,28 @@ fn renewed_certificate_is_used_at_once_and_a_damaged_one_is_not() {
     let mut early = talk(server.address, certificate());
 
     // With a signal, and without one: the server sees that the files are others.
-    for signal in [Some("HUP"), None] {
-        // As programs that renew certificates do: each file is replaced by a complete one.
-        let new = TempDir::new_in(server.folder.path()).expect("a temporary folder");
-        make_certificate(new.path());
-        for file in ["certificate.pem", "key.pem"] {
-            fs::rename(new.path().join(file), server.folder.path().join(file)).expect("a new file");
+    for has_signal in [true, false] {
+        if has_signal {
+            server.replace_certificate();
+        } else {
+            server.replace_files();
+            server.process.log_line_with("\"TLS certificate\"");
         }
-        let renewed = certificate();
-        if let Some(signal) = signal {
-            server.process.signal(signal);
-        }
-        server.process.log_line_with("\"TLS certificate\"");
-        talk(server.address, renewed);
+        talk(server.address, certificate());
         early.send("PING");
         early.expect("PONG");
     }
 
     let last = certificate();
-    fs::write(&files[1], "damaged").expect("a file");
+    fs::write(&key_file, "damaged").expect("a file");
     let error = server.process.log_line_with("certificate not reloaded");
     assert!(error.contains("this is not a private key in PEM"), "{error}");
     talk(server.address, last.clone());
     // A certificate with the key of another one is refused, too.
     let other = TempDir::new().expect("a temporary folder");
     make_certificate(other.path());
-    fs::copy(other.path().join("key.pem"), &files[1]).expect("a new file");
+    let [_, other_key_file] = certificate_files(other.path());
+    fs::copy(other_key_file, &key_file).expect("a new file");
     server.process.log_line_with("certificate not reloaded");
     talk(server.address, last);
 }

@@ -1,6 +1,8 @@
 //! A server with TLS, for the tests.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use rustls::pki_types::CertificateDer;
@@ -35,6 +37,31 @@ impl TlsServer {
         Self { address, key: field("key"), process, folder }
     }
 
+    /// Starts a server with a certificate from files, which can be replaced.
+    pub(crate) fn start_with_files(flags: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        make_certificate(folder.path());
+        let [certificate, key] = certificate_files(folder.path()).map(|file| file.display().to_string());
+        Self::start_in(folder, &[&["--tls-cert", &certificate, "--tls-key", &key], flags].concat())
+    }
+
+    /// Replaces the certificate and its key in the files, and waits until the server uses them.
+    pub(crate) fn replace_certificate(&mut self) {
+        self.replace_files();
+        self.process.signal("HUP");
+        self.process.log_line_with("\"TLS certificate\"");
+    }
+
+    /// Replaces the files of the certificate as programs that renew certificates do: each file by a complete one.
+    pub(crate) fn replace_files(&self) {
+        let new = TempDir::new_in(self.folder.path()).expect("a temporary folder");
+        make_certificate(new.path());
+        for (new, old) in certificate_files(new.path()).iter().zip(certificate_files(self.folder.path())) {
+            fs::rename(new, old).expect("a new file");
+        }
+    }
+
+    /// The self-made certificate.
     pub(crate) fn certificate(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_file(self.folder.path().join("data/tls-certificate.pem")).expect("a certificate")
     }
@@ -51,9 +78,35 @@ impl TlsServer {
     /// Starts the client with a state of its own.
     pub(crate) fn start_client(&self, args: &[&str]) -> Child {
         let mut command = Command::new(program("switchboard"));
-        command.args(args).env("XDG_STATE_HOME", self.folder.path().join("state")).stdin(Stdio::null());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the client can be started")
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.with_own_state(command).spawn().expect("the client can be started")
     }
+
+    /// Lets a client keep its state in the folder of this server.
+    pub(crate) fn with_own_state(&self, mut client: Command) -> Command {
+        client.env("XDG_STATE_HOME", self.folder.path().join("state"));
+        client
+    }
+}
+
+/// The files of a certificate and its key.
+pub(crate) fn certificate_files(folder: &Path) -> [PathBuf; 2] {
+    ["certificate.pem", "key.pem"].map(|name| folder.join(name))
+}
+
+/// Makes a certificate with OpenSSL, in two files.
+pub(crate) fn make_certificate(folder: &Path) {
+    let [certificate, key] = certificate_files(folder);
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=CA:FALSE", "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(certificate)
+        .output()
+        .expect("openssl can be started");
+    assert!(made.status.success(), "{}", text(&made.stderr));
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
