@@ -5,6 +5,7 @@
 
 mod operator;
 mod store_link;
+mod turn_effects;
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,16 +17,17 @@ pub(crate) use store_link::StoreLink;
 pub use store_link::StoreStartError;
 use switchboard_core::change::Change;
 use switchboard_core::{
-    Answer, CloseReason, Effects, Event, Fact, Full, IdentityAnswer, IdentityRequest, OperatorTicket, Position,
-    Session, SessionId, Switchboard, Ticket,
+    Answer, CloseReason, Effects as _, Event, IdentityAnswer, IdentityRequest, OperatorTicket, Position, Session,
+    SessionId, Switchboard,
 };
-use switchboard_protocol::{AfterReply, Command, Dialect, ErrorCode, ParseError, ReceivedBytes, Reply};
+use switchboard_protocol::{Command, Dialect, ErrorCode, ReceivedBytes};
 use switchboard_store::Generation;
 use tokio::time::Instant;
+use turn_effects::TurnEffects;
 
 use crate::identity::challenge::SERVER_ID_BYTES;
 use crate::identity::service::IdentityService;
-use crate::outbox::{Ending, Outbox, OutboxWriter, Watermarks};
+use crate::outbox::{Ending, Outbox, Watermarks};
 use crate::set_aside::SetAside;
 use crate::settings::Settings;
 use crate::socket::Socket;
@@ -443,186 +445,6 @@ impl Drop for DeferredGuard<'_> {
         self.deferred.run(self.hub, self.direct_writes_max);
         let deferred = std::mem::take(&mut self.deferred);
         let _ = DEFERRED.try_with(|cell| cell.set(deferred));
-    }
-}
-
-/// Performs the switchboard's effects while the lock is held.
-struct TurnEffects<'a> {
-    outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
-    changes: &'a mut Changes,
-    /// Questions that could not be asked, because too many wait.
-    unanswerable: Vec<Ticket>,
-    counts: &'a mut Counts,
-    /// The server is stopping. No more replies are sent, not even `PEER_DISCONNECTED`, because all sessions end.
-    is_stopping: &'a mut bool,
-    hub: &'a Hub,
-    deferred: &'a mut Deferred,
-    /// The open writers. The first writer of the turn stays open. Each later writer replaces the second entry. Most
-    /// turns need only two writers: for the outboxes of the session and of its peer.
-    writers: [Option<(SessionId, OutboxWriter)>; 2],
-    /// The session whose lines the turn handles. Only replies to this session may be delayed.
-    turn_session: Option<SessionId>,
-    /// The session whose outbox has the most unsent bytes, among the outboxes that were above their soft mark after the
-    /// turn appended to them.
-    congested: Option<SessionId>,
-    /// Unsent bytes of the outbox of `congested`.
-    congested_bytes: usize,
-    /// The session to close, because its last reply had the result [`AfterReply::Close`].
-    closing: Option<SessionId>,
-    /// The code of the refusal after which the session of this turn is closed.
-    closing_code: Option<ErrorCode>,
-    /// A `WIRE` waits for the figures of its connection.
-    describes_connection: bool,
-    logs_messages: bool,
-}
-
-impl<'a> TurnEffects<'a> {
-    fn new(
-        outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
-        changes: &'a mut Changes,
-        counts: &'a mut Counts,
-        is_stopping: &'a mut bool,
-        hub: &'a Hub,
-        deferred: &'a mut Deferred,
-    ) -> Self {
-        Self {
-            outboxes,
-            changes,
-            unanswerable: Vec::new(),
-            counts,
-            is_stopping,
-            hub,
-            deferred,
-            writers: [None, None],
-            turn_session: None,
-            congested: None,
-            congested_bytes: 0,
-            closing: None,
-            closing_code: None,
-            describes_connection: false,
-            logs_messages: tracing::enabled!(target: telemetry::MESSAGES, tracing::Level::DEBUG),
-        }
-    }
-
-    /// The writer of a session's outbox, opened if needed. Opening a third writer closes the second.
-    #[inline]
-    fn writer(&mut self, session: SessionId) -> Option<&mut OutboxWriter> {
-        let is_writer_of_session =
-            |writer: &Option<(SessionId, OutboxWriter)>| writer.as_ref().is_some_and(|(owner, _)| *owner == session);
-        let index = if is_writer_of_session(&self.writers[0]) {
-            0
-        } else if is_writer_of_session(&self.writers[1]) {
-            1
-        } else {
-            self.open_writer(session)?
-        };
-        self.writers[index].as_mut().map(|(_, writer)| writer)
-    }
-
-    /// Opens a writer and returns its index, or `None` if the session accepts no more replies.
-    fn open_writer(&mut self, session: SessionId) -> Option<usize> {
-        let is_urgent = self.turn_session != Some(session);
-        let writer = self.outboxes.get(session)?.open(is_urgent)?;
-        let index = usize::from(self.writers[0].is_some());
-        if let Some((_, replaced)) = self.writers[index].replace((session, writer)) {
-            self.deferred.unwritten.extend(replaced.close());
-        }
-        Some(index)
-    }
-
-    fn close_writers(&mut self) {
-        for (_, writer) in self.writers.iter_mut().filter_map(Option::take) {
-            self.deferred.unwritten.extend(writer.close());
-        }
-    }
-
-    /// Sends the reply to an invalid line.
-    fn send_error(&mut self, to: SessionId, error: &ParseError, is_registered: bool) -> Result<(), Full> {
-        self.append(to, |dialect, queue| dialect.encode_error(error, is_registered, queue))?;
-        if self.closing == Some(to) {
-            self.closing_code = Some(error.code());
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn append(&mut self, to: SessionId, encode: impl FnOnce(Dialect, &mut Vec<u8>) -> AfterReply) -> Result<(), Full> {
-        if *self.is_stopping {
-            return Ok(());
-        }
-        let watermarks = self.hub.watermarks;
-        let appended = self.writer(to).ok_or(Full)?.append(watermarks, encode)?;
-        if appended.unsent_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
-            (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
-        }
-        if appended.after_reply == AfterReply::Close {
-            self.closing = Some(to);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for TurnEffects<'_> {
-    fn drop(&mut self) {
-        self.close_writers();
-    }
-}
-
-impl Effects for TurnEffects<'_> {
-    #[inline]
-    fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
-        self.append(to, |dialect, queue| dialect.encode(reply, queue))?;
-        if let Reply::Error { code, .. } = reply
-            && self.closing == Some(to)
-        {
-            self.closing_code = Some(*code);
-        }
-        if let Reply::Pong = reply
-            && let Some(writer) = self.writer(to)
-        {
-            // Clients measure the round-trip time with `PONG`, so it must not be delayed.
-            writer.set_urgent();
-        }
-        Ok(())
-    }
-
-    fn send_line(&mut self, to: SessionId, line: &[u8]) -> Result<(), Full> {
-        let before = (self.congested, self.congested_bytes);
-        self.append(to, |_, queue| {
-            queue.extend_from_slice(line);
-            AfterReply::KeepOpen
-        })?;
-        if self.turn_session != Some(to) {
-            // Nobody waits for a slow reader of these lines, such as one that hears who comes and goes.
-            (self.congested, self.congested_bytes) = before;
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, session: SessionId, reason: CloseReason) {
-        let ending = match reason.code() {
-            Some(code) => {
-                // If the outbox has no room for the `ERROR`, the client sees only the end of the connection.
-                let _ = self.send(session, &code.into());
-                Ending::Drain(reason)
-            }
-            None => Ending::Now(reason),
-        };
-        self.close_writers();
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.end(ending, &mut self.deferred.wakers);
-        }
-    }
-
-    fn logs_messages(&self) -> bool {
-        self.logs_messages
-    }
-
-    fn log(&mut self, fact: Fact<'_>) {
-        if let Fact::Left { reason: CloseReason::SlowConsumer, .. } = fact {
-            self.counts.slow_consumers += 1;
-        }
-        telemetry::log(fact, self.hub.settings.log_messages);
     }
 }
 

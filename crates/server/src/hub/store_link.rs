@@ -6,17 +6,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak, mpsc};
 use std::thread;
-use std::time::SystemTime;
 
-use switchboard_core::change::{Change, Snapshot, UnixMillis};
-use switchboard_core::{
-    Answer, IdentityRequest, OperatorTicket, Position, Query, SessionId, StoreEffects, Ticket, Version2Settings,
-};
+use switchboard_core::change::{Change, Snapshot};
+use switchboard_core::{Answer, Position, Query, Ticket, Version2Settings};
 use switchboard_protocol::ErrorCode;
 use switchboard_store::{Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
-use super::{DeferredCall, Hub, TurnEffects};
-use crate::identity::random::random_bytes;
+use super::Hub;
 use crate::telemetry;
 
 /// Number of threads that read from the store. With two, one long search does not delay the replay of a conversation.
@@ -142,68 +138,6 @@ impl Hub {
     /// Takes the answer of the store to a question.
     pub(crate) fn answer(&self, ticket: Ticket, answer: Answer) {
         self.with_effects(|board, effects| board.answer(ticket, answer, effects));
-    }
-}
-
-impl StoreEffects for TurnEffects<'_> {
-    fn has_room(&self, session: SessionId) -> bool {
-        let watermarks = self.hub.watermarks;
-        let writer = self.writers.iter().flatten().find(|(owner, _)| *owner == session);
-        match writer {
-            Some((_, writer)) => writer.unsent_bytes() <= watermarks.soft_bytes,
-            None => self.outboxes.get(session).is_some_and(|outbox| outbox.is_below_soft_mark(watermarks)),
-        }
-    }
-
-    fn notify_of_room(&mut self, session: SessionId) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.report_room_to_hub(&mut self.deferred.wakers);
-        }
-    }
-
-    fn resume(&mut self, session: SessionId) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.notify(&mut self.deferred.wakers);
-        }
-    }
-
-    fn append(&mut self, change: Change) -> Position {
-        self.changes.position.0 += 1;
-        self.changes.queued.push(change);
-        self.changes.position
-    }
-
-    fn read(&mut self, ticket: Ticket, query: Query) {
-        if !self.hub.store.get().is_some_and(|store| store.ask(ticket, query)) {
-            self.unanswerable.push(ticket);
-        }
-    }
-
-    fn identify(&mut self, session: SessionId, request: IdentityRequest) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            self.deferred.calls.push(DeferredCall::Identify(session, Arc::clone(outbox), request));
-        }
-    }
-
-    fn describe_connection(&mut self, session: SessionId) {
-        if let Some(outbox) = self.outboxes.get(session) {
-            self.describes_connection = true;
-            self.deferred.calls.push(DeferredCall::Describe(session, Arc::clone(outbox)));
-        }
-    }
-
-    fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {
-        self.deferred.calls.push(DeferredCall::Operated(ticket, result));
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the shell passes the time of day on to the core")]
-    fn wall_clock(&self) -> UnixMillis {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(since_epoch.as_millis().try_into().unwrap_or(u64::MAX))
-    }
-
-    fn random(&mut self) -> u64 {
-        u64::from_ne_bytes(random_bytes())
     }
 }
 
