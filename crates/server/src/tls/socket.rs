@@ -23,7 +23,13 @@ impl TlsSocket {
 
 impl AsyncRead for TlsSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        let read = Pin::new(&mut self.0).poll_read(cx, buf);
+        // TLS itself may have an answer, such as the refusal of a renegotiation. The session may have none for long. What
+        // the TCP socket does not take now leaves with the next write, which also shows an error.
+        if self.0.get_ref().1.wants_write() {
+            let _ = Pin::new(&mut self.0).poll_flush(cx);
+        }
+        read
     }
 }
 
