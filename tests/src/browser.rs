@@ -154,8 +154,16 @@ impl Browser {
     /// If the script fails.
     #[must_use]
     pub fn run_async(&self, script: &str, arguments: &[Value]) -> Value {
-        let script = format!("const done = arguments[arguments.length - 1]; (async () => {{ {script} }})().then(done)");
-        self.request("/execute/async", &json!({ "script": script, "args": arguments }))
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             (async () => {{ {script} }})().then(
+                 (value) => done({{ value }}),
+                 (error) => done({{ error: `${{error}} ${{error?.stack}}` }}),
+             );"
+        );
+        let mut result = self.request("/execute/async", &json!({ "script": script, "args": arguments }));
+        assert!(result["error"].is_null(), "the script failed: {}", result["error"]);
+        result["value"].take()
     }
 
     /// Runs a command of the `DevTools` protocol and returns its result.

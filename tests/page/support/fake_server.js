@@ -90,6 +90,8 @@ class FakeSocket {
   open = new Set();
   name = '';
   device = '';
+  /** Lines of the server that have not arrived. */
+  coming = [];
 
   constructor(server) {
     this.server = server;
@@ -109,10 +111,14 @@ class FakeSocket {
     for (const line of lines) this.hear(line);
   }
 
-  /** A line of the server arrives, in a task of its own. */
+  /** A line of the server arrives, in a task of its own. Lines keep their order, also if their timers do not. */
   hear(line) {
     if (this.server.isMute) return;
-    setTimeout(() => this.readyState === 1 && this.onmessage?.({ data: line }));
+    this.coming.push(line);
+    setTimeout(() => {
+      const data = this.coming.shift();
+      if (this.readyState === 1) this.onmessage?.({ data });
+    });
   }
 
   lose() {
