@@ -1,4 +1,7 @@
-//! A store that fails on request, for tests.
+//! A store that fails on request, for tests of this package and of others.
+//!
+//! It is generic, so a program that does not use it has no code of it. As an optional feature, it would make cargo build
+//! the store and the server a second time for the end-to-end tests.
 
 use std::fmt;
 use std::ops::RangeInclusive;

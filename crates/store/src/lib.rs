@@ -17,7 +17,6 @@
 //! 6. `read_pool.rs`: a request for records runs on another thread, with a [`Reader`] (`sqlite/reader.rs`).
 
 mod error;
-#[cfg(any(test, feature = "testing"))]
 mod faulty;
 mod ledger;
 mod memory;
@@ -30,7 +29,6 @@ mod words;
 mod writer;
 
 pub use error::StoreError;
-#[cfg(any(test, feature = "testing"))]
 pub use faulty::{FaultyStore, Operation};
 pub use memory::{MemoryLimits, MemoryStore};
 pub use read_pool::{QueueFull, ReadPool};
