@@ -48,13 +48,22 @@ const STEPS: &[TestStep] = &[
         args: &["test", "--workspace", "--exclude", "switchboard-tests", "--lib", "--bins", "--tests", "--locked"],
         env: &[],
     },
-    TestStep { name: "examples in the docs", args: &["test", "--workspace", "--doc", "--locked"], env: &[] },
-    // The load tests need a release build. Without link-time optimization, the test binaries are linked in a third of
-    // the time.
+    // The same packages as before, so the same libraries. The package of the end-to-end tests has no examples.
+    TestStep {
+        name: "examples in the docs",
+        args: &["test", "--workspace", "--exclude", "switchboard-tests", "--doc", "--locked"],
+        env: &[],
+    },
+    // The load tests need a release build. Without link-time optimization, with more codegen units and without debug
+    // information, it is built faster.
     TestStep {
         name: "end-to-end tests",
         args: &["test", "--package", "switchboard-tests", "--release", "--locked", "--", "--nocapture"],
-        env: &[("CARGO_PROFILE_RELEASE_LTO", "off")],
+        env: &[
+            ("CARGO_PROFILE_RELEASE_LTO", "off"),
+            ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+            ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
+        ],
     },
 ];
 
