@@ -231,7 +231,8 @@ fn read_until<T>(path: &Path, find: impl Fn(&str) -> Option<T>) -> T {
 #[test]
 fn a_closed_terminal_drains() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut terminal = InTerminal::start(folder.path(), "");
+    // The tests themselves may have been started with nohup(1), which the server would inherit.
+    let mut terminal = InTerminal::start(folder.path(), "env --default-signal=HUP");
     expect_drain_after("HUP", terminal.pid, terminal.address);
     let status = wait(&mut terminal.script, EXIT_MAX).expect("the server exits");
     assert_eq!(status.code(), Some(0), "{:?}", status.signal());
