@@ -323,7 +323,7 @@ pub(super) fn write_config(folder: &Path, config: &str) -> PathBuf {
 }
 
 /// A port that no socket uses, not even one in the state TIME-WAIT. A `TcpListener` would also be given such a port,
-/// because it sets `SO_REUSEADDR`. mosquitto does not set it for WebSockets, and could not listen there.
+/// because it sets `SO_REUSEADDR`. A server that does not set it cannot listen there.
 pub(super) fn free_port() -> io::Result<u16> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;

@@ -83,6 +83,8 @@ enum Baseline {
     Sqlite,
     /// The lowest 99th percentile of the latency of pairs beside a room of a peer, compared with ours.
     BestPairsLatency,
+    /// The median latency of our server without a store. Our figure is the median latency beyond one commit of SQLite.
+    RoundTrip,
     /// No divisor: the figure itself is compared with the bound. It has this unit.
     None(&'static str),
 }
@@ -119,8 +121,11 @@ const CLAIMS: &[Claim] = &[
     claim("handshakes", Baseline::BestPeer, Bound::AtLeast(1.0)),
     claim("websocket", Baseline::BestPeer, Bound::AtLeast(1.5)),
     claim("idle-websocket", Baseline::None("bytes for each session"), Bound::Below(2048.0)),
+    claim(DURABLE, Baseline::BestPeer, Bound::AtLeast(2.0)),
+    claim(DURABLE, Baseline::None("messages for each second of processor time"), Bound::AtLeast(100_000.0)),
     claim(DURABLE, Baseline::BestPeerOnDisk, Bound::AtLeast(10.0)),
     claim(DURABLE, Baseline::Sqlite, Bound::AtLeast(0.3)),
+    claim(DURABLE_PING, Baseline::RoundTrip, Bound::Below(1.5)),
     claim(DURABLE_PING, Baseline::BestPeerLatency, Bound::Below(2.0)),
 ];
 
@@ -225,7 +230,7 @@ impl Results {
             Baseline::BestPeerOnDisk => peer.is_rival() && peer != Peer::RedisStreams,
             Baseline::Relay => peer == Peer::Relay,
             Baseline::Sqlite => peer == Peer::SqliteCommits,
-            Baseline::None(_) => false,
+            Baseline::RoundTrip | Baseline::None(_) => false,
         };
         let figure = match claim.baseline {
             Baseline::BestPeerLatency => Figure::Latency,
@@ -241,6 +246,7 @@ impl Results {
         let best = if is_lower_better { figures.reduce(f64::min) } else { figures.reduce(f64::max) };
         let value = match claim.baseline {
             Baseline::None(_) => ours,
+            Baseline::RoundTrip => self.round_trips_beyond_commit(claim.workload),
             _ => ours.zip(best).map(|(ours, best)| ours / best),
         };
         let (bound, holds) = match claim.bound {
@@ -255,11 +261,19 @@ impl Results {
             Baseline::Relay => Some("the relay"),
             Baseline::Sqlite => Some("SQLite alone"),
             Baseline::BestPairsLatency => Some("the lowest p99 latency of a pair beside the room of a peer"),
+            Baseline::RoundTrip => Some("a round trip of MSG, beyond one commit of SQLite"),
             Baseline::None(_) => None,
         };
         let unit = if let Baseline::None(unit) = claim.baseline { Some(unit) } else { None };
         let rule = if is_lower_better { "below" } else { "at least" };
         ClaimResult { workload: claim.workload, against, unit, value, rule, bound, holds }
+    }
+
+    /// The median latency of a stored message beyond that of a bare commit, in round trips of a message that is not
+    /// stored.
+    fn round_trips_beyond_commit(&self, workload: &str) -> Option<f64> {
+        let latency = |peer| self.median_of(workload, peer, Figure::Latency);
+        Some((latency(Peer::SwitchboardStored)? - latency(Peer::SqliteCommits)?) / latency(Peer::Switchboard)?)
     }
 
     /// The text of report/bench.json.
