@@ -11,3 +11,6 @@
 
 mod conversation_id;
 mod event;
+mod moment;
+mod slash_command;
+mod timeline;
