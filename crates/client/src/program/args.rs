@@ -176,11 +176,14 @@ impl Options {
 }
 
 /// When to use colours.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ColorChoice {
     Auto,
     Always,
     Never,
+    /// Only the sixteen colours that the terminal's theme chooses.
+    #[value(name = "16")]
+    Sixteen,
 }
 
 #[derive(Debug, Subcommand)]

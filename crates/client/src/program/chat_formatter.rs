@@ -42,7 +42,8 @@ impl ChatFormatter {
         };
         Self {
             has_color: match color.unwrap_or(ColorChoice::Auto) {
-                ColorChoice::Always => true,
+                // The lines use no other colours than these sixteen.
+                ColorChoice::Always | ColorChoice::Sixteen => true,
                 ColorChoice::Never => false,
                 ColorChoice::Auto => is_supported(),
             },

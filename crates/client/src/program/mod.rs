@@ -29,6 +29,8 @@ mod room_chat;
 mod screen;
 mod script;
 mod send_buffer;
+#[expect(dead_code, reason = "the parts come one after the other")]
+mod settings;
 mod signals;
 mod state_directory;
 mod stdin;

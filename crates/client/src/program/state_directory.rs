@@ -5,12 +5,20 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Returns the path `$XDG_STATE_HOME/switchboard`. The default of the variable is `~/.local/state`, and a relative path
-/// in the variable is ignored (XDG Base Directory Specification). `None` if there is no home directory either.
+use sha2::{Digest as _, Sha256};
+
+/// Returns the path `$XDG_STATE_HOME/switchboard`, by default `~/.local/state/switchboard`. `None` if there is no home
+/// directory either.
 pub(crate) fn path() -> Option<PathBuf> {
-    let configured = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state_home = configured.or_else(|| Some(env::home_dir()?.join(".local/state")))?;
-    Some(state_home.join("switchboard"))
+    of_user("XDG_STATE_HOME", ".local/state")
+}
+
+/// Returns the directory `switchboard` in the one that `variable` names, by default `default` in the home directory. A
+/// relative path in the variable is ignored (XDG Base Directory Specification).
+pub(crate) fn of_user(variable: &str, default: &str) -> Option<PathBuf> {
+    let configured = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory = configured.or_else(|| Some(env::home_dir()?.join(default)))?;
+    Some(directory.join("switchboard"))
 }
 
 /// Creates `directory` and its parents, if they are missing. Only the owner can use a new directory.
@@ -44,18 +52,51 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// The longest name that [`file_name`] returns, in bytes. File systems allow 255, and some files have an ending.
+const FILE_NAME_MAX_BYTES: usize = 240;
+
 /// Returns `name` as the name of a file: each byte that is no ASCII letter or digit, `-`, `_` or `#` becomes `%` and
-/// two hexadecimal digits. So two names never have the same file, and no name leads out of the directory.
+/// two hexadecimal digits. A longer name ends with `~` and its hash. So two names never have the same file, and no name
+/// leads out of the directory.
 pub(crate) fn file_name(name: &str) -> String {
     let mut file_name = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'#') {
             file_name.push(char::from(byte));
         } else {
-            file_name.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
+            file_name.push('%');
+            file_name.extend(hex(byte));
         }
     }
+    if file_name.len() > FILE_NAME_MAX_BYTES {
+        let hash: String = Sha256::digest(name).into_iter().flat_map(hex).collect();
+        file_name.truncate(FILE_NAME_MAX_BYTES - 1 - hash.len());
+        file_name.push('~');
+        file_name.push_str(&hash);
+    }
     file_name
+}
+
+/// Returns the name for which [`file_name`] returns `file_name`. `None` if there is none, or only its hash is left.
+pub(crate) fn name_of_file(file_name: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = file_name.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first == b'%' {
+            let (digits, after) = after.split_at_checked(2)?;
+            bytes.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    let name = String::from_utf8(bytes).ok()?;
+    (self::file_name(&name) == file_name).then_some(name)
+}
+
+fn hex(byte: u8) -> [char; 2] {
+    [hex_digit(byte >> 4), hex_digit(byte & 0xf)]
 }
 
 fn hex_digit(value: u8) -> char {
@@ -78,7 +119,24 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert_eq!(file_name(name), expected);
+            assert_eq!(name_of_file(expected).as_deref(), Some(name));
         }
+        for other in ["%2", "%zz", "%ff", "%2E", "a b", "."] {
+            assert_eq!(name_of_file(other), None, "{other}");
+        }
+        assert_eq!(name_of_file(&file_name(&"x".repeat(300))), None);
+    }
+
+    #[test]
+    fn the_longest_names_are_names_of_files_and_differ() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for last in ['一', '二'] {
+            let name = format!("{}{last}", "丁".repeat(31));
+            let path = directory.path().join(format!("{}.chat.log", file_name(&name)));
+            File::create_new(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        // Names that earlier versions could store have kept their files.
+        assert!(!file_name(&"丁".repeat(26)).contains('~'));
     }
 
     #[test]
