@@ -9,8 +9,10 @@
 //! The [`App`](app::App) decides everything and touches nothing: it takes events, changes its state and returns effects. So a test
 //! needs no terminal, no network and no clock.
 
+mod command_history;
 mod conversation_id;
 mod event;
+mod log_files;
 mod moment;
 mod slash_command;
 mod timeline;

@@ -168,11 +168,14 @@ pub(crate) fn find(name: &str) -> Option<&'static CommandInfo> {
 
 /// Whether a typed line may be kept in the history file: it is a command, and holds no secret and no message.
 pub(crate) fn is_rememberable(text: &str) -> bool {
-    match parse(text) {
-        Typed::Command { info, .. } => {
-            !matches!(info.kind, Kind::Message | Kind::Me | Kind::Raw | Kind::LogIn | Kind::Claim)
-        }
-        Typed::Text(_) | Typed::Unknown { .. } => false,
+    let Typed::Command { info, argument } = parse(text) else { return false };
+    match info.kind {
+        Kind::Message | Kind::Me | Kind::Raw | Kind::LogIn | Kind::Claim => false,
+        // All members read the topic.
+        Kind::Topic => argument.is_empty(),
+        Kind::Search => true,
+        // No other command has more than two words. More are a text that the command does not need.
+        _ => argument.split_whitespace().count() <= 2,
     }
 }
 
@@ -222,12 +225,21 @@ mod tests {
 
     #[test]
     fn no_secret_and_no_message_is_remembered() {
-        for text in ["/join #lab", "/topic x", "/kick Ada", "/quit"] {
+        for text in ["/join #lab", "/topic", "/kick Ada", "/quit", "/search red blue green"] {
             assert!(is_rememberable(text), "{text}");
         }
-        for text in
-            ["hi", "//join", "/msg Noy secret", "/me waves", "/raw MSG hi", "/login Noy", "/claim", "/passwort x"]
-        {
+        for text in [
+            "hi",
+            "//join",
+            "/msg Noy secret",
+            "/me waves",
+            "/raw MSG hi",
+            "/topic x",
+            "/login Noy",
+            "/claim",
+            "/passwort x",
+            "/quit I am fed up",
+        ] {
             assert!(!is_rememberable(text), "{text}");
         }
     }
