@@ -15,6 +15,9 @@ use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
 use super::state_directory;
 
+/// The name of the file in the state directory.
+const FILE: &str = "known-servers";
+
 /// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
 /// server is asked for its key, which is stored. Other addresses stay as they are.
 pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<String, CliError> {
@@ -43,6 +46,13 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
     Ok(link.to_string())
 }
 
+/// The addresses of the servers in the state directory `state` whose keys are known, the last met one last. Unreadable
+/// lines are left out.
+pub(crate) fn addresses(state: &Path) -> Vec<HostPort> {
+    let lines = read(&state.join(FILE)).unwrap_or_default();
+    lines.lines().filter_map(|line| line.split_once(' ')?.0.parse().ok()).collect()
+}
+
 /// Adds to the error of a changed key how to accept the new one.
 pub(crate) fn explain(error: CliError) -> CliError {
     match (error, file()) {
@@ -61,7 +71,7 @@ fn is_of_other_key(error: &Error) -> bool {
 }
 
 fn file() -> Result<PathBuf, CliError> {
-    state_directory::path().map(|state| state.join("known-servers")).ok_or_else(|| {
+    state_directory::path().map(|state| state.join(FILE)).ok_or_else(|| {
         CliError::Usage("there is no home directory for the keys of servers: set XDG_STATE_HOME".to_owned())
     })
 }

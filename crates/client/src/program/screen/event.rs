@@ -210,3 +210,28 @@ pub(crate) struct UnansweredMessage {
     pub(crate) target: String,
     pub(crate) text: String,
 }
+
+/// News for the start screen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum DiscoveryEvent {
+    /// Whether a server on this machine answers at the default port.
+    ThisMachine { answers: bool },
+    /// A server announces itself on the local network, or has changed its announcement.
+    Found(FoundServer),
+    /// The server with this id has said goodbye, or has not renewed its announcement.
+    Gone { id: String },
+    /// The network is not watched any more.
+    Failed { reason: String },
+}
+
+/// A server that announces itself. Anyone on the local network can announce anything, so this is a suggestion and no
+/// proof.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct FoundServer {
+    /// Identifies the announcement.
+    pub(crate) id: String,
+    /// The announced name, sanitized.
+    pub(crate) name: String,
+    /// `HOST:PORT`, or a link for TLS. A link has no key: the key of the server counts, and not that of the announcement.
+    pub(crate) addr: String,
+}

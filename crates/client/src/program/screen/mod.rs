@@ -14,5 +14,7 @@ mod conversation_id;
 mod event;
 mod log_files;
 mod moment;
+mod server_list;
 mod slash_command;
+mod start;
 mod timeline;
