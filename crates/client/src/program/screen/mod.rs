@@ -18,3 +18,4 @@ mod server_list;
 mod slash_command;
 mod start;
 mod timeline;
+mod text;
