@@ -10,6 +10,7 @@
 //! needs no terminal, no network and no clock.
 
 mod command_history;
+mod composer;
 mod conversation_id;
 mod event;
 mod log_files;
@@ -17,5 +18,5 @@ mod moment;
 mod server_list;
 mod slash_command;
 mod start;
-mod timeline;
 mod text;
+mod timeline;

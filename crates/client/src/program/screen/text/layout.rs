@@ -16,8 +16,8 @@ const SEPARATOR: char = '\u{200c}';
 pub(crate) struct Row {
     /// The text from the left to the right. Each of its grapheme clusters has cells of its own, and none is a control.
     pub(crate) text: String,
-    /// The part of the given text that the row shows. The end of a row and the start of the next one differ by the LF and
-    /// the spaces that are not shown.
+    /// The part of the given text that the row shows. The end of a row and the start of the next one differ by the LF
+    /// and the spaces that are not shown.
     pub(crate) range: Range<usize>,
     /// Width in cells. At most the width of the layout, unless the row is one cluster that is wider.
     pub(crate) width: u16,

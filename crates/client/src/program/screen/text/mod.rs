@@ -4,9 +4,9 @@
 //! text ──lines──▶ pieces ──▶ wrap ──▶ rows in logical order ──▶ bidi ──▶ rows in display order
 //! ```
 //!
-//! A piece is a grapheme cluster that has cells of its own, or one character of an escape such as `\u{202e}`. So no text
-//! moves the cursor, hides a character, or changes the order of the text beside it. Positions are byte offsets in the
-//! text as it was given.
+//! A piece is a grapheme cluster that has cells of its own, or one character of an escape such as `\u{202e}`. So no
+//! text moves the cursor, hides a character, or changes the order of the text beside it. Positions are byte offsets in
+//! the text as it was given. Arabic letters are not joined here: that is the work of the terminal.
 
 mod bidi;
 mod cursor;

@@ -16,8 +16,8 @@ const TAB_STOP: usize = 4;
 /// A part of a line that a row never splits.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Piece<'t> {
-    /// The part of the text that this piece shows. An escape and a tab are several pieces: the first one has the range of
-    /// the character, and the others are empty and at its end.
+    /// The part of the text that this piece shows. An escape and a tab are several pieces: the first one has the range
+    /// of the character, and the others are empty and at its end.
     pub(super) range: Range<usize>,
     /// The text of the piece. Its first character is never a control, and never a mark without a base.
     pub(super) shown: &'t str,
