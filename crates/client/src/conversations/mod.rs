@@ -53,6 +53,7 @@ mod identity;
 mod item;
 mod outbox_file;
 mod outgoing;
+mod requests;
 mod session;
 mod ssh;
 mod views;

@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use switchboard_protocol::Text;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
-use switchboard_protocol::version2::{Command, Credential, Reply, Secret, TaggedReply, Target};
+use switchboard_protocol::version2::{Command, Reply, Target};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::Instant;
 
-use super::control::{Answer, AnswerSender, Control, Purpose};
 use super::conversation::{Conversation, Wake};
 use super::driver::{Driver, REQUESTS_MAX, Request};
 use super::handshake::{self, unexpected};
-use super::identity::{AccountProof, Identity, Signer};
-use super::item::{ConversationInfo, Gap, Item, Record, RoomInfo, Start};
+use super::identity::Identity;
+use super::item::Start;
 use super::outbox_file::{OutboxFile, StoredMessage};
 use super::outgoing::{NewMessage, Outgoing};
 use super::views::{EndReason, ITEMS_MAX, View};
@@ -200,7 +198,7 @@ impl Session {
             Arc::clone(&end_reason),
             wake,
         );
-        self.request(Request::Open(View::new(word, start, items_tx, end_reason, opened_tx))).await?;
+        self.send(Request::Open(View::new(word, start, items_tx, end_reason, opened_tx))).await?;
         let opened = opened_rx.await.unwrap_or_else(|_| Err(self.ended()))?;
         conversation.set_opened(opened);
         Ok(conversation)
@@ -221,7 +219,7 @@ impl Session {
         if *self.is_account.borrow() {
             let message = StoredMessage { target, text: text.as_str().to_owned() };
             let (said_tx, said_rx) = oneshot::channel();
-            self.request(Request::Say(NewMessage { message, said_tx })).await?;
+            self.send(Request::Say(NewMessage { message, said_tx })).await?;
             return said_rx.await.unwrap_or_else(|_| Err(self.ended()));
         }
         let command = Command::Say { target: Target::new(&target), text }.into_owned();
@@ -235,136 +233,8 @@ impl Session {
     /// the server has refused since the last call, while nobody waited for their answers: at most 1,024.
     pub async fn flush(&self) -> Result<Vec<RefusedMessage>, Error> {
         let (flushed_tx, flushed_rx) = oneshot::channel();
-        self.request(Request::Flush(flushed_tx)).await?;
+        self.send(Request::Flush(flushed_tx)).await?;
         flushed_rx.await.unwrap_or_else(|_| Err(self.ended()))
-    }
-
-    /// Becomes a member of a room. Returns the number of the record that says so.
-    pub async fn join(&self, room: &str) -> Result<u64, Error> {
-        let room = check_word(room)?;
-        self.done("JOIN", Command::Join { target: Target::new(&room).into_owned() }).await
-    }
-
-    /// Leaves a room. Returns the number of the record that says so.
-    pub async fn leave(&self, room: &str) -> Result<u64, Error> {
-        let room = check_word(room)?;
-        self.done("LEAVE", Command::Leave { target: Target::new(&room).into_owned() }).await
-    }
-
-    /// Returns the last `count` records before the number `before`, oldest first: at most 256, among them gaps.
-    pub async fn history(&self, target: &str, before: u64, count: u64) -> Result<Vec<Item>, Error> {
-        let word = check_word(target)?;
-        let command = Command::History { target: Target::new(&word).into_owned(), before, count };
-        let answer = self.control(command, true).await?;
-        match answer.last {
-            Reply::HistoryOk { .. } => Ok(answer.parts.into_iter().filter_map(to_item).collect()),
-            other => Err(unexpected("HISTORY", &other)),
-        }
-    }
-
-    /// Returns the records that hold all of the words, newest first: at most 64. `target` is a conversation, or `None`
-    /// for all of them.
-    pub async fn search(&self, target: Option<&str>, words: &str) -> Result<Vec<Item>, Error> {
-        if words.trim().is_empty() {
-            return Err(Error::Blank);
-        }
-        let target = target.map(check_word).transpose()?;
-        let words = Text::new(words, TEXT_MAX_BYTES)?;
-        let command = Command::Search { target: target.as_deref().map(Target::new), words }.into_owned();
-        let answer = self.control(command, true).await?;
-        match answer.last {
-            Reply::SearchOk { .. } => Ok(answer.parts.into_iter().filter_map(to_item).collect()),
-            other => Err(unexpected("SEARCH", &other)),
-        }
-    }
-
-    /// Returns the rooms that this session may know of.
-    pub async fn rooms(&self) -> Result<Vec<RoomInfo>, Error> {
-        let answer = self.control(Command::Rooms, true).await?;
-        let to_room = |part: TaggedReply<'static>| match part.reply {
-            Reply::Room { target, members, topic } => {
-                Some(RoomInfo { room: target.into_owned(), members, topic: topic.into_owned() })
-            }
-            _ => None,
-        };
-        match answer.last {
-            Reply::RoomsOk { .. } => Ok(answer.parts.into_iter().filter_map(to_room).collect()),
-            other => Err(unexpected("ROOMS", &other)),
-        }
-    }
-
-    /// Returns the names that are connected to the server.
-    pub async fn who(&self) -> Result<Vec<String>, Error> {
-        match self.control(Command::Version1(switchboard_protocol::Command::Who), true).await?.last {
-            Reply::Version1(switchboard_protocol::Reply::Users { names }) => {
-                Ok(names.iter().map(str::to_owned).collect())
-            }
-            other => Err(unexpected("WHO", &other)),
-        }
-    }
-
-    /// Sends a `PING`, and returns the time until the answer. It includes the wait for requests before this one.
-    pub async fn ping(&self) -> Result<Duration, Error> {
-        let sent_at = Instant::now();
-        match self.control(Command::Version1(switchboard_protocol::Command::Ping), true).await?.last {
-            Reply::Version1(switchboard_protocol::Reply::Pong) => Ok(sent_at.elapsed()),
-            other => Err(unexpected("PING", &other)),
-        }
-    }
-
-    /// Returns the conversations of the account.
-    pub async fn conversations(&self) -> Result<Vec<ConversationInfo>, Error> {
-        let answer = self.control(Command::Conversations, true).await?;
-        let Reply::ConversationsOk { .. } = answer.last else {
-            return Err(unexpected("CONVERSATIONS", &answer.last));
-        };
-        let mut list: Vec<ConversationInfo> = Vec::new();
-        for part in answer.parts {
-            let Reply::Conversation { target, epoch, first, last, read } = part.reply else { continue };
-            // The server also sends such a line when new records come, even in the middle of the list.
-            list.retain(|other| other.target != target);
-            list.push(ConversationInfo { target: target.into_owned(), epoch: epoch.into_owned(), first, last, read });
-        }
-        Ok(list)
-    }
-
-    /// Moves the account's read marker up to `seq`. Returns where it is now.
-    pub async fn read(&self, target: &str, seq: u64) -> Result<u64, Error> {
-        let word = check_word(target)?;
-        let command = Command::Read { target: Target::new(&word).into_owned(), seq };
-        match self.control(command, true).await?.last {
-            Reply::ReadOk { seq, .. } => Ok(seq),
-            other => Err(unexpected("READ", &other)),
-        }
-    }
-
-    /// Turns the guest's name into an account with a password. The session becomes its device `main`.
-    pub async fn claim(&self, password: Secret) -> Result<String, Error> {
-        let command = Command::Claim { credential: Credential::Password(password.clone()) };
-        self.claim_as(command, AccountProof::Password(password)).await
-    }
-
-    /// Turns the guest's name into an account with an SSH key. The session becomes its device `main`.
-    pub async fn claim_key(&self, public_key: &str, signer: Signer) -> Result<String, Error> {
-        let public_key = check_word(public_key)?;
-        let command = Command::Claim { credential: Credential::Key(public_key.clone().into()) };
-        self.claim_as(command, AccountProof::Key { public_key, signer }).await
-    }
-
-    async fn claim_as(&self, command: Command<'static>, proof: AccountProof) -> Result<String, Error> {
-        let answer = self.send_control(command, false, |answer_tx| Purpose::Claim(answer_tx, proof)).await?;
-        match answer.last {
-            Reply::ClaimOk { name } => Ok(name.into_owned()),
-            other => Err(unexpected("CLAIM", &other)),
-        }
-    }
-
-    /// Makes a token with which this device logs in from now on. An earlier token of the device ends.
-    pub async fn token(&self) -> Result<Secret, Error> {
-        match self.control(Command::Token, false).await?.last {
-            Reply::TokenOk { token } => Ok(token),
-            other => Err(unexpected("TOKEN", &other)),
-        }
     }
 
     /// Closes the connection of all clones, and waits until it is closed. Unanswered messages stay in the outbox file.
@@ -374,29 +244,7 @@ impl Session {
         self.requests.closed().await;
     }
 
-    async fn done(&self, verb: &'static str, command: Command<'static>) -> Result<u64, Error> {
-        match self.control(command, true).await?.last {
-            Reply::Done { seq, .. } => Ok(seq),
-            other => Err(unexpected(verb, &other)),
-        }
-    }
-
-    async fn control(&self, command: Command<'static>, is_repeatable: bool) -> Result<Answer, Error> {
-        self.send_control(command, is_repeatable, Purpose::Answer).await
-    }
-
-    async fn send_control(
-        &self,
-        command: Command<'static>,
-        is_repeatable: bool,
-        purpose: impl FnOnce(AnswerSender) -> Purpose,
-    ) -> Result<Answer, Error> {
-        let (answer_tx, answer_rx) = oneshot::channel();
-        self.request(Request::Control(Control::new(command, purpose(answer_tx), is_repeatable))).await?;
-        answer_rx.await.unwrap_or_else(|_| Err(self.ended()))
-    }
-
-    async fn request(&self, request: Request) -> Result<(), Error> {
+    pub(super) async fn send(&self, request: Request) -> Result<(), Error> {
         self.requests.send(request).await.map_err(|_| self.ended())
     }
 
@@ -414,20 +262,10 @@ async fn open_outbox(path: PathBuf) -> Result<OutboxFile, Error> {
 }
 
 /// Checks that a target stays one word of a line.
-fn check_word(word: &str) -> Result<String, Error> {
+pub(super) fn check_word(word: &str) -> Result<String, Error> {
     let text = Text::new(word, WORD_MAX_BYTES)?;
     if text.as_str().is_empty() || text.as_str().contains(' ') {
         return Err(Error::NotAWord { word: crate::sanitize(word).into_owned() });
     }
     Ok(text.as_str().to_owned())
-}
-
-fn to_item(part: TaggedReply<'static>) -> Option<Item> {
-    match part.reply {
-        Reply::Record(record) => Some(Item::Record(Record::new(record, part.n))),
-        Reply::Gap { target, from, to, reason, .. } => {
-            Some(Item::Gap(Gap { target: target.into_owned(), from, to, reason }))
-        }
-        _ => None,
-    }
 }

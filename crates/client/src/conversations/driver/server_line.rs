@@ -1,0 +1,177 @@
+//! Handles the lines of the server: records for the views, and answers for the requests in flight.
+
+use switchboard_protocol::version2::{Reply, TaggedReply, parse_reply};
+use switchboard_protocol::{ErrorCode, sanitize};
+
+use super::super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
+use super::super::handshake;
+use super::super::identity::{Identity, Kind};
+use super::super::item::{Gap, Record};
+use super::super::views::Numbers;
+use super::Driver;
+use crate::connection_error::ConnectionError;
+use crate::error::Error;
+
+/// The device of a session that has turned its name into an account.
+const CLAIMED_DEVICE: &str = "main";
+
+impl Driver {
+    /// Takes one line of the server. Fails if the connection is of no more use.
+    pub(super) async fn take_line(&mut self, line: &str) -> Result<(), Error> {
+        let Ok(TaggedReply { n, reply }) = parse_reply(line) else {
+            if let Some((n, error)) = unknown_error(line) {
+                self.take_error(n, error, None).await;
+            }
+            // A line that this version does not know.
+            return Ok(());
+        };
+        if let Some(error) = handshake::check_refusal(line) {
+            let target = match reply {
+                Reply::Error { target, .. } => target,
+                _ => None,
+            };
+            self.take_error(n, error, target.as_deref()).await;
+            return Ok(());
+        }
+        match reply {
+            Reply::Record(record) if !record.is_past => {
+                let controls = self.views.record(Record::new(record, n));
+                self.controls.extend(controls);
+            }
+            Reply::Gap { target, from, to, reason, is_past } => {
+                let gap = Gap { target: target.into_owned(), from, to, reason };
+                let is_listed = self.in_flight.as_ref().is_some_and(|control| {
+                    let reply = Reply::Gap { target: (&*gap.target).into(), from, to, reason, is_past };
+                    control.takes_part(&reply)
+                });
+                if is_listed && !self.views.expects_gap(&gap) {
+                    let Gap { target, .. } = gap;
+                    return self.take_part(TaggedReply {
+                        n,
+                        reply: Reply::Gap { target: target.into(), from, to, reason, is_past },
+                    });
+                }
+                let controls = self.views.gap(gap);
+                self.controls.extend(controls);
+            }
+            Reply::Live { target, last } => {
+                let controls = self.views.live(&target, last);
+                self.controls.extend(controls);
+            }
+            Reply::OpenOk { target, epoch, first, last } if self.views.is_new_epoch(&target, &epoch) => {
+                self.views.epoch_changed(&target, &epoch, Numbers { first, last });
+            }
+            Reply::Said { seq, .. } if n.is_some() => self.outgoing.said(n.unwrap_or_default(), seq),
+            // Nobody asked for it.
+            Reply::CloseOk { target } if self.views.is_open(&target) => {
+                let probe = self.views.probe(&target);
+                self.controls.extend(probe);
+            }
+            reply => {
+                let Some(control) = &self.in_flight else { return Ok(()) };
+                if control.takes_part(&reply) {
+                    return self.take_part(TaggedReply { n, reply: reply.into_owned() });
+                }
+                if control.is_answered_by(&reply) {
+                    let reply = reply.into_owned();
+                    self.answer(reply);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_part(&mut self, part: TaggedReply<'static>) -> Result<(), Error> {
+        let Some(control) = &mut self.in_flight else { return Ok(()) };
+        if control.parts.len() >= ANSWER_LINES_MAX {
+            let reason = format!("the server sent more than {ANSWER_LINES_MAX} lines as one answer");
+            return Err(ConnectionError::Failed { reason }.into());
+        }
+        control.parts.push(part);
+        Ok(())
+    }
+
+    /// An `ERROR`: for the message of number `n`, for the request in flight, or for the session.
+    async fn take_error(&mut self, n: Option<u64>, error: Error, target: Option<&str>) {
+        if let Error::Closed(reason) = error {
+            self.close_reason = Some(reason);
+            return;
+        }
+        if let Some(n) = n {
+            self.outgoing.refused(n, error).await;
+            return;
+        }
+        let is_unavailable = matches!(&error, Error::Refused { code: ErrorCode::Unavailable, .. });
+        if is_unavailable
+            && let Some(target) = target
+            && self.views.unavailable(target)
+        {
+            // It may also answer the request in flight for the same conversation. Then its real answer, if one comes,
+            // answers nothing.
+            let names_target = |control: &Control| control.command_target().is_some_and(|word| word == target);
+            if !self.in_flight.as_ref().is_some_and(names_target) {
+                return;
+            }
+        }
+        let Some(control) = self.in_flight.take() else { return };
+        match control.purpose {
+            Purpose::Open(id) => self.views.refused(id, error),
+            Purpose::Close(Some(id)) => {
+                let controls = self.views.closed(id);
+                self.controls.extend(controls);
+            }
+            Purpose::Close(None) => {}
+            Purpose::Answer(answer_tx) | Purpose::Claim(answer_tx, _) => drop(answer_tx.send(Err(error))),
+        }
+    }
+
+    /// The line that ends the answer to the request in flight.
+    fn answer(&mut self, last: Reply<'static>) {
+        let Some(control) = self.in_flight.take() else { return };
+        let parts = control.parts;
+        match (control.purpose, last) {
+            (Purpose::Open(id), Reply::OpenOk { target, epoch, first, last }) => {
+                let next = self.views.opened(id, &target, &epoch, Numbers { first, last });
+                self.controls.extend(next);
+            }
+            (Purpose::Close(Some(id)), _) => {
+                let controls = self.views.closed(id);
+                self.controls.extend(controls);
+            }
+            (Purpose::Close(None) | Purpose::Open(_), _) => {}
+            (Purpose::Answer(answer_tx), last) => drop(answer_tx.send(Ok(Answer { parts, last }))),
+            (Purpose::Claim(answer_tx, proof), last) => {
+                if let Reply::ClaimOk { name } = &last {
+                    let (name, device) = (name.clone().into_owned(), CLAIMED_DEVICE.to_owned());
+                    self.identity = Identity(Kind::Account { name, device, proof });
+                    self.is_account.send_replace(true);
+                }
+                drop(answer_tx.send(Ok(Answer { parts, last })));
+            }
+        }
+    }
+}
+
+/// Reads an `ERROR` with a code that this version does not know. Returns its number and the error.
+fn unknown_error(line: &str) -> Option<(Option<u64>, Error)> {
+    let (tags, rest) = match line.strip_prefix('@') {
+        Some(tagged) => tagged.split_once(' ')?,
+        None => ("", line),
+    };
+    let n = tags.split(';').find_map(|tag| tag.strip_prefix("n=")?.parse().ok());
+    let code = rest.strip_prefix("ERROR ")?.split(' ').next()?;
+    Some((n, Error::RefusedWithUnknownCode { code: sanitize(code).into_owned(), detail: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_code_answers_the_message_of_its_number() {
+        let (n, error) = unknown_error("@n=41 ERROR FUTURE_CODE #lab").expect("an error");
+        assert_eq!((n, error.to_string().starts_with("FUTURE_CODE: ")), (Some(41), true));
+        assert_eq!(unknown_error("ERROR FUTURE_CODE").expect("an error").0, None);
+        assert!(unknown_error("@n=41 FUTURE_REPLY").is_none());
+    }
+}
