@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use switchboard_protocol::version2::InvalidRequest;
 use switchboard_protocol::{ErrorCode, JoinLinkError, KeyHash, TextError, UsernameError};
 
 use crate::connection_error::ConnectionError;
@@ -170,6 +171,17 @@ pub enum Error {
     NotAWord {
         /// The target as given, sanitized.
         word: String,
+    },
+    /// The line is not a request of version 2.
+    #[error(transparent)]
+    Request(#[from] InvalidRequest),
+    /// The request was not sent, because it would change the state of the session behind its back.
+    #[error("{verb} is not sent as a line: {instead}")]
+    ChangesSession {
+        /// The verb of the request.
+        verb: &'static str,
+        /// The method for it, or the reason.
+        instead: &'static str,
     },
     /// The session has this conversation open already.
     #[error("{target} is open already in this session")]

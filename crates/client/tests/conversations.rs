@@ -1,6 +1,8 @@
 //! Tests the library of version 2 against a fake server, which can fail at any moment.
 
 mod fake_server;
+#[path = "conversations/news.rs"]
+mod news;
 
 use std::time::Duration;
 
@@ -463,7 +465,7 @@ async fn answers_come_in_any_order_and_lists_are_complete() {
         assert_eq!((conversations.len(), conversations[0].last), (1, 10));
         assert_eq!(session.read("#lab", 10).await.expect("an answer"), 10);
         assert_eq!(said.await.expect("no panic").expect("it is stored"), 11);
-        assert!(session.search(None, "cats").await.expect("an answer").is_empty());
+        assert!(session.search(None, "cats").await.expect("an answer").items.is_empty());
         let refused = session.token().await.expect_err("the server refuses");
         assert!(matches!(refused, Error::Refused { code: ErrorCode::Unavailable, .. }), "{refused:?}");
         assert_eq!((next(&mut lab).await.as_str(), next(&mut lab).await.as_str()), ("live 9", "10 text 10"));

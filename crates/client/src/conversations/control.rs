@@ -3,7 +3,8 @@
 //! The server may answer requests out of order: a reply that names a record waits for the disk, and others pass it. So
 //! only one request without a number is in flight. Messages with a number are not affected.
 
-use switchboard_protocol::version2::{Command, Reply, TaggedReply};
+use switchboard_protocol::version2::{Command, DoneVerb, Reply, TaggedReply};
+use switchboard_protocol::{Command as Version1, Reply as Version1Reply};
 use tokio::sync::oneshot;
 
 use super::identity::AccountProof;
@@ -76,8 +77,10 @@ impl Control {
 
     /// Whether `reply` ends the answer to this request. An error does, too.
     pub(crate) fn is_answered_by(&self, reply: &Reply<'_>) -> bool {
-        let matches_done = |word: &str| matches!(reply, Reply::Done { verb, .. } if verb.as_str() == word);
         match &self.command {
+            Command::Version1(command) => {
+                matches!(reply, Reply::Version1(reply) if is_answered_in_version_1(command, reply))
+            }
             Command::History { .. } => matches!(reply, Reply::HistoryOk { .. }),
             Command::Search { .. } => matches!(reply, Reply::SearchOk { .. }),
             Command::Rooms => matches!(reply, Reply::RoomsOk { .. }),
@@ -85,23 +88,29 @@ impl Control {
             Command::Members { .. } => matches!(reply, Reply::MembersOk { .. }),
             Command::Devices => matches!(reply, Reply::DevicesOk { .. }),
             Command::Read { .. } => matches!(reply, Reply::ReadOk { .. }),
+            Command::Readers { .. } => matches!(reply, Reply::Readers { .. }),
             Command::Token => matches!(reply, Reply::TokenOk { .. }),
             Command::Claim { .. } => matches!(reply, Reply::ClaimOk { .. }),
             Command::Revoke { .. } => matches!(reply, Reply::RevokeOk { .. }),
             Command::Say { .. } => matches!(reply, Reply::Said { .. }),
             Command::Open { .. } => matches!(reply, Reply::OpenOk { .. }),
             Command::Close { .. } => matches!(reply, Reply::CloseOk { .. }),
-            Command::Join { .. } => matches_done("JOIN_OK"),
-            Command::Leave { .. } => matches_done("LEAVE_OK"),
-            Command::Topic { .. } => matches_done("TOPIC_OK"),
-            Command::Redact { .. } => matches_done("REDACT_OK"),
-            Command::Version1(switchboard_protocol::Command::Who) => {
-                matches!(reply, Reply::Version1(switchboard_protocol::Reply::Users { .. }))
-            }
-            Command::Version1(switchboard_protocol::Command::Ping) => {
-                matches!(reply, Reply::Version1(switchboard_protocol::Reply::Pong))
-            }
-            _ => false,
+            Command::Block { .. } => matches!(reply, Reply::BlockOk { .. }),
+            Command::Unblock { .. } => matches!(reply, Reply::UnblockOk { .. }),
+            Command::Watch => matches!(reply, Reply::WatchOk),
+            Command::Unwatch => matches!(reply, Reply::UnwatchOk),
+            Command::Wire => matches!(reply, Reply::WireOk { .. }),
+            Command::Join { .. } => is_done(DoneVerb::Join, reply),
+            Command::Leave { .. } => is_done(DoneVerb::Leave, reply),
+            Command::Topic { .. } => is_done(DoneVerb::Topic, reply),
+            Command::Invite { .. } => is_done(DoneVerb::Invite, reply),
+            Command::Kick { .. } => is_done(DoneVerb::Kick, reply),
+            Command::Ban { .. } => is_done(DoneVerb::Ban, reply),
+            Command::Unban { .. } => is_done(DoneVerb::Unban, reply),
+            Command::Redact { .. } => is_done(DoneVerb::Redact, reply),
+            Command::Room { .. } => is_done(DoneVerb::Room, reply),
+            // The handshake sends the first two. The session sends no request of the others.
+            Command::Login { .. } | Command::Prove { .. } | Command::Passwd { .. } | Command::Unclaim => false,
         }
     }
 
@@ -111,14 +120,38 @@ impl Control {
             Command::History { target, .. }
             | Command::Members { target }
             | Command::Read { target, .. }
+            | Command::Readers { target, .. }
+            | Command::Search { target: Some(target), .. }
             | Command::Say { target, .. }
             | Command::Open { target, .. }
             | Command::Close { target }
             | Command::Join { target }
             | Command::Leave { target }
             | Command::Topic { target, .. }
+            | Command::Invite { target, .. }
+            | Command::Kick { target, .. }
+            | Command::Ban { target, .. }
+            | Command::Unban { target, .. }
+            | Command::Room { target, .. }
             | Command::Redact { target, .. } => Some(target.to_string()),
             _ => None,
         }
+    }
+}
+
+fn is_done(expected: DoneVerb, reply: &Reply<'_>) -> bool {
+    matches!(reply, Reply::Done { verb, .. } if *verb == expected)
+}
+
+fn is_answered_in_version_1(command: &Version1<'_>, reply: &Version1Reply<'_>) -> bool {
+    match command {
+        Version1::Register { .. } => matches!(reply, Version1Reply::RegisterOk { .. }),
+        Version1::Connect { .. } => matches!(reply, Version1Reply::ConnectOk { .. }),
+        Version1::Msg { .. } => matches!(reply, Version1Reply::MsgSent),
+        Version1::Disconnect => matches!(reply, Version1Reply::DisconnectOk),
+        Version1::Ping => matches!(reply, Version1Reply::Pong),
+        Version1::Who => matches!(reply, Version1Reply::Users { .. }),
+        // Only the line dialect has it.
+        Version1::Tell { .. } => false,
     }
 }

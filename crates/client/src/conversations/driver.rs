@@ -18,14 +18,15 @@ use std::time::Duration;
 
 use switchboard_protocol::ErrorCode;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::control::{Control, Purpose};
 use super::handshake::{self, Connection};
 use super::identity::Identity;
+use super::news::NewsSender;
 use super::outgoing::{FlushedSender, NewMessage, Outgoing};
-use super::session::{LinkState, SessionOptions};
+use super::session::{LinkState, SessionOptions, UnansweredMessage};
 use super::views::{View, Views};
 use crate::backoff::Backoff;
 use crate::connection_error::ConnectionError;
@@ -64,6 +65,8 @@ pub(crate) enum Request {
     Open(View),
     /// Answered once no message waits for an answer of the server.
     Flush(FlushedSender),
+    /// Lists the messages of an earlier session that the server has not answered yet.
+    Unanswered(oneshot::Sender<Vec<UnansweredMessage>>),
     Close,
 }
 
@@ -83,9 +86,13 @@ pub(crate) struct Driver {
     requests: mpsc::Receiver<Request>,
     /// A queue of items has room, or its reader is gone.
     wake: Arc<Notify>,
+    /// The program does not want to wait until the next attempt to connect.
+    connect_now: Arc<Notify>,
     link: watch::Sender<LinkState>,
     end_reason: Arc<OnceLock<Arc<Error>>>,
     is_account: watch::Sender<bool>,
+    /// `None` if the program does not want them.
+    news: Option<NewsSender>,
     views: Views,
     outgoing: Outgoing,
     controls: VecDeque<Control>,
@@ -105,9 +112,11 @@ impl Driver {
         outgoing: Outgoing,
         requests: mpsc::Receiver<Request>,
         wake: Arc<Notify>,
+        connect_now: Arc<Notify>,
         link: watch::Sender<LinkState>,
         end_reason: Arc<OnceLock<Arc<Error>>>,
         is_account: watch::Sender<bool>,
+        news: Option<NewsSender>,
     ) -> Self {
         Self {
             addr,
@@ -115,9 +124,11 @@ impl Driver {
             options,
             requests,
             wake,
+            connect_now,
             link,
             end_reason,
             is_account,
+            news,
             views: Views::default(),
             outgoing,
             controls: VecDeque::new(),
@@ -252,6 +263,7 @@ impl Driver {
                     self.outgoing.add(std::mem::take(&mut messages)).await;
                     self.outgoing.flush(flushed);
                 }
+                Request::Unanswered(list_tx) => drop(list_tx.send(self.outgoing.unanswered())),
                 Request::Close => is_open = false,
             }
             if is_open && messages.len() < BATCH_MAX && self.controls.len() < REQUESTS_MAX {
@@ -267,6 +279,9 @@ impl Driver {
     /// Queues the requests in flight again, if they can be repeated.
     fn connection_lost(&mut self, reason: ConnectionError) {
         self.outgoing.connection_lost();
+        if let Some(news) = &mut self.news {
+            news.end_chat();
+        }
         if let Some(mut control) = self.in_flight.take() {
             match &control.purpose {
                 Purpose::Answer(_) | Purpose::Claim(..) if control.is_repeatable => {
@@ -286,13 +301,17 @@ impl Driver {
         let mut name_taken_at: Option<Instant> = None;
         loop {
             let delay = backoff.next_delay();
+            // From before the program hears of the delay.
+            let connect_now = Arc::clone(&self.connect_now);
+            let hurried = connect_now.notified();
             self.link.send_replace(LinkState::Reconnecting { reason: failure.to_string(), delay });
             let (addr, identity) = (self.addr.clone(), self.identity.clone());
             let SessionOptions { limit, liveness, .. } = self.options;
-            let attempt = async move {
-                sleep(delay).await;
-                handshake::connect(&addr, &identity, limit, liveness).await
-            };
+            if self.accept_during(timeout(delay, hurried)).await.is_none() {
+                return Err(Error::Closed(ConnectionError::ClosedLocally));
+            }
+            self.link.send_replace(LinkState::Connecting);
+            let attempt = async move { handshake::connect(&addr, &identity, limit, liveness).await };
             let Some(result) = self.accept_during(attempt).await else {
                 return Err(Error::Closed(ConnectionError::ClosedLocally));
             };

@@ -47,7 +47,7 @@ pub(crate) async fn connect(
     let hello = handshake.request(format!("HELLO {}\n", version2::VERSION).as_bytes()).await;
     let hello = hello.map_err(|error| match error {
         // A server that knows only version 1 does not know the verb.
-        Error::Refused { .. } => Error::NoVersion2 { addr: addr.to_owned() },
+        Error::Refused { .. } | Error::RefusedWithUnknownCode { .. } => Error::NoVersion2 { addr: addr.to_owned() },
         error => error,
     })?;
     let (server, capabilities) = match parse(&hello)? {

@@ -43,14 +43,22 @@
 //! conversation on the server, and opens it again at its position when there is room. So a slow reader of one
 //! conversation delays neither the other conversations nor the answers.
 //!
+//! # News
+//!
+//! Some lines of the server answer no request: new records in a conversation that is not open, a read marker that
+//! another device has moved, a user who comes or goes, an invitation, a chat of version 1.
+//! [`Session::connect_with_news`] gives them to a program that wants them. Their queue is bounded.
+//!
 //! Names and texts may contain terminal escape sequences: [`sanitize`](crate::sanitize()) them before you print them.
 
 mod control;
 mod conversation;
 mod driver;
+mod general_request;
 mod handshake;
 mod identity;
 mod item;
+mod news;
 mod outbox_file;
 mod outgoing;
 mod requests;
@@ -61,6 +69,10 @@ mod views;
 pub use conversation::Conversation;
 pub use identity::{Identity, Signer};
 pub use item::{ConversationInfo, Gap, Item, Position, Record, RoomInfo, Start};
-pub use session::{Delivery, LinkState, RefusedMessage, Session, SessionOptions};
+pub use news::{News, NewsReceiver};
+pub use requests::{Found, Readers};
+pub use session::{Delivery, LinkState, QueuedMessage, RefusedMessage, Session, SessionOptions, UnansweredMessage};
 pub use ssh::ssh_keygen_signer;
-pub use switchboard_protocol::version2::{Credential, DeviceName, GapReason, RecordVerb, Secret};
+pub use switchboard_protocol::version2::{
+    Credential, DeviceName, GapReason, RecordVerb, Reply, Secret, Standing, TaggedReply,
+};

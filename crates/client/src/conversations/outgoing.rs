@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::outbox_file::{OutboxFile, StoredMessage};
-use super::session::RefusedMessage;
+use super::session::{RefusedMessage, UnansweredMessage};
 use crate::backoff::Backoff;
 use crate::error::Error;
 
@@ -298,6 +298,23 @@ impl Outgoing {
                 message.state = State::ToSend;
             }
         }
+    }
+
+    /// The messages whose answers nobody waits for, in the order of their numbers: those of an earlier session, and
+    /// those whose future was dropped.
+    pub(crate) fn unanswered(&self) -> Vec<UnansweredMessage> {
+        let lanes = self.lanes.iter();
+        let messages = lanes.flat_map(|(target, lane)| lane.messages.iter().map(move |message| (target, message)));
+        let mut unanswered: Vec<_> = messages
+            .filter(|(_, message)| message.state != State::Answered && !message.is_replaced)
+            .filter(|(_, message)| message.said_tx.as_ref().is_none_or(oneshot::Sender::is_closed))
+            .collect();
+        unanswered.sort_by_key(|(_, message)| message.n);
+        let to_owned = |(target, message): (&String, &Message)| UnansweredMessage {
+            target: target.clone(),
+            text: message.text.clone(),
+        };
+        unanswered.into_iter().map(to_owned).collect()
     }
 
     /// Answers `flushed` once no message is left.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_protocol::Text;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
-use switchboard_protocol::version2::{Command, Credential, Reply, Secret, TaggedReply, Target};
+use switchboard_protocol::version2::{Command, Credential, Reply, Secret, Standing, TaggedReply, Target};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -15,6 +15,26 @@ use super::identity::{AccountProof, Signer};
 use super::item::{ConversationInfo, Gap, Item, Record, RoomInfo};
 use super::session::{Session, check_word};
 use crate::error::Error;
+
+/// The answer to a search.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The records, newest first: at most 64.
+    pub items: Vec<Item>,
+    /// Whether the search ended at a bound, so that older records may hold the words, too.
+    pub has_more: bool,
+}
+
+/// The accounts that have read a record.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Readers {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Whether there are more than the server has named.
+    pub has_more: bool,
+}
 
 impl Session {
     /// Becomes a member of a room. Returns the number of the record that says so.
@@ -40,9 +60,8 @@ impl Session {
         }
     }
 
-    /// Returns the records that hold all of the words, newest first: at most 64. `target` is a conversation, or `None`
-    /// for all of them.
-    pub async fn search(&self, target: Option<&str>, words: &str) -> Result<Vec<Item>, Error> {
+    /// Searches the records that hold all of the words. `target` is a conversation, or `None` for all of them.
+    pub async fn search(&self, target: Option<&str>, words: &str) -> Result<Found, Error> {
         if words.trim().is_empty() {
             return Err(Error::Blank);
         }
@@ -51,7 +70,9 @@ impl Session {
         let command = Command::Search { target: target.as_deref().map(Target::new), words }.into_owned();
         let answer = self.control(command, true).await?;
         match answer.last {
-            Reply::SearchOk { .. } => Ok(answer.parts.into_iter().filter_map(to_item).collect()),
+            Reply::SearchOk { has_more, .. } => {
+                Ok(Found { items: answer.parts.into_iter().filter_map(to_item).collect(), has_more })
+            }
             other => Err(unexpected("SEARCH", &other)),
         }
     }
@@ -68,6 +89,41 @@ impl Session {
         match answer.last {
             Reply::RoomsOk { .. } => Ok(answer.parts.into_iter().filter_map(to_room).collect()),
             other => Err(unexpected("ROOMS", &other)),
+        }
+    }
+
+    /// Returns the members of a room, each with its standing. Invited and banned accounts are among them, and guests
+    /// who have the room open.
+    pub async fn members(&self, target: &str) -> Result<Vec<(String, Standing)>, Error> {
+        let word = check_word(target)?;
+        let answer = self.control(Command::Members { target: Target::new(&word).into_owned() }, true).await?;
+        let to_member = |part: TaggedReply<'static>| match part.reply {
+            Reply::Member { name, standing, .. } => Some((name.into_owned(), standing)),
+            _ => None,
+        };
+        match answer.last {
+            Reply::MembersOk { .. } => Ok(answer.parts.into_iter().filter_map(to_member).collect()),
+            other => Err(unexpected("MEMBERS", &other)),
+        }
+    }
+
+    /// Returns the members whose read marker is at the record `seq` or after it.
+    pub async fn readers(&self, target: &str, seq: u64) -> Result<Readers, Error> {
+        let word = check_word(target)?;
+        let command = Command::Readers { target: Target::new(&word).into_owned(), seq };
+        match self.control(command, true).await?.last {
+            Reply::Readers { names, has_more, .. } => {
+                Ok(Readers { names: names.iter().map(str::to_owned).collect(), has_more })
+            }
+            other => Err(unexpected("READERS", &other)),
+        }
+    }
+
+    /// Asks for the news [`Came`](super::News::Came) and [`Gone`](super::News::Gone), until the connection is lost.
+    pub async fn watch(&self) -> Result<(), Error> {
+        match self.control(Command::Watch, true).await?.last {
+            Reply::WatchOk => Ok(()),
+            other => Err(unexpected("WATCH", &other)),
         }
     }
 

@@ -10,11 +10,13 @@ use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::version2::{Command, Reply, Target};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::control::{Answer, Control, Purpose};
 use super::conversation::{Conversation, Wake};
 use super::driver::{Driver, REQUESTS_MAX, Request};
 use super::handshake::{self, unexpected};
 use super::identity::Identity;
 use super::item::Start;
+use super::news::{self, NewsReceiver, NewsSender};
 use super::outbox_file::{OutboxFile, StoredMessage};
 use super::outgoing::{NewMessage, Outgoing};
 use super::views::{EndReason, ITEMS_MAX, View};
@@ -73,6 +75,16 @@ pub struct RefusedMessage {
     pub error: Error,
 }
 
+/// A message that the server has not answered yet, and whose answer nobody waits for, because the program has restarted
+/// or has dropped the future. The session sends it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UnansweredMessage {
+    /// The conversation, as the program wrote it.
+    pub target: String,
+    /// The message.
+    pub text: String,
+}
+
 /// The state of the connection to the server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -86,6 +98,8 @@ pub enum LinkState {
         /// The time until the next attempt.
         delay: Duration,
     },
+    /// An attempt to connect again has begun.
+    Connecting,
     /// The session has ended.
     Ended,
 }
@@ -99,6 +113,7 @@ pub enum LinkState {
 pub struct Session {
     requests: mpsc::Sender<Request>,
     wake: Arc<Notify>,
+    connect_now: Arc<Notify>,
     link: watch::Receiver<LinkState>,
     end_reason: Arc<OnceLock<Arc<Error>>>,
     is_account: watch::Receiver<bool>,
@@ -118,6 +133,26 @@ impl Session {
     ///
     /// If this first attempt fails, the session does not try again.
     pub async fn connect(addr: impl fmt::Display, identity: Identity, options: SessionOptions) -> Result<Self, Error> {
+        Self::connect_and_spawn(addr, identity, options, None).await
+    }
+
+    /// Like [`Session::connect`]. The receiver gets the lines of the server that answer no request, from the first one
+    /// on.
+    pub async fn connect_with_news(
+        addr: impl fmt::Display,
+        identity: Identity,
+        options: SessionOptions,
+    ) -> Result<(Self, NewsReceiver), Error> {
+        let (sender, receiver) = news::queue();
+        Ok((Self::connect_and_spawn(addr, identity, options, Some(sender)).await?, receiver))
+    }
+
+    async fn connect_and_spawn(
+        addr: impl fmt::Display,
+        identity: Identity,
+        options: SessionOptions,
+        news: Option<NewsSender>,
+    ) -> Result<Self, Error> {
         let addr = addr.to_string();
         let is_account = identity.device().is_some();
         // Before the login: a second process with the same outbox must not displace the first one.
@@ -132,7 +167,8 @@ impl Session {
         let (requests, requests_rx) = mpsc::channel(REQUESTS_MAX);
         let (link_tx, link) = watch::channel(LinkState::Connected);
         let (is_account_tx, is_account) = watch::channel(is_account);
-        let (wake, end_reason) = (Arc::<Notify>::default(), Arc::<OnceLock<Arc<Error>>>::default());
+        let (wake, connect_now) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+        let end_reason = Arc::<OnceLock<Arc<Error>>>::default();
         let driver = Driver::new(
             addr,
             identity,
@@ -140,12 +176,14 @@ impl Session {
             Outgoing::new(file),
             requests_rx,
             Arc::clone(&wake),
+            Arc::clone(&connect_now),
             link_tx,
             Arc::clone(&end_reason),
             is_account_tx,
+            news,
         );
         tokio::spawn(driver.run(connection));
-        Ok(Self { requests, wake, link, end_reason, is_account, shared: Arc::new(shared) })
+        Ok(Self { requests, wake, connect_now, link, end_reason, is_account, shared: Arc::new(shared) })
     }
 
     /// The name in its owner's spelling.
@@ -163,7 +201,13 @@ impl Session {
     /// Whether the server keeps records on disk. Otherwise they last until it stops.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.shared.capabilities.iter().any(|capability| capability == "durable")
+        self.has_capability("durable")
+    }
+
+    /// Whether the server offers something, such as `search` (`protocol.md` §14.4).
+    #[must_use]
+    pub fn has_capability(&self, capability: &str) -> bool {
+        self.shared.capabilities.iter().any(|offered| offered == capability)
     }
 
     /// What happens to a message if something fails before the server has answered.
@@ -180,6 +224,17 @@ impl Session {
     #[must_use]
     pub fn link(&self) -> watch::Receiver<LinkState> {
         self.link.clone()
+    }
+
+    /// Why the session has ended. `None` while it goes on.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<Arc<Error>> {
+        self.end_reason.get().cloned()
+    }
+
+    /// If the session waits until its next attempt to connect, it tries now.
+    pub fn connect_now(&self) {
+        self.connect_now.notify_waiters();
     }
 
     /// Opens a conversation: `#room`, the name of an account, or `@` and its id. The session can have it open once.
@@ -210,23 +265,39 @@ impl Session {
     /// If the server cannot store the message now, the session tries again. If the future is dropped, the message
     /// may still be sent. At most 1,024 messages of a conversation may be unanswered.
     pub async fn say(&self, target: &str, text: &str) -> Result<u64, Error> {
+        self.queue(target, text).await?.said().await
+    }
+
+    /// Like [`Session::say`], and returns once the message has its place before later ones.
+    /// [`QueuedMessage::said`] waits for the answer.
+    pub async fn queue(&self, target: &str, text: &str) -> Result<QueuedMessage, Error> {
         if text.trim().is_empty() {
             return Err(Error::Blank);
         }
         let target = check_word(target)?;
         // A line that is too long would be refused without the number of its message.
         let text = Text::new(text, TEXT_MAX_BYTES)?;
-        if *self.is_account.borrow() {
+        let answer = if *self.is_account.borrow() {
             let message = StoredMessage { target, text: text.as_str().to_owned() };
             let (said_tx, said_rx) = oneshot::channel();
             self.send(Request::Say(NewMessage { message, said_tx })).await?;
-            return said_rx.await.unwrap_or_else(|_| Err(self.ended()));
-        }
-        let command = Command::Say { target: Target::new(&target), text }.into_owned();
-        match self.control(command, false).await?.last {
-            Reply::Said { seq, .. } => Ok(seq),
-            other => Err(unexpected("SAY", &other)),
-        }
+            SayAnswer::Numbered(said_rx)
+        } else {
+            let command = Command::Say { target: Target::new(&target), text }.into_owned();
+            let (answer_tx, answer_rx) = oneshot::channel();
+            self.send(Request::Control(Control::new(command, Purpose::Answer(answer_tx), false))).await?;
+            SayAnswer::OfGuest(answer_rx)
+        };
+        Ok(QueuedMessage { session: self.clone(), answer })
+    }
+
+    /// The messages that the server has not answered yet and whose answers nobody waits for, in their order. After a
+    /// restart of the program, these are the messages of the outbox file. [`Session::flush`] waits until they are
+    /// answered.
+    pub async fn unanswered(&self) -> Result<Vec<UnansweredMessage>, Error> {
+        let (list_tx, list_rx) = oneshot::channel();
+        self.send(Request::Unanswered(list_tx)).await?;
+        list_rx.await.map_err(|_| self.ended())
     }
 
     /// Waits until the server has answered all messages, also those of an earlier session. Returns the messages that
@@ -253,6 +324,37 @@ impl Session {
         self.end_reason
             .get()
             .map_or(Error::Closed(ConnectionError::ClosedLocally), |reason| Error::Ended(Arc::clone(reason)))
+    }
+}
+
+/// A message that has its place among the messages of its conversation. From [`Session::queue`].
+///
+/// If it is dropped, the message may still be sent.
+#[derive(Debug)]
+pub struct QueuedMessage {
+    session: Session,
+    answer: SayAnswer,
+}
+
+#[derive(Debug)]
+enum SayAnswer {
+    Numbered(oneshot::Receiver<Result<u64, Error>>),
+    OfGuest(oneshot::Receiver<Result<Answer, Error>>),
+}
+
+impl QueuedMessage {
+    /// Waits until the server has stored the message. Returns the number of its record.
+    pub async fn said(self) -> Result<u64, Error> {
+        let ended = |_| Err(self.session.ended());
+        match self.answer {
+            SayAnswer::Numbered(said_rx) => said_rx.await.unwrap_or_else(ended),
+            SayAnswer::OfGuest(answer_rx) => {
+                match answer_rx.await.unwrap_or_else(|_| Err(self.session.ended()))?.last {
+                    Reply::Said { seq, .. } => Ok(seq),
+                    other => Err(unexpected("SAY", &other)),
+                }
+            }
+        }
     }
 }
 

@@ -161,6 +161,11 @@ impl Views {
         name.clone_into(&mut self.own_name);
     }
 
+    /// Whether `name` is the name of this session's user.
+    pub(crate) fn is_own_name(&self, name: &str) -> bool {
+        self.own_name == name
+    }
+
     /// After a new connection: the requests that open all views again.
     pub(crate) fn reopen_all(&mut self) -> Vec<Control> {
         let mut controls = Vec::new();

@@ -163,6 +163,8 @@ fn exit_code_of(error: &Error) -> u8 {
         | Error::Text(_)
         | Error::Blank
         | Error::NotAWord { .. }
+        | Error::Request(_)
+        | Error::ChangesSession { .. }
         | Error::Signer { .. }
         | Error::Link(_) => 2,
         Error::ConnectTimeout { .. } | Error::WelcomeTimeout { .. } | Error::LoginTimeout { .. } => 4,

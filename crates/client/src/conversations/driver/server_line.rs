@@ -1,12 +1,13 @@
 //! Handles the lines of the server: records for the views, and answers for the requests in flight.
 
-use switchboard_protocol::version2::{Reply, TaggedReply, parse_reply};
-use switchboard_protocol::{ErrorCode, sanitize};
+use switchboard_protocol::version2::{RecordLine, RecordVerb, Reply, TaggedReply, parse_reply};
+use switchboard_protocol::{ErrorCode, Reply as Version1Reply, sanitize};
 
 use super::super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
 use super::super::handshake;
 use super::super::identity::{Identity, Kind};
-use super::super::item::{Gap, Record};
+use super::super::item::{ConversationInfo, Gap, Record};
+use super::super::news::News;
 use super::super::views::Numbers;
 use super::Driver;
 use crate::connection_error::ConnectionError;
@@ -34,6 +35,9 @@ impl Driver {
             return Ok(());
         }
         match reply {
+            Reply::Record(record) if self.is_invitation(&record) => {
+                self.push_news(News::Invited(Record::new(record, n)));
+            }
             Reply::Record(record) if !record.is_past => {
                 let controls = self.views.record(Record::new(record, n));
                 self.controls.extend(controls);
@@ -67,18 +71,52 @@ impl Driver {
                 let probe = self.views.probe(&target);
                 self.controls.extend(probe);
             }
-            reply => {
-                let Some(control) = &self.in_flight else { return Ok(()) };
-                if control.takes_part(&reply) {
+            reply => match &self.in_flight {
+                Some(control) if control.takes_part(&reply) => {
                     return self.take_part(TaggedReply { n, reply: reply.into_owned() });
                 }
-                if control.is_answered_by(&reply) {
-                    let reply = reply.into_owned();
-                    self.answer(reply);
-                }
-            }
+                Some(control) if control.is_answered_by(&reply) => self.answer(reply.into_owned()),
+                _ => self.take_news(reply),
+            },
         }
         Ok(())
+    }
+
+    /// Whether a record invites this account into a room that is not open.
+    fn is_invitation(&self, record: &RecordLine<'_>) -> bool {
+        let invites = !record.is_past && record.verb == RecordVerb::Invited;
+        invites && self.views.is_own_name(&record.text) && !self.views.is_open(&record.target)
+    }
+
+    /// A line that answers nothing.
+    fn take_news(&mut self, reply: Reply<'_>) {
+        let news = match reply {
+            Reply::Conversation { target, epoch, first, last, read } => News::Conversation(ConversationInfo {
+                target: target.into_owned(),
+                epoch: epoch.into_owned(),
+                first,
+                last,
+                read,
+            }),
+            Reply::Read { target, seq } => News::ReadMoved { target: target.into_owned(), seq },
+            Reply::Came { name } => News::Came { name: name.into_owned() },
+            Reply::Gone { name } => News::Gone { name: name.into_owned() },
+            Reply::Version1(Version1Reply::IncomingConnection { name }) => {
+                News::ChatBegan { name: name.into_owned(), is_incoming: true }
+            }
+            Reply::Version1(Version1Reply::From { name, text }) => {
+                News::ChatMessage { name: name.into_owned(), text: text.into_owned() }
+            }
+            Reply::Version1(Version1Reply::PeerDisconnected) => News::ChatEnded { by_peer: true },
+            _ => return,
+        };
+        self.push_news(news);
+    }
+
+    fn push_news(&mut self, news: News) {
+        if let Some(queue) = &mut self.news {
+            queue.push(news);
+        }
     }
 
     fn take_part(&mut self, part: TaggedReply<'static>) -> Result<(), Error> {
@@ -129,6 +167,18 @@ impl Driver {
     fn answer(&mut self, last: Reply<'static>) {
         let Some(control) = self.in_flight.take() else { return };
         let parts = control.parts;
+        // Among the other lines of the chat, so that the program gets them in their order.
+        match &last {
+            Reply::Version1(Version1Reply::ConnectOk { name }) => {
+                self.push_news(News::ChatBegan { name: name.clone().into_owned(), is_incoming: false });
+            }
+            Reply::Version1(Version1Reply::DisconnectOk) => {
+                if let Some(news) = &mut self.news {
+                    news.end_chat();
+                }
+            }
+            _ => {}
+        }
         match (control.purpose, last) {
             (Purpose::Open(id), Reply::OpenOk { target, epoch, first, last }) => {
                 let next = self.views.opened(id, &target, &epoch, Numbers { first, last });
