@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
-use switchboard_client::conversations::{ConversationInfo, Item, RoomInfo, Secret};
+use switchboard_client::conversations::{ConversationInfo, Item, RoomInfo, Secret, UnansweredMessage};
 use switchboard_protocol::version2::Standing;
 
 use super::conversation_id::ConversationId;
@@ -96,13 +96,18 @@ pub(crate) enum Request {
 pub(crate) enum NetworkEvent {
     /// An attempt to connect has begun.
     Connecting,
-    /// The session is logged in, for the first time or again.
+    /// This user meets the server for the first time, and no authority vouches for its certificate, which has this
+    /// fingerprint. Comes before the first [`NetworkEvent::Connected`].
+    FirstContact { fingerprint: String },
+    /// The session is logged in, for the first time or again. If the user is another one than before, no conversation is
+    /// open.
     Connected(ServerInfo),
     /// The connection is lost, or an attempt to connect has failed. The next attempt begins after the delay.
     Lost { reason: String, retry_in: Duration },
     /// The session has ended, and the network does not try again by itself.
     Ended { reason: String },
-    /// The name is taken or not valid, or the login has failed: the user must choose again.
+    /// The name is taken or not valid, or the login has failed: the user must choose again. There is no session. If
+    /// another session goes on, the request is [`NetworkEvent::Refused`] instead.
     NameRefused { reason: String },
     /// A round trip to the server.
     RoundTrip(Duration),
@@ -155,6 +160,9 @@ pub(crate) enum NetworkEvent {
     Answer { shown_in: ConversationId, lines: Vec<String> },
     /// A request was refused. `request` names it in the words of the protocol, such as `LEAVE #lab`.
     Refused { request: String, reason: String },
+    /// So many lines of the server were left out, because they came faster than the App took them. Messages of chats of
+    /// version 1 may be among them. The lists of users and conversations follow.
+    Missed { count: u64 },
     /// The token of the device could not be stored: the next start asks for the password again.
     TokenNotStored { reason: String },
 }
@@ -202,13 +210,6 @@ pub(crate) struct OpenedConversation {
     pub(crate) last: u64,
     /// The last records before the opening, oldest first.
     pub(crate) items: Vec<Item>,
-}
-
-/// A message that an earlier run of the program has left.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct UnansweredMessage {
-    pub(crate) target: String,
-    pub(crate) text: String,
 }
 
 /// News for the start screen.
