@@ -15,6 +15,8 @@ pub(crate) enum Event {
     Key(KeyEvent),
     /// Text was pasted. Its line ends are LF.
     Paste(String),
+    /// The terminal has this size, in cells.
+    Resized { columns: u16, rows: u16 },
     /// The terminal has got or lost the focus.
     Focus(bool),
     /// The network has news.
@@ -35,10 +37,13 @@ pub(crate) enum Effect {
     Bell,
     /// Shows a notification on the desktop, if the terminal can.
     Notify { title: String, body: String },
-    /// Appends a line of a conversation to its log file, if the user wants logs.
-    Log { conversation: ConversationId, line: String },
+    /// Appends a line of a conversation to its log file, if the user wants logs. `target` is its name, unchecked; the line
+    /// is sanitized.
+    Log { conversation: ConversationId, target: String, line: String },
     /// Adds a typed command to the history file.
     RememberCommand(String),
+    /// Draws the whole screen anew.
+    Redraw,
     /// Stops the program until the shell continues it.
     Suspend,
     /// Ends the program.

@@ -6,17 +6,27 @@
 //! clock ────────┘                 └─ Effect ─▶ network, bell, files
 //! ```
 //!
-//! The [`App`](app::App) decides everything and touches nothing: it takes events, changes its state and returns effects. So a test
-//! needs no terminal, no network and no clock.
+//! The [`App`](app::App) decides everything and touches nothing: it takes events, changes its state and returns effects.
+//! So a test needs no terminal, no network and no clock.
 
+mod app;
 mod command_history;
+mod completion;
 mod composer;
+mod conversation;
 mod conversation_id;
 mod event;
 mod log_files;
+mod mention;
 mod moment;
+mod overlay;
+mod preferences;
+mod question;
+mod sentences;
 mod server_list;
 mod slash_command;
+mod split;
 mod start;
 mod text;
 mod timeline;
+mod view;

@@ -1,0 +1,234 @@
+//! From the typed text to messages: no text goes to another person than the one for whom it was written.
+
+use switchboard_protocol::limits::TEXT_MAX_BYTES;
+
+use super::super::conversation::{Outgoing, OutgoingState, Status};
+use super::super::conversation_id::ConversationId;
+use super::super::event::{Effect, Request};
+use super::super::question::Question;
+use super::super::slash_command::{self, Typed};
+use super::super::split::{one_message_of_lines, split_long};
+use super::App;
+
+/// The maximum number of lines that are sent without a question.
+pub(crate) const UNASKED_LINES_MAX: usize = 3;
+
+impl App {
+    /// Enter was pressed in the input.
+    pub(super) fn enter(&mut self) {
+        if self.current().draft.composer.is_empty() {
+            return;
+        }
+        let is_pasted = self.current().draft.composer.is_pasted_start();
+        let text = self.current().draft.composer.text().to_owned();
+        if text.trim().is_empty() {
+            self.current_mut().draft.composer.take();
+            return;
+        }
+        self.recall = None;
+        self.completion = None;
+        if is_pasted || text.trim_end().contains('\n') {
+            self.send_or_ask(&text);
+            return;
+        }
+        match slash_command::parse(text.trim_end()) {
+            Typed::Text(message) => {
+                let message = message.to_owned();
+                self.send_or_ask(&message);
+            }
+            Typed::Command { info, argument } => {
+                let (kind, argument) = (info.kind, argument.to_owned());
+                self.current_mut().draft.composer.take();
+                if slash_command::is_rememberable(&text) {
+                    self.remember_command(text.trim_end());
+                }
+                self.run_command(kind, &argument);
+            }
+            Typed::Unknown { remedy } => self.hint = Some(remedy),
+        }
+    }
+
+    fn remember_command(&mut self, text: &str) {
+        self.commands_typed.retain(|command| command != text);
+        self.commands_typed.push_back(text.to_owned());
+        if self.commands_typed.len() > super::RECALLED_COMMANDS_MAX {
+            self.commands_typed.pop_front();
+        }
+        self.effects.push(Effect::RememberCommand(text.to_owned()));
+    }
+
+    /// Sends the text of the current draft, or asks first.
+    fn send_or_ask(&mut self, text: &str) {
+        let id = self.current.clone();
+        if id == ConversationId::Server {
+            self.hint = Some("Nobody reads this page. Ctrl-K chooses a conversation, /help lists the commands.".to_owned());
+            return;
+        }
+        let lines: Vec<String> =
+            text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim_end().to_owned()).collect();
+        let n_lines = lines.len();
+        let messages: Vec<String> = lines.iter().flat_map(|line| split_long(line, TEXT_MAX_BYTES)).collect();
+        let title = self.current().target.clone();
+        let (question, messages, lines) = if n_lines > UNASKED_LINES_MAX {
+            match one_message_of_lines(&lines, TEXT_MAX_BYTES) {
+                Some(one) => {
+                    let question = format!("Send {n_lines} lines to {title}? Enter: as one message · L: as {} messages · Esc: back", messages.len());
+                    (Some(question), vec![one], Some(messages))
+                }
+                None => {
+                    let question = format!("Send {n_lines} lines to {title} as {} messages? Enter: yes · Esc: back", messages.len());
+                    (Some(question), messages, None)
+                }
+            }
+        } else if messages.len() > n_lines {
+            let question = format!("This text is too long for one message. Send it to {title} as {} messages? Enter: yes · Esc: back", messages.len());
+            (Some(question), messages, None)
+        } else {
+            (None, messages, None)
+        };
+        let doubt = self.doubt_about_peer();
+        let draft = std::mem::take(&mut self.current_mut().draft.composer);
+        match (doubt, question) {
+            (None, None) => self.send(&id, messages),
+            (doubt, question) => {
+                let text = match (doubt, question) {
+                    (Some(doubt), None) => format!("{doubt} Enter: send · Esc: back"),
+                    (Some(doubt), Some(question)) => format!("{doubt} {question}"),
+                    (None, question) => question.unwrap_or_default(),
+                };
+                self.question = Some(Question { conversation: id, text, messages, lines, draft });
+            }
+        }
+    }
+
+    /// Why the person who would get the draft may be another one than the one for whom it was begun.
+    fn doubt_about_peer(&self) -> Option<String> {
+        let conversation = self.current();
+        let name = &conversation.target;
+        if let ConversationId::Chat(_) = conversation.id
+            && conversation.status != Status::Open
+        {
+            return Some(format!("{name} is not in a chat with you. Connect to {name} and send?"));
+        }
+        if conversation.draft.peer_generation != conversation.peer_generation {
+            return Some(format!("{name} has left since you began this text, or is another person now. Send it anyway?"));
+        }
+        if let Status::Over(reason) = &conversation.status {
+            return Some(format!("This conversation is over ({reason}). Try to send?"));
+        }
+        None
+    }
+
+    /// Answers the question.
+    pub(super) fn answer_question(&mut self, question: Question, by_lines: bool) {
+        let messages = match question.lines {
+            Some(lines) if by_lines => lines,
+            _ => question.messages,
+        };
+        self.send(&question.conversation, messages);
+    }
+
+    /// Goes back to the text of a question.
+    pub(super) fn take_back(&mut self, question: Question) {
+        if let Some(conversation) = self.conversations.get_mut(&question.conversation)
+            && conversation.draft.composer.is_empty()
+        {
+            conversation.draft.composer = question.draft;
+        }
+    }
+
+    /// Sends messages to a conversation.
+    pub(super) fn send(&mut self, id: &ConversationId, messages: Vec<String>) {
+        for text in messages {
+            self.send_one(id, text);
+        }
+        if let Some(conversation) = self.conversations.get_mut(id) {
+            conversation.draft.peer_generation = conversation.peer_generation;
+            conversation.unread_line = None;
+        }
+        if self.current == *id {
+            self.scroll_to_end();
+        }
+    }
+
+    fn send_one(&mut self, id: &ConversationId, text: String) {
+        let (local, at_millis) = (self.next_local(), self.now.unix_millis);
+        let is_chat_open = self.chat.as_ref() == Some(id);
+        let Some(conversation) = self.conversations.get_mut(id) else { return };
+        let target = conversation.target.clone();
+        let outgoing = Outgoing { local, text: text.clone(), at_millis, state: OutgoingState::Waiting };
+        conversation.outgoing.push_back(outgoing);
+        match id {
+            ConversationId::Room(_) | ConversationId::Direct(_) => {
+                self.request(Request::Say { target, text, local });
+            }
+            ConversationId::Chat(_) if is_chat_open => self.request(Request::SayInChat { text, local }),
+            ConversationId::Chat(_) => {
+                let is_asked = self.for_next_chat.iter().any(|(other, _)| other == id);
+                self.for_next_chat.push_back((id.clone(), local));
+                if !is_asked {
+                    self.request(Request::BeginChat { name: target });
+                }
+            }
+            ConversationId::Server => {}
+        }
+    }
+
+    /// The chat with a user has begun: sends the messages that wait for it.
+    pub(super) fn send_for_next_chat(&mut self, id: &ConversationId) {
+        let (now, later) = std::mem::take(&mut self.for_next_chat).into_iter().partition(|(other, _)| other == id);
+        self.for_next_chat = later;
+        for (id, local) in now {
+            let conversation = self.conversations.get(&id);
+            let outgoing = conversation.and_then(|conversation| {
+                conversation.outgoing.iter().find(|outgoing| outgoing.local == local).map(|outgoing| outgoing.text.clone())
+            });
+            if let Some(text) = outgoing {
+                self.request(Request::SayInChat { text, local });
+            }
+        }
+        if let Some(conversation) = self.conversations.get_mut(id)
+            && conversation.draft.composer.is_empty()
+        {
+            conversation.draft.peer_generation = conversation.peer_generation;
+        }
+    }
+
+    /// A request was refused. Returns whether messages waited for it: they were not sent.
+    pub(super) fn for_next_chat_failed(&mut self, request: &str, reason: &str) -> bool {
+        let Some(name) = request.strip_prefix("CONNECT ") else { return false };
+        let id = ConversationId::of_chat(name);
+        let waiting: Vec<_> = self.for_next_chat.iter().filter(|(other, _)| *other == id).map(|(_, local)| *local).collect();
+        self.for_next_chat.retain(|(other, _)| *other != id);
+        for local in &waiting {
+            if let Some(conversation) = self.conversations.get_mut(&id)
+                && let Some(outgoing) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.local == *local)
+            {
+                outgoing.state = OutgoingState::Refused(reason.to_owned());
+            }
+        }
+        !waiting.is_empty()
+    }
+
+    /// Sends the last refused message of the current conversation again.
+    pub(super) fn send_again(&mut self) {
+        let id = self.current.clone();
+        let is_failed =
+            |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_));
+        let conversation = self.current_mut();
+        let failed: Vec<String> =
+            conversation.outgoing.iter().filter(|outgoing| is_failed(outgoing)).map(|outgoing| outgoing.text.clone()).collect();
+        conversation.outgoing.retain(|outgoing| !is_failed(outgoing));
+        if failed.is_empty() {
+            self.hint = Some("No message of this conversation has failed.".to_owned());
+        }
+        self.send(&id, failed);
+    }
+
+    /// Discards the messages of the current conversation that were not sent.
+    pub(super) fn discard_failed(&mut self) {
+        self.current_mut().outgoing.retain(|outgoing| {
+            !matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_))
+        });
+    }
+}
