@@ -95,9 +95,14 @@ pub(crate) enum Link {
     Connecting,
     Connected,
     /// Lost. The next attempt begins at this time since the start of the program.
-    Lost { reason: String, retry_at: Duration },
+    Lost {
+        reason: String,
+        retry_at: Duration,
+    },
     /// The user must act: no further attempt comes by itself.
-    Ended { reason: String },
+    Ended {
+        reason: String,
+    },
 }
 
 impl App {

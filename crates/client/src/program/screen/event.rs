@@ -37,9 +37,8 @@ pub(crate) enum Effect {
     Bell,
     /// Shows a notification on the desktop, if the terminal can.
     Notify { title: String, body: String },
-    /// Appends a line of a conversation to its log file, if the user wants logs. `target` is its name, unchecked; the line
-    /// is sanitized.
-    Log { conversation: ConversationId, target: String, line: String },
+    /// Appends a line of a conversation to its log file, if the user wants logs. The line is sanitized.
+    Log { conversation: ConversationId, line: String },
     /// Adds a typed command to the history file.
     RememberCommand(String),
     /// Draws the whole screen anew.

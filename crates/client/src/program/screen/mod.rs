@@ -16,6 +16,7 @@ mod composer;
 mod conversation;
 mod conversation_id;
 mod event;
+mod local_time;
 mod log_files;
 mod mention;
 mod moment;

@@ -49,12 +49,25 @@ pub(crate) enum Outcome {
     EnterRoom(String),
     GoToPerson(String),
     /// Shows a record.
-    Record { target: String, seq: u64 },
+    Record {
+        target: String,
+        seq: u64,
+    },
     /// Asks the server.
-    Search { target: Option<String>, words: String },
-    LogIn { name: String, password: Secret },
-    Claim { password: Secret },
-    Rename { name: String },
+    Search {
+        target: Option<String>,
+        words: String,
+    },
+    LogIn {
+        name: String,
+        password: Secret,
+    },
+    Claim {
+        password: Secret,
+    },
+    Rename {
+        name: String,
+    },
 }
 
 impl Overlay {

@@ -1,23 +1,23 @@
-//! The choices of the user that change what the chat does.
+//! The choices of the user that change the chat.
 
-use serde::{Deserialize, Serialize};
+use super::local_time::LocalTime;
+use crate::program::settings::Attention;
 
 /// The choices of the user.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Preferences {
     /// When the bell rings.
     pub(crate) bell: Attention,
     /// When the desktop shows a notification.
     pub(crate) notify: Attention,
+    /// Whether the chat puts right-to-left text in display order, because the terminal does not.
+    pub(crate) reorders: bool,
+    pub(crate) local_time: LocalTime,
 }
 
-/// Which new messages call for attention.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Attention {
-    Off,
-    /// Direct messages, and those that name the user.
-    #[default]
-    Mention,
-    All,
+#[cfg(test)]
+impl Default for Preferences {
+    fn default() -> Self {
+        Self { bell: Attention::Mention, notify: Attention::Mention, reorders: true, local_time: LocalTime::utc() }
+    }
 }

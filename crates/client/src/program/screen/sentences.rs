@@ -1,7 +1,6 @@
 //! Sentences and words that the chat shows for values.
 
 use switchboard_client::conversations::{GapReason, RecordVerb};
-use switchboard_protocol::sanitize;
 use switchboard_protocol::version2::Standing;
 
 use super::event::{Security, ServerInfo};
@@ -61,7 +60,10 @@ pub(crate) fn gap(from: u64, to: u64, reason: GapReason) -> String {
     let n = to.saturating_sub(from).saturating_add(1);
     let records = if n == 1 { format!("Record {from}") } else { format!("{n} records ({from} to {to})") };
     match reason {
-        _ if to == 0 => "The server has lost records, or was restored from a backup: the numbers begin anew below this line".to_owned(),
+        _ if to == 0 => {
+            "The server has lost records, or was restored from a backup: the numbers begin anew below this line"
+                .to_owned()
+        }
         GapReason::Expired => format!("{records}: expired"),
         GapReason::Hidden => format!("{records}: hidden, you have blocked the author"),
         GapReason::Lost => format!("{records}: lost by the server"),
@@ -78,12 +80,6 @@ pub(crate) fn rank(standing: Standing) -> u8 {
         Standing::Invited => 4,
         Standing::Banned => 5,
     }
-}
-
-/// One line of a log file.
-pub(crate) fn log_line(at_millis: u64, author: &str, text: &str) -> String {
-    let at = jiff::Timestamp::from_millisecond(i64::try_from(at_millis).unwrap_or(i64::MAX)).unwrap_or_default();
-    format!("{at:.0} {}: {}", sanitize(author), sanitize(text))
 }
 
 /// The text with a capital first letter.

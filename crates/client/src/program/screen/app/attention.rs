@@ -3,10 +3,11 @@
 use super::super::conversation::Scroll;
 use super::super::conversation_id::ConversationId;
 use super::super::event::Effect;
-use super::super::preferences::Attention;
-use super::super::sentences;
+use super::super::local_time::timestamp;
+use super::super::log_files;
 use super::super::timeline::{Content, Place};
 use super::App;
+use crate::program::settings::Attention;
 
 /// The maximum length of the text in a notification, in characters.
 const NOTIFIED_CHARS_MAX: usize = 200;
@@ -21,8 +22,8 @@ impl App {
         for &place in new {
             let Some(entry) = conversation.timeline.get(place) else { continue };
             let Content::Message(message) = &entry.content else { continue };
-            let line = sentences::log_line(entry.at_millis, &message.author, &message.text);
-            self.effects.push(Effect::Log { conversation: id.clone(), target: conversation.target.clone(), line });
+            let line = log_files::line(timestamp(entry.at_millis), &message.author, &message.text);
+            self.effects.push(Effect::Log { conversation: id.clone(), line });
             if message.is_own || place.seq().is_some_and(|seq| seq <= conversation.read) {
                 continue;
             }

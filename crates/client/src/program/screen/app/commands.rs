@@ -27,7 +27,11 @@ impl App {
             CommandKind::Me => {
                 let text = format!("* {} {argument}", self.own_name());
                 let id = self.current.clone();
-                if id == ConversationId::Server { self.usage("/me TEXT, in a conversation") } else { self.send(&id, vec![text]) }
+                if id == ConversationId::Server {
+                    self.usage("/me TEXT, in a conversation")
+                } else {
+                    self.send(&id, vec![text])
+                }
             }
             CommandKind::Names => self.names(),
             CommandKind::Topic => self.topic(argument),
@@ -169,8 +173,11 @@ impl App {
             self.usage("/msg NAME TEXT");
             return;
         }
-        let name = name.strip_prefix('@').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(name);
-        let id = if name.starts_with('#') || self.is_account() && self.chat.as_ref() != Some(&ConversationId::of_chat(name)) {
+        let name =
+            name.strip_prefix('@').filter(|rest| !rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(name);
+        let id = if name.starts_with('#')
+            || self.is_account() && self.chat.as_ref() != Some(&ConversationId::of_chat(name))
+        {
             ConversationId::of_target(name)
         } else {
             ConversationId::of_chat(name)
@@ -196,7 +203,8 @@ impl App {
             return;
         }
         let target = conversation.target.clone();
-        let list = |member: &super::super::conversation::Member| format!("{} ({})", member.name, member.standing.as_str());
+        let list =
+            |member: &super::super::conversation::Member| format!("{} ({})", member.name, member.standing.as_str());
         let names = conversation.members.iter().map(list).collect::<Vec<_>>().join(", ");
         self.notice(&format!("Members of {target}: {names}"));
         self.request(Request::Members { target });
@@ -220,7 +228,9 @@ impl App {
         if name.is_empty() || name.contains(' ') {
             self.usage("/nick NAME");
         } else if self.is_account() && self.is_connected() {
-            self.hint = Some("An account keeps its name. To be a guest with another name, start the program with --name.".to_owned());
+            self.hint = Some(
+                "An account keeps its name. To be a guest with another name, start the program with --name.".to_owned(),
+            );
         } else {
             self.request(Request::Rename { name: name.to_owned() });
         }

@@ -103,7 +103,12 @@ impl App {
     }
 
     fn overlay_context(&self) -> OverlayContext<'_> {
-        OverlayContext { conversations: &self.conversations, current: &self.current, users: &self.users, rooms: &self.rooms }
+        OverlayContext {
+            conversations: &self.conversations,
+            current: &self.current,
+            users: &self.users,
+            rooms: &self.rooms,
+        }
     }
 
     fn handle_in_overlay(&mut self, key: KeyEvent) -> bool {
@@ -137,7 +142,9 @@ impl App {
         let Some(question) = self.question.take() else { return false };
         match key.code {
             KeyCode::Enter => self.answer_question(question, false),
-            KeyCode::Char('l' | 'L') if question.lines.is_some() && key.modifiers.difference(KeyModifiers::SHIFT).is_empty() => {
+            KeyCode::Char('l' | 'L')
+                if question.lines.is_some() && key.modifiers.difference(KeyModifiers::SHIFT).is_empty() =>
+            {
                 self.answer_question(question, true);
             }
             KeyCode::Esc => self.take_back(question),

@@ -113,9 +113,10 @@ impl App {
 
     fn connected(&mut self, server: ServerInfo) {
         let is_first = self.server.is_none();
-        let is_same_user = self.server.as_ref().is_some_and(|before| {
-            (fold(&before.name), &before.device) == (fold(&server.name), &server.device)
-        });
+        let is_same_user = self
+            .server
+            .as_ref()
+            .is_some_and(|before| (fold(&before.name), &before.device) == (fold(&server.name), &server.device));
         self.link = Link::Connected;
         let sentence = sentences::connected(&server);
         self.server = Some(server);
@@ -138,7 +139,8 @@ impl App {
         } else if !is_same_user {
             self.notice_in(&ConversationId::Server, &sentence, false);
             // The session is a new one: nothing is open in it.
-            let open: Vec<_> = self.conversations.values_mut().filter(|conversation| conversation.has_records()).collect();
+            let open: Vec<_> =
+                self.conversations.values_mut().filter(|conversation| conversation.has_records()).collect();
             for conversation in open {
                 conversation.status = Status::NotOpen;
             }
@@ -322,7 +324,9 @@ impl App {
         let own_name = self.own_name().to_owned();
         let now = self.now.unix_millis;
         for conversation in self.conversations.values_mut() {
-            let Some(index) = conversation.outgoing.iter().position(|outgoing| outgoing.local == local) else { continue };
+            let Some(index) = conversation.outgoing.iter().position(|outgoing| outgoing.local == local) else {
+                continue;
+            };
             if seq == 0 {
                 if let Some(outgoing) = conversation.outgoing.remove(index) {
                     conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
@@ -414,9 +418,8 @@ impl App {
 fn take_outgoing(conversation: &mut Conversation, seq: u64, text: &str) {
     let is_of_record = |outgoing: &Outgoing| outgoing.state == OutgoingState::Stored(seq);
     // The server removes white space at the end of a text.
-    let is_equal = |outgoing: &Outgoing| {
-        outgoing.state == OutgoingState::Waiting && outgoing.text.trim_end() == text.trim_end()
-    };
+    let is_equal =
+        |outgoing: &Outgoing| outgoing.state == OutgoingState::Waiting && outgoing.text.trim_end() == text.trim_end();
     let outgoing = &conversation.outgoing;
     let index = outgoing.iter().position(is_of_record).or_else(|| outgoing.iter().position(is_equal));
     if let Some(index) = index {
@@ -432,9 +435,7 @@ fn update_members(conversation: &mut Conversation, verb: RecordVerb, author: &st
             remove(&mut conversation.members, author);
             let member = Member { name: author.to_owned(), standing: switchboard_protocol::version2::Standing::Member };
             conversation.members.push(member);
-            conversation
-                .members
-                .sort_by_cached_key(|member| (sentences::rank(member.standing), fold(&member.name)));
+            conversation.members.sort_by_cached_key(|member| (sentences::rank(member.standing), fold(&member.name)));
         }
         RecordVerb::Left => remove(&mut conversation.members, author),
         RecordVerb::Kicked | RecordVerb::Banned => remove(&mut conversation.members, object),

@@ -121,10 +121,11 @@ impl App {
             return;
         }
         let top = view::first_place(self, READ_AHEAD_ROWS);
-        let hole = conversation.timeline.range(top..).take(2 * READ_AHEAD_ROWS).find_map(|(_, entry)| match entry.content {
-            Content::Hole { to, .. } => Some(to + 1),
-            _ => None,
-        });
+        let hole =
+            conversation.timeline.range(top..).take(2 * READ_AHEAD_ROWS).find_map(|(_, entry)| match entry.content {
+                Content::Hole { to, .. } => Some(to + 1),
+                _ => None,
+            });
         let is_at_start = conversation.timeline.iter().next().is_none_or(|(first, _)| first >= top);
         let older = conversation.timeline.older_before().filter(|_| is_at_start);
         let Some(before) = hole.or(older) else { return };
@@ -161,8 +162,7 @@ impl App {
         let is_unread = |(place, entry): &(Place, &super::super::timeline::Entry)| {
             place.seq().is_some() && matches!(&entry.content, Content::Message(message) if !message.is_own)
         };
-        conversation.unread_line =
-            conversation.timeline.range(first_unread..).find(is_unread).map(|(place, _)| place);
+        conversation.unread_line = conversation.timeline.range(first_unread..).find(is_unread).map(|(place, _)| place);
     }
 
     /// The user sees the end of the current conversation: nothing in it is unread.
@@ -208,7 +208,8 @@ impl App {
             ConversationId::Direct(_) => !names.is_empty(),
             _ => false,
         };
-        let is_known = conversation.readers.as_ref().is_some_and(|readers| readers.seq == seq && is_read(&readers.names));
+        let is_known =
+            conversation.readers.as_ref().is_some_and(|readers| readers.seq == seq && is_read(&readers.names));
         if !is_due || is_known || !self.is_account() {
             return;
         }

@@ -61,7 +61,8 @@ impl App {
     fn send_or_ask(&mut self, text: &str) {
         let id = self.current.clone();
         if id == ConversationId::Server {
-            self.hint = Some("Nobody reads this page. Ctrl-K chooses a conversation, /help lists the commands.".to_owned());
+            self.hint =
+                Some("Nobody reads this page. Ctrl-K chooses a conversation, /help lists the commands.".to_owned());
             return;
         }
         let lines: Vec<String> =
@@ -72,16 +73,25 @@ impl App {
         let (question, messages, lines) = if n_lines > UNASKED_LINES_MAX {
             match one_message_of_lines(&lines, TEXT_MAX_BYTES) {
                 Some(one) => {
-                    let question = format!("Send {n_lines} lines to {title}? Enter: as one message · L: as {} messages · Esc: back", messages.len());
+                    let question = format!(
+                        "Send {n_lines} lines to {title}? Enter: as one message · L: as {} messages · Esc: back",
+                        messages.len()
+                    );
                     (Some(question), vec![one], Some(messages))
                 }
                 None => {
-                    let question = format!("Send {n_lines} lines to {title} as {} messages? Enter: yes · Esc: back", messages.len());
+                    let question = format!(
+                        "Send {n_lines} lines to {title} as {} messages? Enter: yes · Esc: back",
+                        messages.len()
+                    );
                     (Some(question), messages, None)
                 }
             }
         } else if messages.len() > n_lines {
-            let question = format!("This text is too long for one message. Send it to {title} as {} messages? Enter: yes · Esc: back", messages.len());
+            let question = format!(
+                "This text is too long for one message. Send it to {title} as {} messages? Enter: yes · Esc: back",
+                messages.len()
+            );
             (Some(question), messages, None)
         } else {
             (None, messages, None)
@@ -111,7 +121,9 @@ impl App {
             return Some(format!("{name} is not in a chat with you. Connect to {name} and send?"));
         }
         if conversation.draft.peer_generation != conversation.peer_generation {
-            return Some(format!("{name} has left since you began this text, or is another person now. Send it anyway?"));
+            return Some(format!(
+                "{name} has left since you began this text, or is another person now. Send it anyway?"
+            ));
         }
         if let Status::Over(reason) = &conversation.status {
             return Some(format!("This conversation is over ({reason}). Try to send?"));
@@ -181,7 +193,11 @@ impl App {
         for (id, local) in now {
             let conversation = self.conversations.get(&id);
             let outgoing = conversation.and_then(|conversation| {
-                conversation.outgoing.iter().find(|outgoing| outgoing.local == local).map(|outgoing| outgoing.text.clone())
+                conversation
+                    .outgoing
+                    .iter()
+                    .find(|outgoing| outgoing.local == local)
+                    .map(|outgoing| outgoing.text.clone())
             });
             if let Some(text) = outgoing {
                 self.request(Request::SayInChat { text, local });
@@ -198,7 +214,8 @@ impl App {
     pub(super) fn for_next_chat_failed(&mut self, request: &str, reason: &str) -> bool {
         let Some(name) = request.strip_prefix("CONNECT ") else { return false };
         let id = ConversationId::of_chat(name);
-        let waiting: Vec<_> = self.for_next_chat.iter().filter(|(other, _)| *other == id).map(|(_, local)| *local).collect();
+        let waiting: Vec<_> =
+            self.for_next_chat.iter().filter(|(other, _)| *other == id).map(|(_, local)| *local).collect();
         self.for_next_chat.retain(|(other, _)| *other != id);
         for local in &waiting {
             if let Some(conversation) = self.conversations.get_mut(&id)
@@ -216,8 +233,12 @@ impl App {
         let is_failed =
             |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_));
         let conversation = self.current_mut();
-        let failed: Vec<String> =
-            conversation.outgoing.iter().filter(|outgoing| is_failed(outgoing)).map(|outgoing| outgoing.text.clone()).collect();
+        let failed: Vec<String> = conversation
+            .outgoing
+            .iter()
+            .filter(|outgoing| is_failed(outgoing))
+            .map(|outgoing| outgoing.text.clone())
+            .collect();
         conversation.outgoing.retain(|outgoing| !is_failed(outgoing));
         if failed.is_empty() {
             self.hint = Some("No message of this conversation has failed.".to_owned());
@@ -227,8 +248,8 @@ impl App {
 
     /// Discards the messages of the current conversation that were not sent.
     pub(super) fn discard_failed(&mut self) {
-        self.current_mut().outgoing.retain(|outgoing| {
-            !matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_))
-        });
+        self.current_mut()
+            .outgoing
+            .retain(|outgoing| !matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_)));
     }
 }

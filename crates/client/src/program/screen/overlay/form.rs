@@ -51,9 +51,13 @@ pub(crate) struct PasswordForm {
 
 /// What a password is for.
 pub(crate) enum PasswordPurpose {
-    LogIn { name: String },
+    LogIn {
+        name: String,
+    },
     /// A new account. The password is asked for twice.
-    Claim { first: Option<Zeroizing<String>> },
+    Claim {
+        first: Option<Zeroizing<String>>,
+    },
 }
 
 impl fmt::Debug for PasswordForm {
@@ -106,9 +110,7 @@ impl PasswordForm {
             return Outcome::Stays;
         }
         match &mut self.purpose {
-            PasswordPurpose::LogIn { name } => {
-                Outcome::LogIn { name: name.clone(), password: Secret::new(&self.text) }
-            }
+            PasswordPurpose::LogIn { name } => Outcome::LogIn { name: name.clone(), password: Secret::new(&self.text) },
             PasswordPurpose::Claim { first: Some(first) } => {
                 if *first == self.text {
                     return Outcome::Claim { password: Secret::new(&self.text) };

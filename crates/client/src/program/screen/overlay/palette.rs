@@ -146,7 +146,8 @@ mod tests {
             })
             .collect();
         let current = ConversationId::of_target("#lab");
-        let users = [("elias", "Elias"), ("ada", "Ada")].map(|(folded, name)| (folded.to_owned(), name.to_owned())).into();
+        let users =
+            [("elias", "Elias"), ("ada", "Ada")].map(|(folded, name)| (folded.to_owned(), name.to_owned())).into();
         let rooms = [RoomInfo { room: "#labels".to_owned(), members: 1, topic: String::new() }];
         let context = OverlayContext { conversations: &conversations, current: &current, users: &users, rooms: &rooms };
         let typed = |text: &str| {
@@ -163,7 +164,9 @@ mod tests {
         assert_eq!(titles("#new"), ["#new"]);
         assert_eq!(titles("").last().map(String::as_str), Some("#lab"), "the user is there already");
         let enter = KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE);
-        assert!(matches!(typed("no").key(enter, &context), Outcome::GoTo(id) if id == ConversationId::of_target("Noy")));
+        assert!(
+            matches!(typed("no").key(enter, &context), Outcome::GoTo(id) if id == ConversationId::of_target("Noy"))
+        );
         assert!(matches!(typed("ad").key(enter, &context), Outcome::GoToPerson(name) if name == "Ada"));
         assert!(matches!(typed("labe").key(enter, &context), Outcome::EnterRoom(room) if room == "#labels"));
         assert!(matches!(typed("#new").key(enter, &context), Outcome::EnterRoom(room) if room == "#new"));

@@ -99,7 +99,9 @@ impl Search {
     pub(crate) fn found(&mut self, target: Option<&str>, words: &str, items: Vec<Item>, has_more: bool) {
         let is_awaited = matches!(&self.state, SearchState::Asked(asked) if asked == words);
         let is_same_place = match target {
-            Some(target) => !self.is_everywhere && ConversationId::of_target(target) == ConversationId::of_target(&self.target),
+            Some(target) => {
+                !self.is_everywhere && ConversationId::of_target(target) == ConversationId::of_target(&self.target)
+            }
             None => self.is_everywhere,
         };
         if !is_awaited || !is_same_place {
