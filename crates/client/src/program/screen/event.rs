@@ -79,8 +79,9 @@ pub(crate) enum Request {
     Leave { target: String },
     /// Opens a chat of version 1 (`CONNECT`): [`NetworkEvent::ChatBegan`].
     BeginChat { name: String },
-    /// Says a text in the chat (`MSG`): [`NetworkEvent::Said`] or [`NetworkEvent::NotSaid`].
-    SayInChat { text: String, local: LocalId },
+    /// Says a text in the chat (`MSG`), if the chat is still with the user `name`: [`NetworkEvent::Said`] or
+    /// [`NetworkEvent::NotSaid`].
+    SayInChat { name: String, text: String, local: LocalId },
     /// Ends the chat (`DISCONNECT`): [`NetworkEvent::ChatEnded`].
     EndChat,
     /// Sends any line of the protocol: [`NetworkEvent::Answer`] for the conversation `shown_in`.
