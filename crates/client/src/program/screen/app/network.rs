@@ -14,6 +14,10 @@ impl App {
     pub(super) fn handle_network(&mut self, event: NetworkEvent) {
         match event {
             NetworkEvent::Connecting => self.link = Link::Connecting,
+            NetworkEvent::FirstContact { fingerprint } => self.error(&format!(
+                "First contact with this server. Its certificate has the fingerprint {fingerprint}. The log of the server \
+                 shows it, too: compare the two before you say anything private."
+            )),
             NetworkEvent::Connected(server) => self.connected(server),
             NetworkEvent::Lost { reason, retry_in } => {
                 self.round_trip = None;
@@ -105,6 +109,9 @@ impl App {
                 }
                 self.error(&format!("{request}: {reason}"));
             }
+            NetworkEvent::Missed { count } => self.error(&format!(
+                "{count} lines of the server came too fast and were left out. Messages of a chat may be among them."
+            )),
             NetworkEvent::TokenNotStored { reason } => {
                 self.error(&format!("The next start asks for your password again: {reason}"));
             }

@@ -174,7 +174,7 @@ impl App {
             ConversationId::Room(_) | ConversationId::Direct(_) => {
                 self.request(Request::Say { target, text, local });
             }
-            ConversationId::Chat(_) if is_chat_open => self.request(Request::SayInChat { text, local }),
+            ConversationId::Chat(_) if is_chat_open => self.request(Request::SayInChat { name: target, text, local }),
             ConversationId::Chat(_) => {
                 let is_asked = self.for_next_chat.iter().any(|(other, _)| other == id);
                 self.for_next_chat.push_back((id.clone(), local));
@@ -197,10 +197,10 @@ impl App {
                     .outgoing
                     .iter()
                     .find(|outgoing| outgoing.local == local)
-                    .map(|outgoing| outgoing.text.clone())
+                    .map(|outgoing| (conversation.target.clone(), outgoing.text.clone()))
             });
-            if let Some(text) = outgoing {
-                self.request(Request::SayInChat { text, local });
+            if let Some((name, text)) = outgoing {
+                self.request(Request::SayInChat { name, text, local });
             }
         }
         if let Some(conversation) = self.conversations.get_mut(id)
