@@ -28,6 +28,7 @@ mod server_list;
 mod slash_command;
 mod split;
 mod start;
+mod terminal;
 mod text;
 mod timeline;
 mod view;
