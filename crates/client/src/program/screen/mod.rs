@@ -10,6 +10,7 @@
 //! So a test needs no terminal, no network and no clock.
 
 mod app;
+mod clock;
 mod command_history;
 mod completion;
 mod composer;
@@ -23,6 +24,7 @@ mod moment;
 mod overlay;
 mod preferences;
 mod question;
+mod run;
 mod sentences;
 mod server_list;
 mod slash_command;

@@ -76,6 +76,12 @@ impl Terminal {
         }
     }
 
+    /// The columns and rows.
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
+        let size = self.screen.size()?;
+        Ok((size.width, size.height))
+    }
+
     /// Whether a frame may be drawn: the terminal has taken the one before.
     pub(crate) fn is_ready(&self) -> bool {
         self.writer.is_ready()
@@ -124,7 +130,11 @@ impl Terminal {
 
     fn take_again(&mut self) -> io::Result<()> {
         modes::take_again()?;
-        // Forgets the earlier frame, so that the next one is drawn completely.
+        self.redraw()
+    }
+
+    /// Forgets the earlier frame, so that the next one is drawn completely.
+    pub(crate) fn redraw(&mut self) -> io::Result<()> {
         let area = self.screen.size()?.into();
         self.screen.resize(area)
     }

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use super::{ColorDepth, Terminal};
 use crate::program::cli_error::CliError;
+use crate::program::screen::clock::Clock;
 use crate::program::screen::event::{Effect, Event, NetworkEvent};
 use crate::program::screen::moment::Moment;
 use crate::program::screen::run::{Chat, run};
@@ -45,12 +46,12 @@ struct EventLog {
 }
 
 impl Chat for EventLog {
-    fn handle(&mut self, event: Event, _: Moment, effects: &mut Vec<Effect>) {
+    fn handle(&mut self, event: Event, _: Moment) -> Vec<Effect> {
         let shown = match event {
             Event::Key(key) => match (key.code, key.modifiers) {
-                (KeyCode::Char('c'), KeyModifiers::CONTROL) => return effects.push(Effect::Quit),
-                (KeyCode::Char('z'), KeyModifiers::CONTROL) => return effects.push(Effect::Suspend),
-                (KeyCode::Char('g'), KeyModifiers::CONTROL) => return effects.push(Effect::Bell),
+                (KeyCode::Char('c'), KeyModifiers::CONTROL) => return vec![Effect::Quit],
+                (KeyCode::Char('z'), KeyModifiers::CONTROL) => return vec![Effect::Suspend],
+                (KeyCode::Char('g'), KeyModifiers::CONTROL) => return vec![Effect::Bell],
                 (KeyCode::Char('p'), KeyModifiers::CONTROL) => panic!("a test of the panic"),
                 (KeyCode::Char(c), KeyModifiers::NONE | KeyModifiers::SHIFT) => c.to_string(),
                 (code, modifiers) => format!("[{modifiers}-{code}]"),
@@ -59,11 +60,12 @@ impl Chat for EventLog {
             Event::Focus(has_focus) => format!("[focus {has_focus}]"),
             Event::Network(_) => {
                 self.n_messages += 1;
-                return;
+                String::new()
             }
-            Event::Tick => return,
+            Event::Resized { .. } | Event::Tick => String::new(),
         };
         self.shown += &shown;
+        Vec::new()
     }
 
     fn draw(&self, frame: &mut Frame<'_>) {
@@ -92,7 +94,7 @@ fn chat_at_a_terminal() {
         let mut signals = TerminationSignals::listen()?;
         let mut terminal = Terminal::take(ColorDepth::None)?;
         let mut chat = EventLog::default();
-        let chatting = async { Ok(run(&mut terminal, &mut network, &mut chat, |_| ()).await?) };
+        let chatting = async { Ok(run(&mut terminal, Clock::start(), &mut network, &mut chat, |_| ()).await?) };
         signals.run_until_signal(chatting).await
     });
     runtime.shutdown_background();
