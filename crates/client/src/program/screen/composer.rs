@@ -112,7 +112,8 @@ impl Composer {
     /// Handles a key in an area of `width` cells. Returns whether the draft uses the key: it does not use Enter, nor Up
     /// in the first row and Down in the last one, nor Ctrl-D in an empty draft.
     pub(crate) fn key(&mut self, key: KeyEvent, width: u16) -> bool {
-        if key.kind == KeyEventKind::Release {
+        let foreign = KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META;
+        if key.kind == KeyEventKind::Release || key.modifiers.intersects(foreign) {
             return false;
         }
         let control = key.modifiers.contains(KeyModifiers::CONTROL);

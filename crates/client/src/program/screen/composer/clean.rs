@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::super::text::TAB_STOP;
 use super::Inserted;
-
-/// Distance of the tab stops, in characters of a line, as on the screen.
-const TAB_STOP: usize = 4;
 
 /// Returns a text without control characters, and at most `room` bytes of it, cut between two characters.
 ///

@@ -14,6 +14,9 @@ use super::piece::{Piece, PieceKind};
 /// Stands for an escape in the text whose levels are computed: a neutral character.
 const NEUTRAL: char = '\u{fffc}';
 
+/// The first character of Unicode that is read from right to left.
+const FIRST_RTL: char = '\u{590}';
+
 /// The direction of a text: that of its first strong character. `None`: it has none, such as a number.
 pub(crate) fn is_rtl(text: &str) -> Option<bool> {
     text.chars().find_map(|c| match direction_class(c) {
@@ -25,7 +28,7 @@ pub(crate) fn is_rtl(text: &str) -> Option<bool> {
 
 /// Whether a text has characters of which the order can change.
 pub(super) fn needs_reordering(text: &str) -> bool {
-    text.chars().any(|c| matches!(direction_class(c), BidiClass::R | BidiClass::AL | BidiClass::AN))
+    text.chars().any(|c| c >= FIRST_RTL && matches!(direction_class(c), BidiClass::R | BidiClass::AL | BidiClass::AN))
 }
 
 /// The class of a character as it is shown: a control is an escape.
@@ -48,7 +51,7 @@ pub(super) fn levels(pieces: &[Piece<'_>], is_rtl: bool) -> Vec<Level> {
             match piece.kind {
                 PieceKind::Escape if piece.is_continuation() => return start - NEUTRAL.len_utf8(),
                 PieceKind::Escape => text.push(NEUTRAL),
-                PieceKind::Text | PieceKind::Space => text.push_str(piece.shown),
+                PieceKind::Text | PieceKind::Space | PieceKind::Tab => text.push_str(piece.shown),
             }
             start
         })
@@ -65,7 +68,7 @@ pub(super) fn levels(pieces: &[Piece<'_>], is_rtl: bool) -> Vec<Level> {
 pub(super) fn display_order(pieces: &[Piece<'_>], levels: &[Level], is_rtl: bool) -> Vec<usize> {
     let mut levels = levels.to_vec();
     // Rule L1: spaces at the end of a row are at its end also on the screen.
-    let trailing = pieces.iter().rev().take_while(|piece| piece.kind == PieceKind::Space).count();
+    let trailing = pieces.iter().rev().take_while(|piece| piece.is_space()).count();
     let end = levels.len() - trailing;
     levels[end..].fill(base_level(is_rtl));
     BidiInfo::reorder_visual(&levels)

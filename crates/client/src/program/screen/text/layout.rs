@@ -186,7 +186,8 @@ impl PieceRow<'_, '_> {
             let piece = &self.pieces[index];
             let level = self.levels.map_or(Level::ltr(), |levels| levels[index]);
             let shown = bidi::shown_at(piece, level);
-            let is_next = before.is_some_and(|before| before + 1 == index) && piece.kind == PieceKind::Text;
+            let is_next = before.is_some_and(|before| before + 1 == index)
+                && matches!(piece.kind, PieceKind::Text | PieceKind::Space);
             if !is_next && joins(&text[last_cluster..], &shown) {
                 text.push(SEPARATOR);
             }

@@ -19,5 +19,8 @@ mod wrap;
 
 pub(crate) use bidi::is_rtl;
 pub(crate) use cursor::{CursorRows, cursor, offset_at};
-#[expect(unused_imports, reason = "the parts come one after the other")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "the parts come one after the other"))]
 pub(crate) use layout::{Row, fit, layout};
+pub(crate) use piece::TAB_STOP;
+#[cfg(test)]
+pub(crate) use tests::properties::text as text_of_all_kinds;

@@ -11,7 +11,7 @@ use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation as _};
 const CLUSTER_MAX_CHARS: usize = 32;
 
 /// Distance of tab stops, in cells. Eight would leave little of a narrow conversation to indented code.
-const TAB_STOP: usize = 4;
+pub(crate) const TAB_STOP: usize = 4;
 
 /// A part of a line that a row never splits.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +32,8 @@ pub(super) enum PieceKind {
     Text,
     /// A row can end after it.
     Space,
+    /// One of the spaces that stand for a tab.
+    Tab,
     /// A character of an escape: it is read from left to right, and has no direction of its own.
     Escape,
 }
@@ -41,6 +43,10 @@ impl Piece<'_> {
     pub(super) fn is_continuation(&self) -> bool {
         self.range.is_empty()
     }
+
+    pub(super) fn is_space(&self) -> bool {
+        matches!(self.kind, PieceKind::Space | PieceKind::Tab)
+    }
 }
 
 /// Appends the pieces of a line without LF. The line begins at the offset `start` of the text.
@@ -48,12 +54,14 @@ pub(super) fn push_pieces<'t>(line: &'t str, start: usize, pieces: &mut Vec<Piec
     let mut column = 0;
     // A mark can be without a base at the start of a line, and after an escape.
     let mut is_after_base = false;
-    for (at, cluster) in line.grapheme_indices(true) {
-        let at = start + at;
+    let mut rest = line;
+    while let Some(cluster) = first_cluster(rest) {
+        let at = start + line.len() - rest.len();
+        rest = &rest[cluster.len()..];
         let first = pieces.len();
         if cluster == "\t" {
             let spaces = TAB_STOP - column % TAB_STOP;
-            push_characters(at..at + 1, std::iter::repeat_n(' ', spaces), PieceKind::Space, pieces);
+            push_characters(at..at + 1, std::iter::repeat_n(' ', spaces), PieceKind::Tab, pieces);
         } else {
             let shown = if is_after_base || !joins("a", cluster) { showable(cluster) } else { "" };
             if !shown.is_empty() {
@@ -67,6 +75,16 @@ pub(super) fn push_pieces<'t>(line: &'t str, start: usize, pieces: &mut Vec<Piec
         }
         is_after_base = pieces.last().is_some_and(|piece| piece.kind != PieceKind::Escape);
         column += pieces[first..].iter().map(|piece| usize::from(piece.width)).sum::<usize>();
+    }
+}
+
+/// The first grapheme cluster of a text that begins at the boundary of a cluster.
+fn first_cluster(text: &str) -> Option<&str> {
+    match text.as_bytes() {
+        [] => None,
+        // Fast path: nothing joins two characters of printable ASCII.
+        [b' '..=b'~', b' '..=b'~', ..] | [b' '..=b'~'] => text.get(..1),
+        _ => text.graphemes(true).next(),
     }
 }
 
@@ -85,6 +103,9 @@ fn push_characters(
 
 /// The beginning of a cluster that a cell can show. Empty if that is nothing: a control, or a mark without a base.
 fn showable(cluster: &str) -> &str {
+    if matches!(cluster.as_bytes(), [b' '..=b'~']) {
+        return cluster;
+    }
     let end = cluster
         .char_indices()
         .enumerate()
@@ -96,7 +117,9 @@ fn showable(cluster: &str) -> &str {
 
 /// Whether two clusters are one cluster when they are neighbours.
 pub(super) fn joins(before: &str, after: &str) -> bool {
-    if before.is_empty() || (before.is_ascii() && after.is_ascii()) {
+    // Fast path: Latin, Hebrew and Arabic letters join no cluster that begins with a base.
+    let is_letter = |c| matches!(c, '\u{20}'..='\u{2ff}' | '\u{5d0}'..='\u{5ea}' | '\u{620}'..='\u{64a}');
+    if before.is_empty() || (before.ends_with(is_letter) && after.starts_with(is_letter)) {
         return false;
     }
     let both = format!("{before}{after}");
@@ -109,12 +132,13 @@ fn is_invisible(c: char) -> bool {
     is_display_control(c) || matches!(c, '\u{13430}'..='\u{1343f}')
 }
 
-/// Whether a cluster is a space at which a line can be broken. (UAX #14, classes SP and BA)
+/// Whether a cluster is a space at which a line can be broken. (UAX #14, classes SP and BA) A space with a mark is none.
 fn is_space(cluster: &str) -> bool {
-    match cluster.chars().next() {
+    let mut characters = cluster.chars();
+    match (characters.next(), characters.next()) {
         // These spaces keep their neighbours together.
-        Some('\u{a0}' | '\u{2007}' | '\u{202f}') | None => false,
-        Some(c) => c.is_whitespace(),
+        (Some('\u{a0}' | '\u{2007}' | '\u{202f}') | None, _) | (_, Some(_)) => false,
+        (Some(c), None) => c.is_whitespace(),
     }
 }
 

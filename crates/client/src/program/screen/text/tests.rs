@@ -1,3 +1,7 @@
+mod bidi;
+mod cursor;
+pub(crate) mod properties;
+
 use super::*;
 
 /// The rows of a text in display order.
@@ -61,4 +65,23 @@ fn characters_without_a_cell_are_escaped() {
     }
     let marks = format!("a{}", "\u{301}".repeat(33));
     assert_eq!(shown(&marks, 80), [format!("a{}{}", "\u{301}".repeat(31), r"\u{301}\u{301}")]);
+}
+
+#[test]
+fn fit_is_one_row_of_the_width() {
+    let cases = [
+        ("lab", 5, "lab"),
+        ("laboratory", 5, "labo…"),
+        ("lab", 3, "lab"),
+        ("lab", 1, "…"),
+        ("lab", 0, ""),
+        ("", 0, ""),
+        ("two\nlines", 20, "two…"),
+        ("你好世界", 4, "你…"),
+        ("שלום עולם", 5, "…םולש"),
+        ("\u{202e}x", 6, r"\u{20…"),
+    ];
+    for (text, width, expected) in cases {
+        assert_eq!(fit(text, width, true).text, expected, "{text:?} in {width} cells");
+    }
 }

@@ -43,7 +43,7 @@ impl Parts for [Piece<'_>] {
     }
 
     fn is_space(&self, index: usize) -> bool {
-        self[index].kind == PieceKind::Space
+        self[index].is_space()
     }
 
     /// Ideographs, kana and emoji are written without spaces. Punctuation stays with the text to which it belongs.
