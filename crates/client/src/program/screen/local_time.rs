@@ -47,6 +47,11 @@ impl LocalTime {
         self.zoned(unix_millis).strftime("%A, %-d %B %Y").to_string()
     }
 
+    /// The day and the time, for lists: `2026-11-30 22:10`.
+    pub(crate) fn date_and_time(&self, unix_millis: u64) -> String {
+        format!("{} {}", self.zoned(unix_millis).date(), self.time(unix_millis))
+    }
+
     /// Whether two times are on different days.
     pub(crate) fn is_other_day(&self, before: u64, after: u64) -> bool {
         self.zoned(before).date() != self.zoned(after).date()

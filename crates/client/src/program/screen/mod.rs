@@ -17,6 +17,7 @@ mod composer;
 mod conversation;
 mod conversation_id;
 mod event;
+mod help;
 mod local_time;
 mod log_files;
 mod mention;

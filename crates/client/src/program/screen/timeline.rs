@@ -30,6 +30,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// A place after all entries.
+    pub(crate) fn end() -> Self {
+        Self { generation: u32::MAX, seq: u64::MAX, index: u64::MAX }
+    }
+
     /// The number of the record that stands here. `None`: a notice, or a message without a number.
     pub(crate) fn seq(self) -> Option<u64> {
         (self.index == 0).then_some(self.seq)

@@ -1,25 +1,59 @@
-//! Draws the chat.
+//! Draws the chat, as a function of its state.
+//!
+//! All text comes through [`layout`](super::text::layout()) or [`fit`](super::text::fit()): no control character reaches
+//! the terminal.
 
+mod areas;
+mod canvas;
+mod input;
+mod members;
+mod overlay;
+mod sidebar;
+mod start;
+mod status;
+#[cfg(test)]
+mod tests;
+pub(crate) mod theme;
+mod timeline;
+mod timeline_row;
+
+use ratatui_core::terminal::Frame;
+
+use self::areas::Areas;
+use self::canvas::Canvas;
+use self::theme::Theme;
 use super::app::App;
-use super::conversation::Scroll;
-use super::timeline::Place;
+pub(crate) use self::start::draw_start;
+pub(crate) use self::timeline::{first_place, scrolled};
+
+/// Draws a frame.
+pub(crate) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) {
+    let areas = Areas::of(app);
+    let mut canvas = Canvas::new(frame.buffer_mut(), app.preferences.reorders);
+    sidebar::draw(app, theme, areas.sidebar, &mut canvas);
+    status::draw_title(app, theme, areas.title, &mut canvas);
+    timeline::draw(app, theme, areas.timeline, &mut canvas);
+    members::draw(app, theme, areas.members, &mut canvas);
+    input::draw_notice(app, theme, areas.notice, &mut canvas);
+    let cursor = input::draw(app, theme, areas.input, &mut canvas);
+    status::draw(app, theme, areas.status, &mut canvas);
+    let cursor = match &app.overlay {
+        Some(overlay) => overlay::draw(app, overlay, theme, areas.whole, &mut canvas),
+        None => cursor,
+    };
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
 
 /// The columns and rows of the timeline.
 pub(crate) fn timeline_size(app: &App) -> (u16, u16) {
-    app.size
+    let area = Areas::of(app).timeline;
+    (area.width, area.height)
 }
 
-/// The columns and rows of the input.
+/// The columns of the text in the input, and its rows.
 pub(crate) fn input_size(app: &App) -> (u16, u16) {
-    app.size
-}
-
-/// Where the view is after it has moved by so many rows: up if negative.
-pub(crate) fn scrolled(app: &App, _rows: isize) -> Scroll {
-    app.current().scroll
-}
-
-/// The place of the row that is so many rows above the first one on the screen, or the first place.
-pub(crate) fn first_place(_app: &App, _rows_above: usize) -> Place {
-    Place::default()
+    let area = Areas::of(app).input;
+    (input::text_width(app, area.width), area.height)
 }

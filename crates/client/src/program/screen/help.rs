@@ -1,0 +1,62 @@
+//! The keys and the commands, as the help shows them.
+
+use super::slash_command::COMMANDS;
+
+/// One line of the help.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum HelpLine {
+    Heading(&'static str),
+    Pair { key: String, about: &'static str },
+}
+
+/// The keys, each with its use.
+const KEYS: &[(&str, &str)] = &[
+    ("Enter", "send"),
+    ("Alt-Enter, Shift-Enter", "a new line in the text"),
+    ("Ctrl-K", "jump to a room or a person"),
+    ("Alt-↑ Alt-↓", "the conversation before, after"),
+    ("Alt-Shift-↑ ↓", "the same, among those with unread messages"),
+    ("Alt-1 to Alt-9", "a conversation by its place in the list"),
+    ("Alt-A", "the next conversation with unread messages"),
+    ("Alt-/", "the conversation where you were before"),
+    ("PgUp PgDn", "scroll; older messages are read as you come to them"),
+    ("Ctrl-Home Ctrl-End", "the first message, the newest one (Esc, too)"),
+    ("Ctrl-F", "search"),
+    ("Tab", "complete a name, a room or a command"),
+    ("↑ in an empty input", "earlier commands"),
+    ("F2", "the words of the protocol below each message"),
+    ("F5, F6", "send messages again that were not sent; discard them"),
+    ("Ctrl-R", "connect now"),
+    ("Ctrl-L", "draw the screen anew"),
+    ("Ctrl-C", "clear the text; twice: end"),
+    ("Ctrl-Z", "stop the program until fg"),
+];
+
+/// The marks, each with its meaning.
+const MARKS: &[(&str, &str)] = &[
+    ("…", "the message waits for the server"),
+    ("✓", "the server has stored it"),
+    ("✓✓", "somebody else has read it (F2 shows who)"),
+    ("!", "it was refused"),
+    ("?", "nobody knows: the connection was lost before the answer"),
+    ("~Name", "a guest: anybody may have this name"),
+    ("● ○", "connected, not connected"),
+];
+
+/// All lines.
+pub(crate) fn lines() -> Vec<HelpLine> {
+    let pairs = |pairs: &'static [(&'static str, &'static str)]| {
+        pairs.iter().map(|&(key, about)| HelpLine::Pair { key: key.to_owned(), about })
+    };
+    let commands = COMMANDS.iter().map(|info| {
+        let key = format!("/{} {}", info.names[0], info.arguments);
+        HelpLine::Pair { key: key.trim_end().to_owned(), about: info.about }
+    });
+    let mut lines = vec![HelpLine::Heading("Keys")];
+    lines.extend(pairs(KEYS));
+    lines.push(HelpLine::Heading("Marks"));
+    lines.extend(pairs(MARKS));
+    lines.push(HelpLine::Heading("Commands (only typed ones: pasted text is always a message)"));
+    lines.extend(commands);
+    lines
+}
