@@ -38,6 +38,8 @@ pub(crate) struct OverlayContext<'a> {
     pub(crate) current: &'a ConversationId,
     pub(crate) users: &'a BTreeMap<String, String>,
     pub(crate) rooms: &'a [RoomInfo],
+    /// The name of the user, folded.
+    pub(crate) own_name: String,
 }
 
 /// What a key has done to an overlay. All but `Stays` and `Search` close it.

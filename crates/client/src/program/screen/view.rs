@@ -21,10 +21,10 @@ use ratatui_core::terminal::Frame;
 
 use self::areas::Areas;
 use self::canvas::Canvas;
-use self::theme::Theme;
-use super::app::App;
 pub(crate) use self::start::draw_start;
+use self::theme::Theme;
 pub(crate) use self::timeline::{first_place, scrolled};
+use super::app::App;
 
 /// Draws a frame.
 pub(crate) fn draw(app: &App, theme: Theme, frame: &mut Frame<'_>) {

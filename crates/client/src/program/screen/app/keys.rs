@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::super::completion::Completion;
 use super::super::composer::{Inserted, Origin};
+use super::super::conversation_id::fold;
 use super::super::event::{Effect, Request};
 use super::super::overlay::{Outcome, Overlay, OverlayContext};
 use super::super::view;
@@ -108,6 +109,7 @@ impl App {
             current: &self.current,
             users: &self.users,
             rooms: &self.rooms,
+            own_name: fold(self.own_name()),
         }
     }
 

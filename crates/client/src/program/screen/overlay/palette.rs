@@ -89,7 +89,7 @@ impl Palette {
                 scored.push((score.saturating_add(1), true, u64::MAX, row));
             }
         }
-        for name in context.users.values() {
+        for name in context.users.iter().filter(|(folded, _)| *folded != context.own_name).map(|(_, name)| name) {
             let is_listed = [ConversationId::of_target(name), ConversationId::of_chat(name)]
                 .iter()
                 .any(|id| context.conversations.contains_key(id));
@@ -149,7 +149,13 @@ mod tests {
         let users =
             [("elias", "Elias"), ("ada", "Ada")].map(|(folded, name)| (folded.to_owned(), name.to_owned())).into();
         let rooms = [RoomInfo { room: "#labels".to_owned(), members: 1, topic: String::new() }];
-        let context = OverlayContext { conversations: &conversations, current: &current, users: &users, rooms: &rooms };
+        let context = OverlayContext {
+            conversations: &conversations,
+            current: &current,
+            users: &users,
+            rooms: &rooms,
+            own_name: "noy".to_owned(),
+        };
         let typed = |text: &str| {
             let mut palette = Palette::new(&context);
             for c in text.chars() {

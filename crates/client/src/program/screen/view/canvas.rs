@@ -20,7 +20,13 @@ impl<'a> Canvas<'a> {
 
     /// Writes a row of a layout, within `columns` cells. Returns the column after it.
     pub(super) fn row(&mut self, x: u16, y: u16, columns: u16, row: &Row, style: Style) -> u16 {
-        self.words(x.saturating_add(row.start_column(columns)), y, columns.saturating_sub(row.start_column(columns)), &row.text, style)
+        self.words(
+            x.saturating_add(row.start_column(columns)),
+            y,
+            columns.saturating_sub(row.start_column(columns)),
+            &row.text,
+            style,
+        )
     }
 
     /// Writes a text of others in one row of at most `columns` cells: sanitized, and cut with `…`.

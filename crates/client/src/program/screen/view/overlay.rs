@@ -15,7 +15,13 @@ const BOX_COLUMNS_MAX: u16 = 76;
 const BOX_ROWS_MAX: u16 = 30;
 
 /// Draws the overlay. Returns where the cursor is.
-pub(super) fn draw(app: &App, overlay: &Overlay, theme: Theme, whole: Rect, canvas: &mut Canvas<'_>) -> Option<Position> {
+pub(super) fn draw(
+    app: &App,
+    overlay: &Overlay,
+    theme: Theme,
+    whole: Rect,
+    canvas: &mut Canvas<'_>,
+) -> Option<Position> {
     match overlay {
         Overlay::Palette(palette) => Some(draw_palette(palette, theme, whole, canvas)),
         Overlay::Search(search) => Some(draw_search(app, search, theme, whole, canvas)),
@@ -86,10 +92,16 @@ fn draw_search(app: &App, search: &Search, theme: Theme, whole: Rect, canvas: &m
     let cursor = draw_input(&search.input, theme, Rect { height: 1, ..inside }, canvas);
     let n_hits = search.hits.len();
     let state = match &search.state {
-        SearchState::Local if search.input.text().is_empty() => "Enter: ask the server · Tab: here or everywhere · Esc: close".to_owned(),
-        SearchState::Local => format!("{n_hits} in the messages that are here · Enter: ask the server · Tab: everywhere"),
+        SearchState::Local if search.input.text().is_empty() => {
+            "Enter: ask the server · Tab: here or everywhere · Esc: close".to_owned()
+        }
+        SearchState::Local => {
+            format!("{n_hits} in the messages that are here · Enter: ask the server · Tab: everywhere")
+        }
         SearchState::Asked(_) => "The server is searching …".to_owned(),
-        SearchState::Answered { has_more: true, .. } => format!("{n_hits} found, and there may be older ones · Enter: go there"),
+        SearchState::Answered { has_more: true, .. } => {
+            format!("{n_hits} found, and there may be older ones · Enter: go there")
+        }
         SearchState::Answered { .. } if n_hits == 0 => "Nothing was found.".to_owned(),
         SearchState::Answered { .. } => format!("{n_hits} found, newest first · Enter: go there"),
     };
@@ -107,7 +119,13 @@ fn draw_search(app: &App, search: &Search, theme: Theme, whole: Rect, canvas: &m
         if search.is_everywhere {
             x = canvas.fit(x + 1, y, 14.min(inside.right().saturating_sub(x + 1)), &hit.target, style(theme.strong()));
         }
-        x = canvas.fit(x + 1, y, 14.min(inside.right().saturating_sub(x + 1)), &hit.author, style(theme.name(&hit.author)));
+        x = canvas.fit(
+            x + 1,
+            y,
+            14.min(inside.right().saturating_sub(x + 1)),
+            &hit.author,
+            style(theme.name(&hit.author)),
+        );
         canvas.fit(x + 1, y, inside.right().saturating_sub(x + 1), &hit.text, style(theme.text()));
     }
     cursor

@@ -63,7 +63,9 @@ fn count(conversation: &Conversation) -> String {
 /// Whether the person of a conversation is connected.
 fn mark(app: &App, id: &ConversationId, conversation: &Conversation) -> &'static str {
     match id {
-        ConversationId::Direct(_) | ConversationId::Chat(_) if app.users.contains_key(&fold(&conversation.target)) => "● ",
+        ConversationId::Direct(_) | ConversationId::Chat(_) if app.users.contains_key(&fold(&conversation.target)) => {
+            "● "
+        }
         ConversationId::Direct(_) | ConversationId::Chat(_) => "○ ",
         ConversationId::Room(_) | ConversationId::Server => "  ",
     }

@@ -52,7 +52,8 @@ fn left_part(app: &App) -> String {
         Link::Connecting => format!(" {me}· connecting …"),
         Link::Connected => {
             let security = app.server.as_ref().map_or("", |server| sentences::security(server.security));
-            let round_trip = app.round_trip.map_or(String::new(), |time| format!(" · {:.1} ms", 1e3 * time.as_secs_f64()));
+            let round_trip =
+                app.round_trip.map_or(String::new(), |time| format!(" · {:.1} ms", 1e3 * time.as_secs_f64()));
             format!(" {me}· {security}{round_trip}")
         }
         Link::Lost { reason, retry_at } => {

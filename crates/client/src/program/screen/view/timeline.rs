@@ -89,7 +89,7 @@ fn draw_row(maker: &RowMaker<'_>, row: &TimelineRow, area: Rect, y: u16, canvas:
 fn rows_above(maker: &RowMaker<'_>, scroll: Scroll, count: usize) -> VecDeque<PlacedRow> {
     let timeline = &maker.conversation.timeline;
     let mut rows = VecDeque::new();
-    let mut push_front = |rows: &mut VecDeque<PlacedRow>, place: Option<Place>, made: Vec<TimelineRow>| {
+    let push_front = |rows: &mut VecDeque<PlacedRow>, place: Option<Place>, made: Vec<TimelineRow>| {
         for (index, row) in made.into_iter().enumerate().rev() {
             if rows.len() < count {
                 rows.push_front((place.map(|place| (place, index)), row));

@@ -158,7 +158,14 @@ impl RowMaker<'_> {
         rows
     }
 
-    fn message(&self, rows: &mut Vec<TimelineRow>, message: &Message, at_millis: u64, is_grouped: bool, mark: &'static str) {
+    fn message(
+        &self,
+        rows: &mut Vec<TimelineRow>,
+        message: &Message,
+        at_millis: u64,
+        is_grouped: bool,
+        mark: &'static str,
+    ) {
         let theme = self.theme;
         let name_style = if message.is_own { theme.own_name() } else { theme.name(&message.author) };
         let style = if message.is_mention && !message.is_own { theme.mention() } else { theme.text() };
