@@ -73,7 +73,7 @@ pub(crate) struct App {
     /// Conversations whose read marker the server does not know yet.
     to_mark_read: BTreeSet<ConversationId>,
     /// When the readers of the last own message were last asked for.
-    readers_asked_at: Duration,
+    readers_asked_at: Option<Duration>,
     /// When the user last pressed Ctrl-C on an empty input: a second one ends the program.
     quit_asked_at: Option<Duration>,
     effects: Vec<Effect>,
@@ -133,7 +133,7 @@ impl App {
             recall: None,
             wanted,
             to_mark_read: BTreeSet::new(),
-            readers_asked_at: Duration::ZERO,
+            readers_asked_at: None,
             quit_asked_at: None,
             effects: Vec::new(),
         }

@@ -38,6 +38,7 @@ impl App {
             left.unread_line = None;
         }
         self.previous = Some(left);
+        self.readers_asked_at = None;
         self.current_mut().scroll = Scroll::End;
         if self.current().status == Status::NotOpen {
             self.open_current();
@@ -202,7 +203,7 @@ impl App {
 
     fn ask_for_readers(&mut self) {
         let conversation = self.current();
-        let is_due = self.now.uptime.saturating_sub(self.readers_asked_at) >= READERS_INTERVAL;
+        let is_due = self.readers_asked_at.is_none_or(|at| self.now.uptime.saturating_sub(at) >= READERS_INTERVAL);
         let Some(seq) = conversation.last_own_seq().filter(|_| conversation.status == Status::Open) else { return };
         let is_read = |names: &[String]| match conversation.id {
             ConversationId::Direct(_) => !names.is_empty(),
@@ -214,7 +215,7 @@ impl App {
             return;
         }
         let target = conversation.target.clone();
-        self.readers_asked_at = self.now.uptime;
+        self.readers_asked_at = Some(self.now.uptime);
         self.request(Request::Readers { target, seq });
     }
 

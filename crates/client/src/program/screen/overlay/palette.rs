@@ -89,7 +89,7 @@ impl Palette {
                 scored.push((score.saturating_add(1), true, u64::MAX, row));
             }
         }
-        for name in context.users.iter().filter(|(folded, _)| *folded != context.own_name).map(|(_, name)| name) {
+        for name in context.users.iter().filter(|(folded, _)| **folded != context.own_name).map(|(_, name)| name) {
             let is_listed = [ConversationId::of_target(name), ConversationId::of_chat(name)]
                 .iter()
                 .any(|id| context.conversations.contains_key(id));
