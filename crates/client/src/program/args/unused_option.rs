@@ -1,0 +1,50 @@
+//! Options that are given but have no effect.
+
+use switchboard_protocol::Dialect;
+
+use super::options::{Options, ReconnectArgs};
+use super::{Action, Cli};
+use crate::program::address;
+
+impl Cli {
+    /// Finds an option that is given but has no effect in the current mode of the program. Returns the option and the
+    /// mode, as words for a message.
+    pub(crate) fn unused_option(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
+        let (mode, supported): (_, &[&str]) = match &self.action {
+            Some(Action::Ping { .. }) => ("with ping", &["--json"]),
+            Some(Action::Who { .. }) => ("with who", &["--json"]),
+            Some(Action::Send { .. }) => ("with send", &["--name", "--json"]),
+            Some(Action::Login { .. }) => ("with login", &["--name", "--json"]),
+            Some(Action::Say { .. }) => ("with say", &["--name", "--json"]),
+            Some(Action::History { .. }) => ("with history", &["--name", "--json"]),
+            Some(Action::Rooms { .. }) => ("with rooms", &["--name", "--json"]),
+            Some(Action::Export { .. }) => ("with export", &["--name", "--json"]),
+            Some(Action::Listen { .. }) => ("with listen", &["--name", "--json", "--no-reconnect", "--ping-after"]),
+            Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
+            Some(Action::Completions { .. }) => ("with completions", &[]),
+            Some(Action::Man) => ("with man", &[]),
+            None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
+            None if is_interactive && address::room(self.given_addr()).is_some() => {
+                ("in a room", &["--name", "--device", "--no-reconnect", "--ping-after", "--color"])
+            }
+            None if is_interactive => {
+                ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
+            }
+            None => ("in a script", &["--name", "--chat", "--json"]),
+        };
+        let Options { name, chat, device, dialect, json, reconnect, color, timeout: _ } = &self.options;
+        let ReconnectArgs { no_reconnect, ping_after } = reconnect;
+        let given = [
+            ("--name", name.is_some()),
+            ("--chat", chat.is_some()),
+            ("--device", device.is_some()),
+            ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
+            ("--json", *json),
+            ("--no-reconnect", *no_reconnect),
+            ("--ping-after", ping_after.is_some()),
+            ("--color", color.is_some()),
+        ];
+        let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !supported.contains(option))?;
+        Some((option, mode))
+    }
+}
