@@ -266,7 +266,7 @@ fn the_begin_of_the_next_line_is_typed_ahead() {
 }
 
 #[test]
-fn pasted_text_is_never_a_command_in_the_line_dialect() {
+fn the_line_dialect_is_plain_at_a_terminal() {
     let server = EmbeddedServer::start();
     let address = server.address(Dialect::Line);
     let mut noy = TestClient::connect(address);
@@ -275,12 +275,14 @@ fn pasted_text_is_never_a_command_in_the_line_dialect() {
     let args = ["--dialect", "line", "--name", "Elias", &address.to_string()];
     let terminal = start_client(&args);
     terminal.wait_for(&["Welcome Elias! You can now chat.", ">"]);
-    terminal.paste("Noy: one\n/quit\nNoy: two\nNoy: three", true);
-    terminal.wait_for_end(&["> Noy: one", "/quit", "Noy: two", "Noy: three"]);
-    terminal.enter();
-    terminal.wait_for_end(&["Send 4 lines? Enter sends, Ctrl-C discards:"]);
-    terminal.enter();
-    for text in ["one", "two", "three"] {
+    terminal.paste("Noy: one\nNoy: /quit\nNoy: thr", true);
+    for text in ["one", "/quit"] {
         noy.expect(&format!("[Elias] {text}"));
     }
+    // A message arrives on a line of its own, and the typed line stays valid.
+    noy.send("Elias: four");
+    terminal.wait_for_end(&["Noy: thr", "[Noy] four", ">"]);
+    terminal.type_in("ee");
+    terminal.enter();
+    noy.expect("[Elias] three");
 }

@@ -135,6 +135,43 @@ async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
 }
 
 #[tokio::test]
+async fn plain_mode_prints_lines_and_a_prompt() {
+    run_local(async {
+        let (arrive, arrived) = tokio::sync::oneshot::channel();
+        let server = FakeServer::spawn(async move |mut connection| {
+            connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n> /quit\n< ERROR UNKNOWN_COMMAND").await;
+            arrived.await.expect("the test goes on");
+            connection.play("< FROM Elias: hi\n> MSG hello\n< MSG_SENT\n.").await;
+        })
+        .await;
+        let state = tempfile::tempdir().expect("a directory");
+        let addr = server.addr.to_string();
+        let Started { mut user, mut child, shown, reading } = start(&["--plain", &addr, "--name", "Noy"], state.path());
+        let wait_for_end = async |end: &str| wait_for(|| shown.lock().expect("no panic").ends_with(end)).await;
+        wait_for_end("REGISTER_OK Noy\r\n> ").await;
+        // No line is a command of the program.
+        user.write_all(b"/quit\n").expect("the program reads");
+        wait_for_end("\r\nERROR UNKNOWN_COMMAND\r\n> ").await;
+        user.write_all(b"MSG he").expect("the program reads");
+        wait_for_end("> MSG he").await;
+        // A message arrives on a line of its own, and the typed line stays valid.
+        arrive.send(()).expect("the server waits");
+        wait_for_end("> MSG he\r\nFROM Elias: hi\r\n> ").await;
+        user.write_all(b"llo\n").expect("the program reads");
+        wait_for_end("\r\nMSG_SENT\r\n> ").await;
+        user.write_all(b"\x04").expect("the program reads");
+        let status = child.wait().await.expect("the program ends");
+        reading.await.expect("no panic");
+        let shown = shown.lock().expect("no panic").clone();
+        // The server has refused a line.
+        assert_eq!(status.code(), Some(1), "{shown:?}");
+        assert!(!shown.contains('\u{1b}'), "plain mode needs no escape sequences: {shown:?}");
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_signal_restores_the_terminal_and_saves_the_history() {
     // The exit code is 128 plus the number of the signal.
     let cases = [(Signal::TERM, "", 143), (Signal::HUP, "half a line", 129)];

@@ -2,6 +2,7 @@
 
 mod action;
 mod address;
+mod chat_mode;
 mod help;
 mod options;
 mod unused_option;
@@ -16,6 +17,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 pub(crate) use action::Action;
 pub(crate) use address::{AddrArg, target_of};
+pub(crate) use chat_mode::ChatMode;
 pub(crate) use help::{ENVIRONMENT, EXAMPLES, EXIT_CODES, INPUT_HELP};
 pub(crate) use options::{ColorChoice, Options, dialect_parser};
 

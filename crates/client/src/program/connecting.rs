@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::address;
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
+use super::screen;
 
 /// The time after which the user gets a hint. A server on another continent answers within half a second.
 const HINT_AFTER: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ pub(crate) async fn receive_greeting<T>(
 }
 
 async fn wait<T>(status: &str, hint: &str, options: &Options, awaited: impl Future<Output = T>) -> T {
-    let line = StatusLine::show(status);
+    let line = StatusLine::show(status, options);
     let mut awaited = std::pin::pin!(awaited);
     if let Ok(result) = timeout(HINT_AFTER, &mut awaited).await {
         return result;
@@ -58,35 +59,44 @@ async fn wait<T>(status: &str, hint: &str, options: &Options, awaited: impl Futu
     awaited.await
 }
 
-/// A temporary line on standard error, if that is a terminal. Dropping it erases the line.
+/// A temporary line on standard error, if that is a terminal that can erase it. Dropping it erases the line.
 struct StatusLine<'a> {
     text: &'a str,
     is_terminal: bool,
+    is_erasable: bool,
 }
 
 impl<'a> StatusLine<'a> {
-    fn show(text: &'a str) -> Self {
-        let line = Self { text, is_terminal: io::stderr().is_terminal() };
-        line.write(text);
+    fn show(text: &'a str, options: &Options) -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        let is_erasable = is_terminal && !options.plain && screen::can_fill_terminal();
+        let line = Self { text, is_terminal, is_erasable };
+        if is_erasable {
+            write(text);
+        }
         line
     }
 
     /// Prints a line that stays, above this line.
     fn print_above(&self, line: &str) {
-        self.write(&format!("\r\x1b[K{line}\n{}", self.text));
-    }
-
-    fn write(&self, text: &str) {
-        if self.is_terminal {
-            let mut stderr = io::stderr().lock();
-            // A failed write to standard error cannot be reported anywhere.
-            let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+        if self.is_erasable {
+            write(&format!("\r\x1b[K{line}\n{}", self.text));
+        } else if self.is_terminal {
+            write(&format!("{line}\n"));
         }
     }
 }
 
 impl Drop for StatusLine<'_> {
     fn drop(&mut self) {
-        self.write("\r\x1b[K");
+        if self.is_erasable {
+            write("\r\x1b[K");
+        }
     }
+}
+
+fn write(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // A failed write to standard error cannot be reported anywhere.
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

@@ -24,6 +24,7 @@ mod oneshot;
 mod open_session;
 mod password;
 mod print_gate;
+mod prompt;
 mod room_chat;
 #[expect(dead_code, reason = "the parts come one after the other")]
 mod screen;
@@ -40,12 +41,11 @@ mod typed_text;
 mod user_line;
 mod websocket_url;
 
-use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Action, Cli, Options, target_of};
+use args::{Action, ChatMode, Cli, Options, target_of};
 use cli_error::CliError;
 use message_words::{SayWords, SendWords};
 use switchboard_protocol::Dialect;
@@ -76,18 +76,19 @@ fn run_async(cli: &Cli) -> Result<(), CliError> {
 
 async fn run_cli(cli: &Cli) -> Result<(), CliError> {
     let (addr, options) = (cli.addr()?, &cli.options);
-    let is_interactive = is_at_terminal() && !options.json;
-    if let Some((option, mode)) = cli.unused_option(is_interactive) {
+    let is_at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let chat_mode = ChatMode::choose(options, is_at_terminal, screen::can_fill_terminal());
+    if let Some((option, mode)) = cli.unused_option(chat_mode) {
         return Err(CliError::Usage(format!("{option} does nothing {mode}: leave it out")));
     }
     let run = async {
         let addr = known_servers::with_known_key(addr, options).await?;
-        run_action(cli, &addr, options, is_interactive).await
+        run_action(cli, &addr, options, chat_mode).await
     };
     run.await.map_err(|failure| known_servers::explain(failure.with_hint(cli.addr_as_name())))
 }
 
-async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bool) -> Result<(), CliError> {
+async fn run_action(cli: &Cli, addr: &str, options: &Options, chat_mode: ChatMode) -> Result<(), CliError> {
     match &cli.action {
         Some(Action::Ping { count, interval, .. }) => oneshot::ping(addr, options, *count, *interval).await,
         Some(Action::Who { .. }) => oneshot::who(addr, options).await,
@@ -122,18 +123,18 @@ async fn run_action(cli: &Cli, addr: &str, options: &Options, is_interactive: bo
         Some(Action::Bench { load }) => bench::run(addr, options, load).await,
         Some(Action::Completions { shell }) => Ok(generate::completions(*shell)?),
         Some(Action::Man) => Ok(generate::man()?),
-        None if options.dialect == Dialect::Line => line_dialect::run(addr, options, is_interactive).await,
-        None if is_interactive => match address::room(addr) {
-            Some(room) => room_chat::run(addr, &room, options).await,
-            None => interactive::run(addr, options).await,
-        },
-        None => script::run(addr, options).await,
+        None => run_chat(addr, options, chat_mode).await,
     }
 }
 
-/// Whether standard input and output are terminals on which the line editor works.
-fn is_at_terminal() -> bool {
-    // The line editor does not support these types of terminal.
-    let is_unsupported = env::var("TERM").is_ok_and(|term| matches!(&*term, "dumb" | "cons25" | "emacs"));
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_unsupported
+async fn run_chat(addr: &str, options: &Options, mode: ChatMode) -> Result<(), CliError> {
+    let has_prompt = mode == ChatMode::Plain;
+    match mode {
+        _ if options.dialect == Dialect::Line => line_dialect::run(addr, options, has_prompt).await,
+        ChatMode::Plain | ChatMode::Script => script::run(addr, options, has_prompt).await,
+        ChatMode::FullScreen => match address::room(addr) {
+            Some(room) => room_chat::run(addr, &room, options).await,
+            None => interactive::run(addr, options).await,
+        },
+    }
 }

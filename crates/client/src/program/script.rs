@@ -6,6 +6,9 @@
 //! has the key `event` (the JSON form of [`Event`]).
 //!
 //! At the end of input the program waits for the missing replies: one for each line that is not blank.
+//!
+//! Plain mode is script mode at a terminal: the user types the lines, the kernel edits them, and a [`Prompt`] tells when
+//! to type.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -21,13 +24,16 @@ use tokio::time::{self, Instant};
 use super::args::Options;
 use super::cli_error::CliError;
 use super::connecting;
+use super::prompt::Prompt;
 use super::{stdin, stdout};
 
-/// Runs the script on standard input.
-pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
+/// Runs the script on standard input. `has_prompt`: a user types it.
+pub(crate) async fn run(addr: &str, options: &Options, has_prompt: bool) -> Result<(), CliError> {
     let (read_half, mut socket) = connecting::connect(addr, options).await?.into_split();
     let mut lines = LineReader::new(read_half);
-    let mut printer = ReplyPrinter { is_json: options.json, n_answers: 0, n_refusals: 0, close_reason: None };
+    let prompt = Prompt::new(has_prompt);
+    let mut printer =
+        ReplyPrinter { prompt: &prompt, is_json: options.json, n_answers: 0, n_refusals: 0, close_reason: None };
     let welcome = time::timeout(options.timeout, lines.next_line());
     let welcome = connecting::receive_greeting(addr, connecting::SILENT_SERVER_HINT, options, welcome).await;
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
@@ -35,7 +41,10 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
 
     let n_expected = Cell::new(0);
     let mut input = LineDecoder::new(LINE_MAX_BYTES);
-    let count_sent = |bytes: &[u8]| n_expected.set(n_expected.get() + count_requests(&mut input, bytes));
+    let count_sent = |bytes: &[u8]| {
+        n_expected.set(n_expected.get() + count_requests(&mut input, bytes));
+        prompt.entered();
+    };
     let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count_sent));
     // Set when all lines are sent. Each reply then extends the deadline, so that a long script can finish.
     let mut deadline: Option<Instant> = None;
@@ -49,6 +58,8 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
         tokio::select! {
             result = &mut sending, if deadline.is_none() => {
                 result?;
+                // Ctrl-D leaves the cursor behind the prompt.
+                prompt.begin_output()?;
                 deadline = Some(Instant::now() + options.timeout);
             }
             line = lines.next_line() => match line {
@@ -59,6 +70,7 @@ pub(crate) async fn run(addr: &str, options: &Options) -> Result<(), CliError> {
                 }
                 Err(error) => return Err(printer.connection_lost(error)?),
             },
+            shown = prompt.show_when_due(), if deadline.is_none() => shown?,
             () = timed_out => return Err(CliError::TimedOut(options.timeout)),
         }
     }
@@ -96,7 +108,8 @@ fn count_requests(input: &mut LineDecoder, bytes: &[u8]) -> u64 {
 }
 
 /// Prints lines from the server and counts the answers.
-struct ReplyPrinter {
+struct ReplyPrinter<'a> {
+    prompt: &'a Prompt,
     /// Whether to print each line as JSON.
     is_json: bool,
     /// The number of answers, including refusals.
@@ -106,7 +119,7 @@ struct ReplyPrinter {
     close_reason: Option<ConnectionError>,
 }
 
-impl ReplyPrinter {
+impl ReplyPrinter<'_> {
     /// Prints one line. Returns whether it is an answer.
     fn print(&mut self, line: &str) -> io::Result<bool> {
         let incoming = Incoming::parse(line);
@@ -116,6 +129,7 @@ impl ReplyPrinter {
         let is_answer = matches!(incoming, Incoming::Answer(_));
         self.n_answers += u64::from(is_answer);
         self.n_refusals += u64::from(matches!(incoming, Incoming::Answer(Err(_))));
+        self.prompt.begin_output()?;
         if !self.is_json {
             stdout::print_line(line)?;
             return Ok(is_answer);
@@ -132,6 +146,7 @@ impl ReplyPrinter {
     /// with which the program ends.
     fn connection_lost(&mut self, error: ConnectionError) -> io::Result<CliError> {
         let reason = self.close_reason.take().unwrap_or(error);
+        self.prompt.begin_output()?;
         if self.is_json {
             stdout::print_json(&Event::Closed(reason.clone()))?;
         }

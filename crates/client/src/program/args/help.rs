@@ -15,9 +15,11 @@ pub(crate) const EXAMPLES: [(&str, &str); 10] = [
 ];
 
 /// The rules for input, one paragraph per element.
-pub(crate) const INPUT_HELP: [&str; 2] = [
+pub(crate) const INPUT_HELP: [&str; 3] = [
     "In a chat, each line that you type is sent to your peer. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are \
      commands, in upper or lower case; /help lists the others.",
+    "With --plain, each line that you type is sent unchanged, and each line from the server is printed. Ctrl-D ends the \
+     chat.",
     "If standard input is not a terminal, it is a script: its lines are sent unchanged, and each line from the server \
      is printed.",
 ];

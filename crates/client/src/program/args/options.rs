@@ -32,6 +32,12 @@ pub(crate) struct Options {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Chat line by line: type commands of the protocol, and read the server's lines.
+    ///
+    /// This is for screen readers. It is the default on a terminal that can only print lines, and in the line dialect.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
     #[command(flatten)]
     pub(crate) reconnect: ReconnectArgs,
 

@@ -104,33 +104,54 @@ fn a_name_may_stand_before_or_after_a_subcommand() {
 #[test]
 fn an_option_without_effect_is_found() {
     let link = "switchboard://h:1/#lab";
-    let cases: [(&[&str], Option<&str>, Option<&str>); 21] = [
-        // Each row: the arguments, the option without effect at a terminal, the option without effect in a script.
-        (&[], None, None),
-        (&[link, "--name", "Noy", "--device", "laptop", "--no-reconnect"], None, Some("--device")),
-        (&[link, "--chat", "Elias"], Some("--chat"), None),
-        (&["--name", "Noy", "--device", "laptop"], Some("--device"), Some("--device")),
-        (&["--name", "Noy", "--chat", "Elias"], None, None),
-        (&["--no-reconnect"], None, Some("--no-reconnect")),
-        (&["--color", "auto"], None, Some("--color")),
-        (&["--json"], Some("--json"), None),
-        (&["--dialect", "line", "--name", "Noy"], None, None),
-        (&["--dialect", "line", "--chat", "Noy"], Some("--chat"), Some("--chat")),
-        (&["--dialect", "line", "--color", "never"], Some("--color"), Some("--color")),
-        (&["--dialect", "line", "who"], Some("--dialect line"), Some("--dialect line")),
-        (&["--name", "Noy", "who"], Some("--name"), Some("--name")),
-        (&["--name", "Noy", "ping", "--json"], Some("--name"), Some("--name")),
-        (&["--name", "Noy", "listen", "--json"], None, None),
-        (&["--name", "Noy", "send", "Elias", "hi", "--json"], None, None),
-        (&["--chat", "Elias", "listen"], Some("--chat"), Some("--chat")),
-        (&["--no-reconnect", "listen", "--ping-after", "1s"], None, None),
-        (&["--ping-after", "1s", "who"], Some("--ping-after"), Some("--ping-after")),
-        (&["--ping-after", "1s"], None, Some("--ping-after")),
-        (&["man", "--json"], Some("--json"), Some("--json")),
+    // Each row: the arguments, and the option without effect in the full screen, in plain mode and in a script.
+    let cases: [(&[&str], [Option<&str>; 3]); 22] = [
+        (&[], [None; 3]),
+        (&[link, "--name", "Noy", "--device", "laptop", "--no-reconnect"], [None, Some("--device"), Some("--device")]),
+        (&[link, "--chat", "Elias"], [Some("--chat"), None, None]),
+        (&["--name", "Noy", "--device", "laptop"], [Some("--device"); 3]),
+        (&["--name", "Noy", "--chat", "Elias"], [None; 3]),
+        (&["--plain"], [Some("--plain"), None, None]),
+        (&["--plain", "who"], [Some("--plain"); 3]),
+        (&["--no-reconnect"], [None, Some("--no-reconnect"), Some("--no-reconnect")]),
+        (&["--color", "auto"], [None, Some("--color"), Some("--color")]),
+        (&["--json"], [Some("--json"), Some("--json"), None]),
+        (&["--dialect", "line", "--name", "Noy"], [None; 3]),
+        (&["--dialect", "line", "--chat", "Noy"], [Some("--chat"); 3]),
+        (&["--dialect", "line", "--color", "never"], [Some("--color"); 3]),
+        (&["--dialect", "line", "who"], [Some("--dialect line"); 3]),
+        (&["--name", "Noy", "who"], [Some("--name"); 3]),
+        (&["--name", "Noy", "ping", "--json"], [Some("--name"); 3]),
+        (&["--name", "Noy", "listen", "--json"], [None; 3]),
+        (&["--name", "Noy", "send", "Elias", "hi", "--json"], [None; 3]),
+        (&["--chat", "Elias", "listen"], [Some("--chat"); 3]),
+        (&["--no-reconnect", "listen", "--ping-after", "1s"], [None; 3]),
+        (&["--ping-after", "1s", "who"], [Some("--ping-after"); 3]),
+        (&["man", "--json"], [Some("--json"); 3]),
     ];
-    for (given, at_terminal, in_script) in cases {
-        let unused = |is_interactive| parse(given).unused_option(is_interactive).map(|(option, _)| option);
-        assert_eq!((unused(true), unused(false)), (at_terminal, in_script), "given {given:?}");
+    for (given, expected) in cases {
+        let modes = [ChatMode::FullScreen, ChatMode::Plain, ChatMode::Script];
+        let unused = modes.map(|mode| parse(given).unused_option(mode).map(|(option, _)| option));
+        assert_eq!(unused, expected, "given {given:?}");
+    }
+}
+
+#[test]
+fn the_chat_fills_a_terminal_if_nothing_prevents_it() {
+    // Each row: the arguments, and the mode at a terminal, at one that only prints lines, and without a terminal.
+    use ChatMode::{FullScreen, Plain, Script};
+    let cases: [(&[&str], [ChatMode; 3]); 4] = [
+        (&[], [FullScreen, Plain, Script]),
+        (&["--plain"], [Plain, Plain, Script]),
+        (&["--json"], [Script, Script, Script]),
+        (&["--dialect", "line"], [Plain, Plain, Script]),
+    ];
+    for (given, expected) in cases {
+        let options = parse(given).options;
+        let modes = [(true, true), (true, false), (false, false)];
+        let modes =
+            modes.map(|(is_at_terminal, can_be_filled)| ChatMode::choose(&options, is_at_terminal, can_be_filled));
+        assert_eq!(modes, expected, "given {given:?}");
     }
 }
 

@@ -3,13 +3,13 @@
 use switchboard_protocol::Dialect;
 
 use super::options::{Options, ReconnectArgs};
-use super::{Action, Cli};
+use super::{Action, ChatMode, Cli};
 use crate::program::address;
 
 impl Cli {
     /// Finds an option that is given but has no effect in the current mode of the program. Returns the option and the
     /// mode, as words for a message.
-    pub(crate) fn unused_option(&self, is_interactive: bool) -> Option<(&'static str, &'static str)> {
+    pub(crate) fn unused_option(&self, chat_mode: ChatMode) -> Option<(&'static str, &'static str)> {
         let (mode, supported): (_, &[&str]) = match &self.action {
             Some(Action::Ping { .. }) => ("with ping", &["--json"]),
             Some(Action::Who { .. }) => ("with who", &["--json"]),
@@ -23,22 +23,27 @@ impl Cli {
             Some(Action::Bench { .. }) => ("with bench", &["--dialect line", "--json"]),
             Some(Action::Completions { .. }) => ("with completions", &[]),
             Some(Action::Man) => ("with man", &[]),
-            None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name"]),
-            None if is_interactive && address::room(self.given_addr()).is_some() => {
-                ("in a room", &["--name", "--device", "--no-reconnect", "--ping-after", "--color"])
-            }
-            None if is_interactive => {
-                ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
-            }
-            None => ("in a script", &["--name", "--chat", "--json"]),
+            None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name", "--plain"]),
+            None => match chat_mode {
+                ChatMode::FullScreen if address::room(self.given_addr()).is_some() => {
+                    ("in a room", &["--name", "--device", "--no-reconnect", "--ping-after", "--color"])
+                }
+                ChatMode::FullScreen => {
+                    ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
+                }
+                ChatMode::Plain => ("in plain mode", &["--name", "--chat", "--plain"]),
+                // A user who always wants plain mode may have an alias with this option.
+                ChatMode::Script => ("in a script", &["--name", "--chat", "--json", "--plain"]),
+            },
         };
-        let Options { name, chat, device, dialect, json, reconnect, color, timeout: _ } = &self.options;
+        let Options { name, chat, device, dialect, plain, json, reconnect, color, timeout: _ } = &self.options;
         let ReconnectArgs { no_reconnect, ping_after } = reconnect;
         let given = [
             ("--name", name.is_some()),
             ("--chat", chat.is_some()),
             ("--device", device.is_some()),
             ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
+            ("--plain", *plain),
             ("--json", *json),
             ("--no-reconnect", *no_reconnect),
             ("--ping-after", ping_after.is_some()),

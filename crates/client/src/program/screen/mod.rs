@@ -35,3 +35,5 @@ mod terminal;
 mod text;
 mod timeline;
 mod view;
+
+pub(crate) use terminal::can_be_filled as can_fill_terminal;

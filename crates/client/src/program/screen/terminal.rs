@@ -28,6 +28,7 @@ pub(crate) use color_depth::ColorDepth;
 use input::Input;
 pub(crate) use input::TerminalEvent;
 use modes::TerminalModes;
+pub(crate) use modes::can_be_filled;
 use notification::NotificationProtocol;
 use output::{FrameBuffer, FrameWriter};
 

@@ -3,7 +3,7 @@
 //! The way back is needed in a panic, too, so the state is static: a program has one terminal.
 
 use std::env;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,10 +123,9 @@ pub(super) fn stop_process_group() {
     }
 }
 
-/// Whether standard input and output are a terminal that a chat can fill.
+/// Whether the terminal can show text at any place.
 pub(crate) fn can_be_filled() -> bool {
-    let term = env::var("TERM").unwrap_or_default();
-    io::stdin().is_terminal() && io::stdout().is_terminal() && (cfg!(windows) || can_move_cursor(&term))
+    cfg!(windows) || can_move_cursor(&env::var("TERM").unwrap_or_default())
 }
 
 /// Whether a terminal of this type (TERM) can show text at any place.
