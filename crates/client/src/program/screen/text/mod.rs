@@ -19,7 +19,6 @@ mod wrap;
 
 pub(crate) use bidi::is_rtl;
 pub(crate) use cursor::{CursorRows, cursor, offset_at};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the parts come one after the other"))]
 pub(crate) use layout::{Row, fit, layout};
 pub(crate) use piece::TAB_STOP;
 #[cfg(test)]
