@@ -15,7 +15,7 @@ use std::time::Duration;
 use switchboard_client::conversations::{Record, RoomInfo};
 
 use super::conversation::{Conversation, Status};
-use super::conversation_id::{ConversationId, fold};
+use super::conversation_id::{ConversationId, is_same_name};
 use super::event::{Effect, Event, LocalId, Request, ServerInfo};
 use super::mention::is_mentioned;
 use super::moment::Moment;
@@ -246,7 +246,7 @@ struct OwnReader {
 impl Reader for OwnReader {
     fn is_own(&self, record: &Record) -> bool {
         // Only records of accounts have the tag `by`.
-        fold(&record.author) == fold(&self.name) && record.by.is_none() == self.is_guest
+        record.by.is_none() == self.is_guest && is_same_name(&record.author, &self.name)
     }
 
     fn is_mention(&self, text: &str) -> bool {

@@ -38,6 +38,12 @@ pub(crate) fn fold(name: &str) -> String {
     Username::new(name).map_or_else(|_| name.to_lowercase(), |name| name.folded().to_owned())
 }
 
+/// Whether two names are spellings of one name.
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
+    // Most names are ASCII, where folding only changes capitals.
+    if one.is_ascii() && other.is_ascii() { one.eq_ignore_ascii_case(other) } else { fold(one) == fold(other) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +55,7 @@ mod tests {
         assert_eq!(ConversationId::of_chat("NOY"), ConversationId::of_chat("Noy"));
         assert_ne!(ConversationId::of_target("Noy"), ConversationId::of_chat("Noy"));
         // A name that this version does not accept, of another server.
+        assert!(is_same_name("Noy", "NOY") && is_same_name("Ⓝoy", "Ⓝoy") && !is_same_name("Noy", "Noy2"));
         assert_eq!(ConversationId::of_target("No y"), ConversationId::of_target("no Y"));
     }
 }

@@ -1,18 +1,17 @@
 //! Whether a text names a user.
 
-use super::conversation_id::fold;
+use super::conversation_id::is_same_name;
 
 /// Whether `text` has `name` as a whole word, in any spelling.
 pub(crate) fn is_mentioned(name: &str, text: &str) -> bool {
     if name.is_empty() {
         return false;
     }
-    let folded = fold(name);
     // Names hold letters, digits, '_', '-' and '.'. A dot or hyphen at the end of a word belongs to the sentence.
     let is_name_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     text.split(|c: char| !is_name_part(c))
         .filter(|word| !word.is_empty())
-        .any(|word| fold(word) == folded || fold(word.trim_matches(['.', '-'])) == folded)
+        .any(|word| is_same_name(word, name) || is_same_name(word.trim_matches(['.', '-']), name))
 }
 
 #[cfg(test)]

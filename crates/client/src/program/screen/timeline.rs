@@ -91,6 +91,8 @@ pub(crate) struct Timeline {
     entries: BTreeMap<Place, Entry>,
     /// The ranges of record numbers that are known, first to last, of the present generation. Neighbours are joined.
     known: BTreeMap<u64, u64>,
+    /// The places of the holes between them.
+    holes: Vec<Place>,
     generation: u32,
     last_index: u64,
     text_bytes: usize,
@@ -306,6 +308,8 @@ impl Timeline {
             self.push(Entry { at_millis, content });
             self.generation += 1;
             self.known.clear();
+            // They stay, and nobody can read their records any more.
+            self.holes.clear();
             self.is_complete = false;
             return;
         }
@@ -352,15 +356,14 @@ impl Timeline {
 
     /// Puts a hole between each two known ranges.
     fn update_holes(&mut self) {
-        let generation = self.generation;
-        let is_hole = |entry: &Entry| matches!(entry.content, Content::Hole { .. });
-        let of_generation = self.entries.range(Place { generation, ..Place::default() }..);
-        let holes: Vec<_> = of_generation.filter(|(_, entry)| is_hole(entry)).map(|(&place, _)| place).collect();
-        if holes.is_empty() && self.known.len() < 2 {
+        if self.holes.is_empty() && self.known.len() < 2 {
             return;
         }
-        for place in holes {
-            self.remove(place);
+        for place in std::mem::take(&mut self.holes) {
+            // A record may have taken the place.
+            if self.entries.get(&place).is_some_and(|entry| matches!(entry.content, Content::Hole { .. })) {
+                self.remove(place);
+            }
         }
         let ends: Vec<_> = self.known.iter().map(|(&first, &last)| (first, last)).collect();
         for pair in ends.windows(2) {
@@ -368,6 +371,7 @@ impl Timeline {
             let place = self.place_of(from);
             let at_millis = self.range(..place).next_back().map_or(0, |(_, entry)| entry.at_millis);
             self.insert(place, Entry { at_millis, content: Content::Hole { from, to } });
+            self.holes.push(place);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Slash commands.
 
 use super::super::conversation::{Conversation, Status};
-use super::super::conversation_id::{ConversationId, fold};
+use super::super::conversation_id::{ConversationId, is_same_name};
 use super::super::event::{Effect, Request};
 use super::super::overlay::Overlay;
 use super::super::slash_command::{COMMANDS, CommandKind};
@@ -128,7 +128,7 @@ impl App {
     /// Shows the conversation with a person: the stored one of two accounts, or a chat of version 1.
     pub(super) fn go_to_person(&mut self, name: &str) {
         let (direct, chat) = (ConversationId::of_target(name), ConversationId::of_chat(name));
-        if fold(name) == fold(self.own_name()) {
+        if is_same_name(name, self.own_name()) {
             self.hint = Some("This is you.".to_owned());
         } else if self.conversations.contains_key(&chat) && (self.chat.as_ref() == Some(&chat) || !self.is_account()) {
             self.go_to(&chat);

@@ -3,7 +3,7 @@
 use switchboard_client::conversations::{ConversationInfo, Item, RecordVerb};
 
 use super::super::conversation::{Conversation, Member, Outgoing, OutgoingState, Readers, Status};
-use super::super::conversation_id::{ConversationId, fold};
+use super::super::conversation_id::{ConversationId, fold, is_same_name};
 use super::super::event::{NetworkEvent, OpenedConversation, Request, ServerInfo};
 use super::super::overlay::Overlay;
 use super::super::sentences;
@@ -66,9 +66,9 @@ impl App {
                 }
             }
             NetworkEvent::Readers { target, seq, names } => {
-                let own = fold(self.own_name());
+                let own = self.own_name().to_owned();
                 if let Some(conversation) = self.conversations.get_mut(&ConversationId::of_target(&target)) {
-                    let names = names.into_iter().filter(|name| fold(name) != own).collect();
+                    let names = names.into_iter().filter(|name| !is_same_name(name, &own)).collect();
                     conversation.readers = Some(Readers { seq, names });
                 }
             }
@@ -123,7 +123,7 @@ impl App {
         let is_same_user = self
             .server
             .as_ref()
-            .is_some_and(|before| (fold(&before.name), &before.device) == (fold(&server.name), &server.device));
+            .is_some_and(|before| is_same_name(&before.name, &server.name) && before.device == server.device);
         self.link = Link::Connected;
         let sentence = sentences::connected(&server);
         self.server = Some(server);
@@ -436,7 +436,7 @@ fn take_outgoing(conversation: &mut Conversation, seq: u64, text: &str) {
 
 /// Keeps the list of members true, as far as a record says.
 fn update_members(conversation: &mut Conversation, verb: RecordVerb, author: &str, object: &str) {
-    let remove = |members: &mut Vec<Member>, name: &str| members.retain(|member| fold(&member.name) != fold(name));
+    let remove = |members: &mut Vec<Member>, name: &str| members.retain(|member| !is_same_name(&member.name, name));
     match verb {
         RecordVerb::Joined => {
             remove(&mut conversation.members, author);
