@@ -27,6 +27,15 @@ use super::timeline::Reader;
 /// The maximum number of conversations that are open at once. The server allows 1,024 for each session.
 const OPEN_MAX: usize = 256;
 
+/// The maximum number of conversations in the list: an account has at most 1,024 rooms, and few people write to thousands.
+pub(crate) const CONVERSATIONS_MAX: usize = 4_096;
+
+/// The maximum number of users in the list of those who are connected. Without the others, only their marks are missing.
+pub(crate) const USERS_MAX: usize = 65_536;
+
+/// The maximum number of rooms that the palette and `/rooms` show.
+const ROOMS_MAX: usize = 16_384;
+
 /// The maximum number of commands that the up key recalls.
 pub(crate) const RECALLED_COMMANDS_MAX: usize = 1_000;
 
@@ -156,6 +165,7 @@ impl App {
                 self.mark_current_read();
             }
             Event::Network(event) => self.handle_network(event),
+            Event::Problem(problem) => self.error(&problem),
             Event::Tick => self.handle_tick(),
         }
         std::mem::take(&mut self.effects)
@@ -215,7 +225,33 @@ impl App {
 
     /// The conversation, which is added to the list if it is not there.
     fn conversation(&mut self, id: &ConversationId, target: &str) -> &mut Conversation {
+        if self.conversations.len() >= CONVERSATIONS_MAX && !self.conversations.contains_key(id) {
+            self.remove_one_conversation();
+        }
         self.conversations.entry(id.clone()).or_insert_with(|| Conversation::new(id.clone(), target))
+    }
+
+    /// Makes room in the list: removes a conversation in which nothing of the user waits.
+    fn remove_one_conversation(&mut self) {
+        let is_needed = |conversation: &Conversation| {
+            conversation.id == ConversationId::Server
+                || conversation.id == self.current
+                || self.chat.as_ref() == Some(&conversation.id)
+                || !conversation.draft.composer.is_empty()
+                || !conversation.outgoing.is_empty()
+        };
+        let mut others = self.conversations.values().filter(|conversation| !is_needed(conversation));
+        let oldest = others.next().map(|first| {
+            let by_use = |conversation: &&Conversation| (conversation.status == Status::Open, conversation.n_unread);
+            others.fold(first, |one, other| if by_use(&other) < by_use(&one) { other } else { one }).id.clone()
+        });
+        if let Some(id) = oldest
+            && let Some(removed) = self.conversations.remove(&id)
+            && removed.has_records()
+            && removed.status == Status::Open
+        {
+            self.request(Request::Close { target: removed.target });
+        }
     }
 
     fn next_local(&mut self) -> LocalId {

@@ -21,6 +21,8 @@ pub(crate) enum Event {
     Focus(bool),
     /// The network has news.
     Network(NetworkEvent),
+    /// Something that the chat wanted done has failed. The text is sanitized.
+    Problem(String),
     /// Time has passed. Comes at least once a second.
     Tick,
 }
@@ -41,6 +43,8 @@ pub(crate) enum Effect {
     Log { conversation: ConversationId, line: String },
     /// Adds a typed command to the history file.
     RememberCommand(String),
+    /// Remembers this server for the next start, with the name of the user.
+    RememberServer { name: String },
     /// Draws the whole screen anew.
     Redraw,
     /// Stops the program until the shell continues it.

@@ -32,7 +32,7 @@ impl App {
                 if conversation.n_unread == 0 && conversation.unread_line.is_none() {
                     conversation.unread_line = Some(place);
                 }
-                conversation.n_unread += 1;
+                conversation.n_unread = conversation.n_unread.saturating_add(1);
                 conversation.has_mention |= calls;
             }
             if !is_watched {

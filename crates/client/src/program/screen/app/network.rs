@@ -4,11 +4,11 @@ use switchboard_client::conversations::{ConversationInfo, Item, RecordVerb};
 
 use super::super::conversation::{Conversation, Member, Outgoing, OutgoingState, Readers, Status};
 use super::super::conversation_id::{ConversationId, fold, is_same_name};
-use super::super::event::{NetworkEvent, OpenedConversation, Request, ServerInfo};
+use super::super::event::{Effect, NetworkEvent, OpenedConversation, Request, ServerInfo};
 use super::super::overlay::Overlay;
 use super::super::sentences;
 use super::super::timeline::Content;
-use super::{App, Link, OPEN_MAX, Wanted};
+use super::{App, Link, OPEN_MAX, ROOMS_MAX, USERS_MAX, Wanted};
 
 impl App {
     pub(super) fn handle_network(&mut self, event: NetworkEvent) {
@@ -84,11 +84,13 @@ impl App {
                     }
                 }
                 self.rooms = rooms;
+                self.rooms.truncate(ROOMS_MAX);
             }
             NetworkEvent::Users(names) => {
-                self.users = names.into_iter().map(|name| (fold(&name), name)).collect();
+                self.users = names.into_iter().take(USERS_MAX).map(|name| (fold(&name), name)).collect();
             }
-            NetworkEvent::Came(name) => drop(self.users.insert(fold(&name), name)),
+            NetworkEvent::Came(name) if self.users.len() < USERS_MAX => drop(self.users.insert(fold(&name), name)),
+            NetworkEvent::Came(_) => {}
             NetworkEvent::Gone(name) => drop(self.users.remove(&fold(&name))),
             NetworkEvent::ChatBegan { name, is_incoming } => self.chat_began(&name, is_incoming),
             NetworkEvent::ChatMessage { name, text } => self.chat_message(&name, &text),
@@ -126,6 +128,9 @@ impl App {
             .is_some_and(|before| is_same_name(&before.name, &server.name) && before.device == server.device);
         self.link = Link::Connected;
         let sentence = sentences::connected(&server);
+        if !is_same_user {
+            self.effects.push(Effect::RememberServer { name: server.name.clone() });
+        }
         self.server = Some(server);
         if let Some(Overlay::Name(_) | Overlay::Password(_)) = self.overlay {
             self.overlay = None;

@@ -21,6 +21,9 @@ const READERS_INTERVAL: Duration = Duration::from_secs(10);
 /// The entries of all conversations together above which those that are not on the screen are forgotten.
 const ALL_ENTRIES_MAX: usize = 300_000;
 
+/// The same for the memory of their texts, in bytes.
+const ALL_TEXT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// The entries that a forgotten conversation keeps.
 const KEPT_ENTRIES: usize = 200;
 
@@ -45,7 +48,6 @@ impl App {
         }
         self.show_unread_line();
         self.mark_current_read();
-        self.forget_entries();
     }
 
     pub(super) fn go_back(&mut self) {
@@ -99,7 +101,7 @@ impl App {
             self.show_wanted_place(id);
         } else {
             let target = conversation.target.clone();
-            self.request(Request::Older { target, before: seq + PAGE_RECORDS / 2, count: PAGE_RECORDS });
+            self.request(Request::Older { target, before: seq.saturating_add(PAGE_RECORDS / 2), count: PAGE_RECORDS });
         }
     }
 
@@ -189,6 +191,7 @@ impl App {
 
     /// Once a second: the requests that need not be sent at once.
     pub(super) fn handle_tick(&mut self) {
+        self.forget_entries();
         if !self.is_connected() {
             return;
         }
@@ -221,15 +224,15 @@ impl App {
 
     /// Frees the memory of conversations that are not on the screen, if all of them together hold too much.
     fn forget_entries(&mut self) {
-        let n_entries: usize = self.conversations.values().map(|conversation| conversation.timeline.len()).sum();
-        if n_entries <= ALL_ENTRIES_MAX {
+        let timelines = self.conversations.values().map(|conversation| &conversation.timeline);
+        let (n_entries, text_bytes) =
+            timelines.fold((0, 0), |(n, bytes), timeline| (n + timeline.len(), bytes + timeline.text_bytes()));
+        if n_entries <= ALL_ENTRIES_MAX && text_bytes <= ALL_TEXT_BYTES_MAX {
             return;
         }
         let current = self.current.clone();
         for (_, conversation) in self.conversations.iter_mut().filter(|(id, _)| **id != current) {
-            if conversation.has_records() {
-                conversation.timeline.forget_all_but(KEPT_ENTRIES);
-            }
+            conversation.timeline.forget_all_but(KEPT_ENTRIES);
         }
     }
 }

@@ -62,7 +62,7 @@ impl Chat for EventLog {
                 self.n_messages += 1;
                 String::new()
             }
-            Event::Resized { .. } | Event::Tick => String::new(),
+            Event::Problem(_) | Event::Resized { .. } | Event::Tick => String::new(),
         };
         self.shown += &shown;
         Vec::new()

@@ -67,8 +67,8 @@ fn left_part(app: &App) -> String {
 /// Unread messages elsewhere, and whether the view is at the end.
 fn right_part(app: &App) -> String {
     let others = app.conversations.iter().filter(|(id, _)| **id != app.current);
-    let (n_unread, n_mentions) = others.fold((0, 0), |(unread, mentions), (_, conversation)| {
-        (unread + conversation.n_unread, mentions + u64::from(conversation.has_mention))
+    let (n_unread, n_mentions) = others.fold((0_u64, 0_u64), |(unread, mentions), (_, conversation)| {
+        (unread.saturating_add(conversation.n_unread), mentions + u64::from(conversation.has_mention))
     });
     let mut parts = Vec::new();
     if app.current().scroll != Scroll::End {

@@ -1,5 +1,7 @@
 //! Snapshots of the screen: `UPDATE_EXPECTED=1` writes them anew.
 
+mod hostile;
+
 use std::env;
 use std::fs;
 use std::path::PathBuf;
