@@ -1,6 +1,6 @@
 //! The draft: a text of several lines with a cursor, edited with the keys of readline and Emacs.
 //!
-//! One step of the cursor is a grapheme cluster: what a reader takes for one character. Positions are byte offsets.
+//! One step of the cursor is a grapheme cluster, one character for a reader. Positions are byte offsets.
 
 mod clean;
 mod marked_text;

@@ -184,7 +184,7 @@ fn a_draft_is_bounded() {
     assert_eq!(composer.text(), "short");
 }
 
-/// What a user does, and whether the text can be a command.
+/// The actions of a user, and whether the text can be a command.
 #[test]
 fn a_text_with_a_pasted_first_word_is_never_a_command() {
     type Steps = &'static [Step];
