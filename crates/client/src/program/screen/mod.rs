@@ -16,6 +16,7 @@ mod completion;
 mod composer;
 mod conversation;
 mod conversation_id;
+mod discovery;
 mod event;
 mod help;
 mod local_time;

@@ -9,7 +9,7 @@ use super::StartScreen;
 use crate::program::address;
 
 /// The default address of a server on this machine.
-pub(super) const THIS_MACHINE: &str = "127.0.0.1:12345";
+pub(crate) const THIS_MACHINE: &str = "127.0.0.1:12345";
 
 /// A row of the list.
 #[derive(Clone, Debug, Eq, PartialEq)]
