@@ -12,6 +12,7 @@
 mod acceptor;
 mod address_key;
 mod admission;
+mod announcement;
 mod buffers;
 mod connection;
 mod control;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
+use crate::announcement::Announcement;
 use crate::control::{self, socket::ControlSocket};
 use crate::hub::{Counts, Hub};
 use crate::hub::{StoreLink, StoreStartError};
@@ -137,6 +138,7 @@ pub async fn run_with_store(
         acceptors.spawn(async move { probe_silent_peers(&hub).await });
     }
 
+    let announcement = Announcement::start_if_wanted(&hub.settings, &listeners);
     for listener in listeners {
         if let Ok(address) = listener.local_addr() {
             match (listener.service, &listener.tls) {
@@ -157,6 +159,9 @@ pub async fn run_with_store(
         () = watch_readers(&hub) => {}
     }
 
+    if let Some(announcement) = announcement {
+        announcement.stop().await;
+    }
     acceptors.shutdown().await;
     drop(stop_signal);
     hub.stop();

@@ -18,6 +18,8 @@ pub const ON_LINK_PREFIXES_MAX: usize = 64;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and has its name in the configuration")]
 pub struct Settings {
+    /// Whether the server announces itself on the local network. Off by default: the operator decides who learns of it.
+    pub announce: bool,
     /// Maximum number of open sessions. 10,000: half of the usual limit of open files.
     pub max_sessions: usize,
     /// Maximum number of open sessions from one address (for a global IPv6 address, from its /64). 100: more than a
@@ -101,6 +103,7 @@ impl Default for Settings {
     fn default() -> Self {
         let core = Version2Settings::default();
         Self {
+            announce: false,
             max_sessions: 10_000,
             max_sessions_per_address: 100,
             on_link_prefixes: Vec::new(),

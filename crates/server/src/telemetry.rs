@@ -34,6 +34,20 @@ pub(crate) fn listening_for_web(address: SocketAddr, is_encrypted: bool) {
     tracing::info!(target: SERVER, web, %address, "listening");
 }
 
+/// `name`: the name under which clients on the local network find this server.
+pub(crate) fn announced(name: &str, port: u16) {
+    tracing::info!(target: SERVER, name, port, "announced on the local network");
+}
+
+/// Another server has the announced name.
+pub(crate) fn announced_name_changed(name: &str) {
+    tracing::info!(target: SERVER, name = %sanitize(name), "announced under another name: the first one is taken");
+}
+
+pub(crate) fn not_announced(reason: &str) {
+    tracing::warn!(target: SERVER, reason, "not announced on the local network");
+}
+
 pub(crate) fn opened(session: SessionId, dialect: Dialect, peer: SocketAddr) {
     tracing::info!(target: SESSIONS, %session, %dialect, %peer, "opened");
 }

@@ -84,6 +84,11 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_WEB", list_of(address_or_none))]
     pub(super) listen_web: Option<Vec<String>>,
 
+    /// Announce the server on the local network, so that clients there find it (mDNS, `_switchboard._tcp`), if others reach
+    /// its commands dialect [default: false]
+    #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_ANNOUNCE", optional_value("true", boolean))]
+    announce: Option<bool>,
+
     /// Further name under which browsers reach the page, or `none`. The addresses and the name of this machine, and the
     /// names in --tls-cert, need no setting; may be repeated [default: none]
     #[arg(long, value_name = "NAME", env = "SWITCHBOARD_WEB_HOST", list_of(host_or_none))]
@@ -262,6 +267,7 @@ impl Options {
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
             listen_tls: Some(vec![NONE.to_owned()]),
             listen_web: Some(vec![LISTEN_WEB.to_owned()]),
+            announce: Some(settings.announce),
             web_host: Some(vec![NONE.to_owned()]),
             trusted_proxy: Some(vec![NONE.to_owned()]),
             web_ping: Some(TimeSpan(settings.web_ping)),
@@ -313,6 +319,7 @@ impl Options {
             bytes: bytes.unwrap_or(default.bytes),
         };
         Settings {
+            announce: self.announce.unwrap_or(default.announce),
             max_sessions: self.max_sessions.unwrap_or(default.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.unwrap_or(default.max_sessions_per_address),
             on_link_prefixes: self.on_link_prefix.iter().flatten().filter_map(|prefix| prefix.parse().ok()).collect(),
