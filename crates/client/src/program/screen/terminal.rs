@@ -88,9 +88,13 @@ impl Terminal {
         self.writer.is_ready()
     }
 
-    /// Draws a frame. Only the cells that differ from the frame before are written.
+    /// Draws a frame. Only the cells that differ from the frame before are written. Does nothing while no frame may be
+    /// drawn.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         modes::check_taken()?;
+        if !self.is_ready() {
+            return Ok(());
+        }
         self.frame.write_all(FRAME_BEGIN)?;
         self.screen.draw(render)?;
         self.frame.write_all(FRAME_END)?;
