@@ -183,6 +183,12 @@ pub enum Error {
         /// The method for it, or the reason.
         instead: &'static str,
     },
+    /// The message was not sent, because the session is not in a chat with this user any more.
+    #[error("the chat with {name} is over: the message was not sent")]
+    ChatIsOver {
+        /// The name, sanitized.
+        name: String,
+    },
     /// The session has this conversation open already.
     #[error("{target} is open already in this session")]
     AlreadyOpen {

@@ -30,6 +30,8 @@ pub(crate) struct Control {
     pub(crate) purpose: Purpose,
     /// Whether the session may send the request again after a lost connection, because a second one changes nothing.
     pub(crate) is_repeatable: bool,
+    /// The request is sent only while the session is in a chat of version 1 with this user.
+    pub(crate) chat_peer: Option<String>,
     /// The lines of the answer so far.
     pub(crate) parts: Vec<TaggedReply<'static>>,
 }
@@ -59,7 +61,7 @@ impl std::fmt::Debug for Purpose {
 
 impl Control {
     pub(crate) fn new(command: Command<'static>, purpose: Purpose, is_repeatable: bool) -> Self {
-        Self { command, purpose, is_repeatable, parts: Vec::new() }
+        Self { command, purpose, is_repeatable, chat_peer: None, parts: Vec::new() }
     }
 
     /// Whether `reply` is one line of the list that answers this request.

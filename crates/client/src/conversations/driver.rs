@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use switchboard_protocol::ErrorCode;
+use switchboard_protocol::{ErrorCode, sanitize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -93,6 +93,8 @@ pub(crate) struct Driver {
     is_account: watch::Sender<bool>,
     /// `None` if the program does not want them.
     news: Option<NewsSender>,
+    /// The other user of the chat of version 1.
+    chat_peer: Option<String>,
     views: Views,
     outgoing: Outgoing,
     controls: VecDeque<Control>,
@@ -129,6 +131,7 @@ impl Driver {
             end_reason,
             is_account,
             news,
+            chat_peer: None,
             views: Views::default(),
             outgoing,
             controls: VecDeque::new(),
@@ -145,7 +148,8 @@ impl Driver {
         let reason = loop {
             let connected_at = Instant::now();
             self.views.set_own_name(&connection.name);
-            self.link.send_replace(LinkState::Connected);
+            // The first connection is no change.
+            self.link.send_if_modified(|link| std::mem::replace(link, LinkState::Connected) != LinkState::Connected);
             let exit = self.run_connected(&mut connection).await;
             self.connection_lost(match &exit {
                 Exit::Lost(Error::Closed(reason)) => reason.clone(),
@@ -221,6 +225,11 @@ impl Driver {
         if self.in_flight.is_none()
             && let Some(control) = self.controls.pop_front()
         {
+            if let Some(name) = control.chat_peer.clone()
+                && !self.is_in_chat_with(&name)
+            {
+                return fail(control, Error::ChatIsOver { name: sanitize(&name).into_owned() });
+            }
             match control.command.encode(&mut self.out) {
                 Ok(()) => self.in_flight = Some(control),
                 Err(_) => fail(control, Error::Blank),
@@ -279,9 +288,7 @@ impl Driver {
     /// Queues the requests in flight again, if they can be repeated.
     fn connection_lost(&mut self, reason: ConnectionError) {
         self.outgoing.connection_lost();
-        if let Some(news) = &mut self.news {
-            news.end_chat();
-        }
+        self.end_chat();
         if let Some(mut control) = self.in_flight.take() {
             match &control.purpose {
                 Purpose::Answer(_) | Purpose::Claim(..) if control.is_repeatable => {

@@ -86,11 +86,7 @@ pub struct NewsReceiver(Arc<Queue>);
 
 /// The end of the queue that the driver holds.
 #[derive(Debug)]
-pub(crate) struct NewsSender {
-    queue: Arc<Queue>,
-    /// Whether a chat of version 1 is open.
-    has_chat: bool,
-}
+pub(crate) struct NewsSender(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -110,7 +106,7 @@ struct State {
 /// Creates an empty queue.
 pub(crate) fn queue() -> (NewsSender, NewsReceiver) {
     let queue = Arc::<Queue>::default();
-    (NewsSender { queue: Arc::clone(&queue), has_chat: false }, NewsReceiver(queue))
+    (NewsSender(Arc::clone(&queue)), NewsReceiver(queue))
 }
 
 impl Queue {
@@ -150,13 +146,8 @@ impl Drop for NewsReceiver {
 
 impl NewsSender {
     /// Adds news, or counts them as missed.
-    pub(crate) fn push(&mut self, news: News) {
-        match &news {
-            News::ChatBegan { .. } => self.has_chat = true,
-            News::ChatEnded { .. } => self.has_chat = false,
-            _ => {}
-        }
-        let mut state = self.queue.lock();
+    pub(crate) fn push(&self, news: News) {
+        let mut state = self.0.lock();
         if state.is_unwanted {
             return;
         }
@@ -173,21 +164,14 @@ impl NewsSender {
             state.news.push_back(News::Missed { count: 1 });
         }
         drop(state);
-        self.queue.changed.notify_one();
-    }
-
-    /// This session has ended its chat, or has lost its connection.
-    pub(crate) fn end_chat(&mut self) {
-        if self.has_chat {
-            self.push(News::ChatEnded { by_peer: false });
-        }
+        self.0.changed.notify_one();
     }
 }
 
 impl Drop for NewsSender {
     fn drop(&mut self) {
-        self.queue.lock().has_ended = true;
-        self.queue.changed.notify_one();
+        self.0.lock().has_ended = true;
+        self.0.changed.notify_one();
     }
 }
 
@@ -206,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_program_gets_the_newest_state_and_the_number_of_missed_news() {
-        let (mut sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue();
         let moved = |seq| News::ReadMoved { target: "#lab".to_owned(), seq };
         sender.push(conversation("#lab", 1));
         sender.push(moved(1));
@@ -230,26 +214,12 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_lost_connection_ends_a_chat_once() {
-        let (mut sender, mut receiver) = queue();
-        sender.end_chat();
-        sender.push(News::ChatBegan { name: "Elias".to_owned(), is_incoming: true });
-        sender.end_chat();
-        sender.end_chat();
-        drop(sender);
-        let began = receiver.next().await;
-        assert!(matches!(began, Some(News::ChatBegan { .. })), "{began:?}");
-        assert_eq!(receiver.next().await, Some(News::ChatEnded { by_peer: false }));
-        assert_eq!(receiver.next().await, None);
-    }
-
     #[test]
     fn a_dropped_receiver_costs_no_memory() {
-        let (mut sender, receiver) = queue();
+        let (sender, receiver) = queue();
         sender.push(message(1));
         drop(receiver);
         sender.push(message(2));
-        assert_eq!(sender.queue.lock().news.capacity(), 0);
+        assert_eq!(sender.0.lock().news.capacity(), 0);
     }
 }

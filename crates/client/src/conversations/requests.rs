@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard_protocol::Text;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use switchboard_protocol::version2::{Command, Credential, Reply, Secret, Standing, TaggedReply, Target};
+use switchboard_protocol::{Command as Version1, Reply as Version1Reply, Text};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -169,6 +169,24 @@ impl Session {
         match self.control(command, true).await?.last {
             Reply::ReadOk { seq, .. } => Ok(seq),
             other => Err(unexpected("READ", &other)),
+        }
+    }
+
+    /// Says `text` in the chat of version 1, if it is still with the user `name` when the text is sent. `Ok` means that
+    /// the text is on its way: it is stored nowhere.
+    pub async fn say_in_chat(&self, name: &str, text: &str) -> Result<(), Error> {
+        if text.trim().is_empty() {
+            return Err(Error::Blank);
+        }
+        let text = Text::new(text, TEXT_MAX_BYTES)?;
+        let command = Command::Version1(Version1::Msg { text }).into_owned();
+        let (answer_tx, answer_rx) = oneshot::channel();
+        let mut control = Control::new(command, Purpose::Answer(answer_tx), false);
+        control.chat_peer = Some(name.to_owned());
+        self.send(Request::Control(control)).await?;
+        match answer_rx.await.unwrap_or_else(|_| Err(self.ended()))?.last {
+            Reply::Version1(Version1Reply::MsgSent) => Ok(()),
+            other => Err(unexpected("MSG", &other)),
         }
     }
 

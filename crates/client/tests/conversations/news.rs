@@ -155,10 +155,16 @@ async fn a_chat_of_version_1_ends_with_its_connection() {
         let elias = || "Elias".to_owned();
         assert_eq!(next_news(&mut news).await, News::ChatBegan { name: elias(), is_incoming: false });
         assert_eq!(next_news(&mut news).await, News::ChatMessage { name: elias(), text: "hi".to_owned() });
-        assert_eq!(answer(&session, "MSG hello").await, ["MSG_SENT"]);
-        let lost = session.request("MSG lost").await.expect_err("the connection is lost");
+        session.say_in_chat("elias", "hello").await.expect("an answer");
+        for name in ["Dana", "E"] {
+            let over = session.say_in_chat(name, "a secret").await.expect_err("the chat is with another user");
+            assert!(matches!(over, Error::ChatIsOver { .. }), "{over:?}");
+        }
+        let lost = session.say_in_chat("Elias", "lost").await.expect_err("the connection is lost");
         assert!(matches!(lost, Error::OutcomeUnknown { .. }), "{lost:?}");
         assert_eq!(next_news(&mut news).await, News::ChatEnded { by_peer: false });
+        let over = session.say_in_chat("Elias", "a secret").await.expect_err("the chat is over");
+        assert!(matches!(over, Error::ChatIsOver { .. }), "{over:?}");
         // There is no chat whose end would be news.
         assert_eq!(answer(&session, "DISCONNECT").await, ["DISCONNECT_OK"]);
         session.close().await;

@@ -1,7 +1,7 @@
 //! Handles the lines of the server: records for the views, and answers for the requests in flight.
 
 use switchboard_protocol::version2::{RecordLine, RecordVerb, Reply, TaggedReply, parse_reply};
-use switchboard_protocol::{ErrorCode, Reply as Version1Reply, sanitize};
+use switchboard_protocol::{ErrorCode, Reply as Version1Reply, Username, sanitize};
 
 use super::super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
 use super::super::handshake;
@@ -102,20 +102,36 @@ impl Driver {
             Reply::Came { name } => News::Came { name: name.into_owned() },
             Reply::Gone { name } => News::Gone { name: name.into_owned() },
             Reply::Version1(Version1Reply::IncomingConnection { name }) => {
+                self.chat_peer = Some(name.clone().into_owned());
                 News::ChatBegan { name: name.into_owned(), is_incoming: true }
             }
             Reply::Version1(Version1Reply::From { name, text }) => {
                 News::ChatMessage { name: name.into_owned(), text: text.into_owned() }
             }
-            Reply::Version1(Version1Reply::PeerDisconnected) => News::ChatEnded { by_peer: true },
+            Reply::Version1(Version1Reply::PeerDisconnected) => {
+                self.chat_peer = None;
+                News::ChatEnded { by_peer: true }
+            }
             _ => return,
         };
         self.push_news(news);
     }
 
-    fn push_news(&mut self, news: News) {
-        if let Some(queue) = &mut self.news {
+    fn push_news(&self, news: News) {
+        if let Some(queue) = &self.news {
             queue.push(news);
+        }
+    }
+
+    pub(super) fn is_in_chat_with(&self, name: &str) -> bool {
+        let fold = |name: &str| Username::new(name).map_or_else(|_| name.to_owned(), |name| name.folded().to_owned());
+        self.chat_peer.as_deref().is_some_and(|peer| fold(peer) == fold(name))
+    }
+
+    /// This session has ended its chat, or has lost its connection.
+    pub(super) fn end_chat(&mut self) {
+        if self.chat_peer.take().is_some() {
+            self.push_news(News::ChatEnded { by_peer: false });
         }
     }
 
@@ -170,13 +186,10 @@ impl Driver {
         // Among the other lines of the chat, so that the program gets them in their order.
         match &last {
             Reply::Version1(Version1Reply::ConnectOk { name }) => {
+                self.chat_peer = Some(name.clone().into_owned());
                 self.push_news(News::ChatBegan { name: name.clone().into_owned(), is_incoming: false });
             }
-            Reply::Version1(Version1Reply::DisconnectOk) => {
-                if let Some(news) = &mut self.news {
-                    news.end_chat();
-                }
-            }
+            Reply::Version1(Version1Reply::DisconnectOk) => self.end_chat(),
             _ => {}
         }
         match (control.purpose, last) {
