@@ -32,11 +32,16 @@ pub(crate) struct AccountFiles {
 impl AccountFiles {
     /// The files of a device of the account `name` at `addr`. No file is created.
     pub(crate) fn new(addr: &str, name: &str, device: &str) -> Result<Self, CliError> {
+        Self::in_state(state_directory::path().as_deref(), addr, name, device)
+    }
+
+    /// Like [`AccountFiles::new`], in the directory `state`, if there is one.
+    pub(crate) fn in_state(state: Option<&Path>, addr: &str, name: &str, device: &str) -> Result<Self, CliError> {
         let (name, device) = (
             Username::new(name).map_err(switchboard_client::Error::from)?,
             DeviceName::new(device).map_err(switchboard_client::Error::from)?,
         );
-        let Some(state) = state_directory::path() else {
+        let Some(state) = state else {
             let reason = "there is no home directory: set XDG_STATE_HOME";
             return Err(CliError::Usage(reason.to_owned()));
         };

@@ -6,10 +6,12 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use switchboard_client::tls::{ServerKey, fetch_key};
 use switchboard_client::{Error, HostPort, JoinLink, KeyHash};
 
+use super::address;
 use super::args::Options;
 use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
@@ -18,11 +20,47 @@ use super::state_directory;
 /// The name of the file in the state directory.
 const FILE: &str = "known-servers";
 
-/// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
-/// server is asked for its key, which is stored. Other addresses stay as they are.
+/// The address of a server, with the key that the server must have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct CheckedAddress {
+    /// `HOST:PORT`, or a link.
+    pub(crate) addr: String,
+    pub(crate) trust: Trust,
+}
+
+/// Why a server counts as the right one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Trust {
+    /// Without TLS: for no reason.
+    Plain,
+    /// The user has met its key before, or the link names the key.
+    KnownKey,
+    /// The user meets its key for the first time. The certificate has this fingerprint.
+    NewKey { fingerprint: String },
+    /// An authority of the system vouches for its certificate.
+    Authority,
+}
+
+/// Like [`check`], with the file of this user. Tells the user of a first contact, on standard error.
 pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<String, CliError> {
-    let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(addr) };
-    let file = file()?;
+    let CheckedAddress { addr, trust } = check(addr, state_directory::path().as_deref(), options.timeout).await?;
+    if let Trust::NewKey { fingerprint } = trust {
+        let notice = format!(
+            "First contact with {}. Its certificate has the fingerprint {fingerprint}. The log of the server shows it, \
+             too: compare the two before you say anything private.",
+            address::host_port(&addr)
+        );
+        eprintln!("{}", ChatFormatter::new(options.color).notice(&notice));
+    }
+    Ok(addr)
+}
+
+/// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
+/// server is asked for its key, which is stored in the directory `state`. Other addresses stay as they are.
+pub(crate) async fn check(addr: String, state: Option<&Path>, limit: Duration) -> Result<CheckedAddress, CliError> {
+    let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(CheckedAddress { addr, trust: Trust::Plain }) };
+    let file = file_in(state)?;
+    let mut trust = Trust::KnownKey;
     if let Some(key) = &link.key {
         // The user trusts the source of the link.
         if known_key(&file, &link.address)?.as_ref() != Some(key) {
@@ -31,19 +69,16 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
     } else if let Some(key) = known_key(&file, &link.address)? {
         link.key = Some(key);
     } else {
-        let ServerKey { hash, certificate, is_vouched_for } = fetch_key(&link.address, options.timeout).await?;
-        if !is_vouched_for {
-            let notice = format!(
-                "First contact with {}. Its certificate has the fingerprint {certificate}. The log of the server shows \
-                 it, too: compare the two before you say anything private.",
-                link.address
-            );
-            eprintln!("{}", ChatFormatter::new(options.color).notice(&notice));
+        let ServerKey { hash, certificate, is_vouched_for } = fetch_key(&link.address, limit).await?;
+        if is_vouched_for {
+            trust = Trust::Authority;
+        } else {
             store(&file, &link.address, &hash)?;
             link.key = Some(hash);
+            trust = Trust::NewKey { fingerprint: certificate };
         }
     }
-    Ok(link.to_string())
+    Ok(CheckedAddress { addr: link.to_string(), trust })
 }
 
 /// The addresses of the servers in the state directory `state` whose keys are known, the last met one last. Unreadable
@@ -71,7 +106,11 @@ fn is_of_other_key(error: &Error) -> bool {
 }
 
 fn file() -> Result<PathBuf, CliError> {
-    state_directory::path().map(|state| state.join(FILE)).ok_or_else(|| {
+    file_in(state_directory::path().as_deref())
+}
+
+fn file_in(state: Option<&Path>) -> Result<PathBuf, CliError> {
+    state.map(|state| state.join(FILE)).ok_or_else(|| {
         CliError::Usage("there is no home directory for the keys of servers: set XDG_STATE_HOME".to_owned())
     })
 }

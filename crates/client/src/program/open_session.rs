@@ -53,7 +53,7 @@ pub(crate) async fn connect(addr: &str, options: &Options, device: Option<&str>)
 }
 
 /// How a device proves its account: with its token, or else by its SSH key. `None` if it has not logged in yet.
-fn stored_identity(files: &AccountFiles, name: &str, device: &str) -> Result<Option<Identity>, CliError> {
+pub(crate) fn stored_identity(files: &AccountFiles, name: &str, device: &str) -> Result<Option<Identity>, CliError> {
     if let Some(token) = files.token()? {
         return Ok(Some(Identity::token(name, device, token)));
     }
