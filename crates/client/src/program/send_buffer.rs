@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use switchboard_client::low_level::{StreamWriter, write_some};
+use tokio::io::AsyncWriteExt as _;
 
 /// Queued lines, and the socket to which they are written. The caller takes no input from the user while bytes are
 /// queued. So a server that does not read stops the input, and the queue does not fill the memory.
@@ -42,5 +43,10 @@ impl SendBuffer {
             self.queued.clear();
             self.must_flush = false;
         }
+    }
+
+    /// Closes the sending half of the connection.
+    pub(crate) async fn shut_down(&mut self) {
+        let _ = self.socket.shutdown().await;
     }
 }

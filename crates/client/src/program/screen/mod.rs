@@ -23,6 +23,7 @@ mod local_time;
 mod log_files;
 mod mention;
 mod moment;
+mod network;
 mod overlay;
 mod preferences;
 mod question;
