@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -22,10 +22,8 @@ use tokio::time::Instant;
 
 use super::{ColorDepth, Terminal};
 use crate::program::cli_error::CliError;
-use crate::program::screen::clock::Clock;
-use crate::program::screen::event::{Effect, Event, NetworkEvent};
-use crate::program::screen::moment::Moment;
-use crate::program::screen::run::{Chat, run};
+use crate::program::screen::event::Event;
+use crate::program::screen::stage::Stage;
 use crate::program::signals::TerminationSignals;
 
 /// The time limit for each step of a test.
@@ -45,27 +43,46 @@ struct EventLog {
     n_messages: u64,
 }
 
-impl Chat for EventLog {
-    fn handle(&mut self, event: Event, _: Moment) -> Vec<Effect> {
+impl EventLog {
+    /// Runs until Ctrl-C.
+    async fn run(&mut self, stage: &mut Stage, messages: &mut mpsc::Receiver<()>) -> io::Result<()> {
+        loop {
+            stage.draw_if_due(|frame| self.draw(frame))?;
+            tokio::select! {
+                biased;
+                events = stage.next() => for event in events? {
+                    if !self.handle(event, stage).await? {
+                        return Ok(());
+                    }
+                },
+                Some(()) = messages.recv() => {
+                    self.n_messages += 1;
+                    stage.request_frame();
+                }
+            }
+        }
+    }
+
+    /// Returns whether the chat goes on.
+    async fn handle(&mut self, event: Event, stage: &mut Stage) -> io::Result<bool> {
         let shown = match event {
             Event::Key(key) => match (key.code, key.modifiers) {
-                (KeyCode::Char('c'), KeyModifiers::CONTROL) => return vec![Effect::Quit],
-                (KeyCode::Char('z'), KeyModifiers::CONTROL) => return vec![Effect::Suspend],
-                (KeyCode::Char('g'), KeyModifiers::CONTROL) => return vec![Effect::Bell],
+                (KeyCode::Char('c'), KeyModifiers::CONTROL) => return Ok(false),
+                (KeyCode::Char('z'), KeyModifiers::CONTROL) => return stage.terminal().suspend().await.map(|()| true),
                 (KeyCode::Char('p'), KeyModifiers::CONTROL) => panic!("a test of the panic"),
+                (KeyCode::Char('g'), KeyModifiers::CONTROL) => {
+                    stage.terminal().ring_bell();
+                    return Ok(true);
+                }
                 (KeyCode::Char(c), KeyModifiers::NONE | KeyModifiers::SHIFT) => c.to_string(),
                 (code, modifiers) => format!("[{modifiers}-{code}]"),
             },
             Event::Paste(text) => format!("<{}>", text.replace('\n', "|")),
             Event::Focus(has_focus) => format!("[focus {has_focus}]"),
-            Event::Network(_) => {
-                self.n_messages += 1;
-                String::new()
-            }
-            Event::Problem(_) | Event::Resized { .. } | Event::Tick => String::new(),
+            Event::Network(_) | Event::Problem(_) | Event::Resized { .. } | Event::Tick => return Ok(true),
         };
         self.shown += &shown;
-        Vec::new()
+        Ok(true)
     }
 
     fn draw(&self, frame: &mut Frame<'_>) {
@@ -87,14 +104,14 @@ fn chat_at_a_terminal() {
     let Ok(scene) = env::var(SCENE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let result = runtime.block_on(async {
-        let (to_chat, mut network) = mpsc::channel(1024);
+        let (to_chat, mut messages) = mpsc::channel(1024);
         if scene == "flood" {
-            tokio::spawn(async move { while to_chat.send(NetworkEvent::Came("Noy".to_owned())).await.is_ok() {} });
+            tokio::spawn(async move { while to_chat.send(()).await.is_ok() {} });
         }
         let mut signals = TerminationSignals::listen()?;
-        let mut terminal = Terminal::take(ColorDepth::None)?;
+        let mut stage = Stage::new(Terminal::take(ColorDepth::None)?);
         let mut chat = EventLog::default();
-        let chatting = async { Ok(run(&mut terminal, Clock::start(), &mut network, &mut chat, |_| ()).await?) };
+        let chatting = async { Ok(chat.run(&mut stage, &mut messages).await?) };
         signals.run_until_signal(chatting).await
     });
     runtime.shutdown_background();
