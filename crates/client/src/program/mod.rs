@@ -26,11 +26,9 @@ mod password;
 mod print_gate;
 mod prompt;
 mod room_chat;
-#[expect(dead_code, reason = "the parts come one after the other")]
 mod screen;
 mod script;
 mod send_buffer;
-#[expect(dead_code, reason = "the parts come one after the other")]
 mod settings;
 mod signals;
 mod state_directory;
@@ -48,6 +46,8 @@ use std::process::ExitCode;
 use args::{Action, ChatMode, Cli, Options, target_of};
 use cli_error::CliError;
 use message_words::{SayWords, SendWords};
+use screen::ChatOptions;
+use settings::{Settings, Source};
 use switchboard_protocol::Dialect;
 
 /// Parses `args` and runs the program.
@@ -80,6 +80,9 @@ async fn run_cli(cli: &Cli) -> Result<(), CliError> {
     let chat_mode = ChatMode::choose(options, is_at_terminal, screen::can_fill_terminal());
     if let Some((option, mode)) = cli.unused_option(chat_mode) {
         return Err(CliError::Usage(format!("{option} does nothing {mode}: leave it out")));
+    }
+    if cli.action.is_none() && chat_mode == ChatMode::FullScreen {
+        return run_full_screen(cli).await;
     }
     let run = async {
         let addr = known_servers::with_known_key(addr, options).await?;
@@ -131,10 +134,30 @@ async fn run_chat(addr: &str, options: &Options, mode: ChatMode) -> Result<(), C
     let has_prompt = mode == ChatMode::Plain;
     match mode {
         _ if options.dialect == Dialect::Line => line_dialect::run(addr, options, has_prompt).await,
-        ChatMode::Plain | ChatMode::Script => script::run(addr, options, has_prompt).await,
-        ChatMode::FullScreen => match address::room(addr) {
-            Some(room) => room_chat::run(addr, &room, options).await,
-            None => interactive::run(addr, options).await,
-        },
+        _ => script::run(addr, options, has_prompt).await,
     }
+}
+
+/// Chats in the whole terminal. Without an address, the user chooses one there.
+async fn run_full_screen(cli: &Cli) -> Result<(), CliError> {
+    let options = &cli.options;
+    options.check_names()?;
+    let mut settings = Settings::read()?;
+    if let Some(name) = &options.name {
+        settings.set("name", name, Source::Option("--name"))?;
+    }
+    if let Some(device) = &options.device {
+        settings.set("device", device, Source::Option("--device"))?;
+    }
+    if let Some(color) = options.color {
+        settings.color = color;
+    }
+    let chat_options = ChatOptions {
+        addr: cli.is_addr_given().then(|| cli.addr()).transpose()?,
+        chat: options.chat.clone(),
+        limit: options.timeout,
+        liveness: options.liveness(),
+        reconnects: !options.reconnect.no_reconnect,
+    };
+    screen::run(chat_options, &settings).await
 }

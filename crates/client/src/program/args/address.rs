@@ -87,6 +87,11 @@ impl Cli {
         after_subcommand.unwrap_or(self.first_addr())
     }
 
+    /// Whether the command line or the environment names a server.
+    pub(crate) fn is_addr_given(&self) -> bool {
+        self.addr.is_some()
+    }
+
     /// Returns the address before a subcommand, or of the environment.
     fn first_addr(&self) -> &str {
         self.addr.as_deref().unwrap_or(DEFAULT_ADDR)

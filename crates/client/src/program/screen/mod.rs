@@ -10,6 +10,7 @@
 //! So a test needs no terminal, no network and no clock.
 
 mod app;
+mod chat;
 mod clock;
 mod command_history;
 mod completion;
@@ -38,4 +39,5 @@ mod text;
 mod timeline;
 mod view;
 
+pub(crate) use chat::{ChatOptions, run};
 pub(crate) use terminal::can_be_filled as can_fill_terminal;

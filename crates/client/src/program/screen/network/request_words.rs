@@ -7,7 +7,7 @@ const SECRET_VERBS: [&str; 4] = ["CLAIM", "LOGIN", "PASSWD", "PROVE"];
 
 impl Request {
     /// Returns the request in the words of the protocol, without secrets.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Open { target, joins: true } => format!("JOIN {target}"),
             Self::Open { target, joins: false } => format!("OPEN {target}"),
