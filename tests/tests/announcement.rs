@@ -1,4 +1,4 @@
-//! `--announce`: tshark reads what a server in a network of its own announces.
+//! `--announce`: tshark reads the announcements of a server in a network of its own.
 
 use switchboard_tests::namespace::run_script;
 use switchboard_tests::process::program;

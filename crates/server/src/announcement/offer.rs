@@ -6,7 +6,7 @@ use switchboard_protocol::Dialect;
 
 use crate::listener::{Listener, Service};
 
-/// What an announcement says. All ports are open at all addresses of `reach`.
+/// The content of an announcement. All ports are open at all addresses of `reach`.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Offer {
     /// The port of the commands dialect: over plain TCP if there is such a listener, else over TLS.

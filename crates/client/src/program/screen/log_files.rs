@@ -41,7 +41,7 @@ impl LogFiles {
 
     /// Appends a line. Returns a notice for the user after the first error. Later lines try again.
     pub(crate) fn append(&mut self, conversation: &ConversationId, line: &str) -> Option<String> {
-        // Each line is one line, whatever the text has.
+        // An LF in the text must not begin another line.
         let line = format!("{}\n", sanitize(line));
         let written = self.file(conversation).and_then(|mut file| file.write_all(line.as_bytes()));
         let error = written.err()?;

@@ -110,7 +110,7 @@ impl StartScreen {
         }
     }
 
-    /// What is wrong with the input, or what has happened. Sanitized.
+    /// The mistake in the input, or a notice. Sanitized.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
