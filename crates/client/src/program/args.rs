@@ -5,6 +5,7 @@ mod address;
 mod chat_mode;
 mod help;
 mod options;
+mod settings;
 mod unused_option;
 
 #[cfg(test)]
@@ -32,8 +33,16 @@ pub(crate) struct Cli {
     #[arg(env = "SWITCHBOARD_ADDR")]
     addr: Option<String>,
 
+    /// Whether `addr` is from the environment.
+    #[arg(skip)]
+    is_addr_from_variable: bool,
+
     #[command(flatten)]
     pub(crate) options: Options,
+
+    /// Print the settings of the chat as their file would have them, with the source of each, and exit.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
@@ -45,8 +54,8 @@ impl Cli {
         let matches = Self::command().try_get_matches_from(args)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         // An empty variable counts as unset. An empty argument is a mistake.
-        let is_from_variable = matches.value_source("addr") == Some(ValueSource::EnvVariable);
-        cli.addr.take_if(|addr| addr.is_empty() && is_from_variable);
+        cli.is_addr_from_variable = matches.value_source("addr") == Some(ValueSource::EnvVariable);
+        cli.addr.take_if(|addr| addr.is_empty() && cli.is_addr_from_variable);
         let name = cli.action.as_mut().and_then(Action::take_name);
         cli.options.name = name.or(cli.options.name);
         if let Some(Action::Listen { reconnect, .. }) = &cli.action {

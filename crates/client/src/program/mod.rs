@@ -75,6 +75,9 @@ fn run_async(cli: &Cli) -> Result<(), CliError> {
 }
 
 async fn run_cli(cli: &Cli) -> Result<(), CliError> {
+    if cli.print_config && cli.action.is_none() {
+        return Ok(stdout::print_text(&cli.settings()?.to_toml())?);
+    }
     let (addr, options) = (cli.addr()?, &cli.options);
     let is_at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let chat_mode = ChatMode::choose(options, is_at_terminal, screen::can_fill_terminal());

@@ -19,6 +19,11 @@ pub(crate) fn print_json(value: &impl Serialize) -> io::Result<()> {
 
 /// Prints `text` without an LF, and flushes.
 pub(crate) fn print_prompt(text: &str) -> io::Result<()> {
+    print_text(text)
+}
+
+/// Prints `text` as it is, and flushes.
+pub(crate) fn print_text(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

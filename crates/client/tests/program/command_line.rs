@@ -123,6 +123,45 @@ async fn an_empty_variable_counts_as_unset_but_an_empty_argument_is_a_mistake() 
     }
 }
 
+#[tokio::test]
+async fn print_config_merges_the_command_line_the_environment_and_the_file() {
+    let home = tempfile::tempdir().expect("a directory");
+    let folder = home.path().join("switchboard");
+    fs::create_dir(&folder).expect("a directory");
+    let print = async |args: &[&str], addr: &str| {
+        let args = [args, &["--print-config"]].concat();
+        let mut command = command(&args);
+        finish(command.env("XDG_CONFIG_HOME", home.path()).env("SWITCHBOARD_ADDR", addr).spawn().expect("it starts"))
+            .await
+    };
+    let file = folder.join("client.toml");
+    fs::write(&file, "name = \"Noy\"\nserver = \"a:1\"\nbell = \"all\"\n").expect("a file");
+    let has_lines = |output: &str, lines: &[&str]| {
+        for line in lines {
+            assert!(output.lines().any(|printed| printed == *line), "{line} is missing:\n{output}");
+        }
+    };
+    let output = print(&[], "").await;
+    assert_eq!((output.code, &*output.err), (0, ""));
+    has_lines(&output.out, &["name = \"Noy\" # from this file", "server = \"a:1\" # from this file"]);
+    has_lines(&output.out, &["bell = \"all\" # from this file", "color = \"auto\" # the default"]);
+    let output = print(&["--name", "Elias", "--color", "16"], "b:2").await;
+    has_lines(&output.out, &["name = \"Elias\" # --name", "server = \"b:2\" # SWITCHBOARD_ADDR"]);
+    has_lines(&output.out, &["color = \"16\" # --color"]);
+    let output = print(&["c:3"], "b:2").await;
+    has_lines(&output.out, &["server = \"c:3\" # the argument ADDR"]);
+
+    // The output is a file with the same settings.
+    fs::write(&file, &output.out).expect("a file");
+    has_lines(&print(&[], "").await.out, &["server = \"c:3\" # from this file", "bell = \"all\" # from this file"]);
+
+    fs::write(&file, "# x\nbell = \"loud\"\n").expect("a file");
+    let mistake = format!("{}, line 2: bell is \"loud\": give \"off\", \"mention\" or \"all\"", file.display());
+    assert_eq!(print(&[], "").await, finished(2, "", &format!("switchboard: {mistake}\n")));
+    let useless = "switchboard: --print-config does nothing with man: leave it out\n";
+    assert_eq!(run(&["--print-config", "man"], b"").await, finished(2, "", useless));
+}
+
 /// Compares `actual` with a file in `tests/help`. If `UPDATE_EXPECTED` is set, it writes the file first.
 fn check_help_file(file: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(file);

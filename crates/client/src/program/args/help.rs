@@ -36,9 +36,14 @@ pub(crate) const EXIT_CODES: [(&str, &str); 7] = [
 ];
 
 /// The environment variables that the program reads, each with its use.
-pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
+pub(crate) const ENVIRONMENT: [(&str, &str); 4] = [
     ("SWITCHBOARD_ADDR", "The server, if the command line names none."),
     ("NO_COLOR", "If it is set and not empty, colours are off unless --color is always."),
+    (
+        "XDG_CONFIG_HOME",
+        "The folder for the settings of the chat, switchboard/client.toml; --print-config lists them. The default is \
+         ~/.config.",
+    ),
     (
         "XDG_STATE_HOME",
         "The folder for the state of the program, switchboard: the history of typed lines, and the token, unanswered \

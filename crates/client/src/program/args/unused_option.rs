@@ -44,6 +44,7 @@ impl Cli {
             ("--device", device.is_some()),
             ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
             ("--plain", *plain),
+            ("--print-config", self.print_config),
             ("--json", *json),
             ("--no-reconnect", *no_reconnect),
             ("--ping-after", ping_after.is_some()),
