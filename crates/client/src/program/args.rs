@@ -30,6 +30,7 @@ pub(crate) struct Cli {
     ///
     /// The default port is 12345, or 8080 with --dialect line. An address before a subcommand applies to the
     /// subcommand. A link may name a room: 'switchboard://HOST:PORT/#lab'. Then the chat at a terminal is in this room.
+    /// Without an address, the chat that fills the terminal offers servers, and all other modes use 127.0.0.1.
     #[arg(env = "SWITCHBOARD_ADDR")]
     addr: Option<String>,
 

@@ -47,7 +47,6 @@ use args::{Action, ChatMode, Cli, Options, target_of};
 use cli_error::CliError;
 use message_words::{SayWords, SendWords};
 use screen::ChatOptions;
-use settings::{Settings, Source};
 use switchboard_protocol::Dialect;
 
 /// Parses `args` and runs the program.
@@ -145,18 +144,8 @@ async fn run_chat(addr: &str, options: &Options, mode: ChatMode) -> Result<(), C
 async fn run_full_screen(cli: &Cli) -> Result<(), CliError> {
     let options = &cli.options;
     options.check_names()?;
-    let mut settings = Settings::read()?;
-    if let Some(name) = &options.name {
-        settings.set("name", name, Source::Option("--name"))?;
-    }
-    if let Some(device) = &options.device {
-        settings.set("device", device, Source::Option("--device"))?;
-    }
-    if let Some(color) = options.color {
-        settings.color = color;
-    }
+    let settings = cli.settings()?;
     let chat_options = ChatOptions {
-        addr: cli.is_addr_given().then(|| cli.addr()).transpose()?,
         chat: options.chat.clone(),
         limit: options.timeout,
         liveness: options.liveness(),

@@ -64,7 +64,7 @@ impl Cli {
     }
 
     /// The address as the user wrote it. An address after the subcommand has priority.
-    pub(super) fn given_addr(&self) -> &str {
+    fn given_addr(&self) -> &str {
         let after_subcommand = match &self.action {
             Some(
                 Action::Ping { server, .. }
@@ -85,11 +85,6 @@ impl Cli {
             | None => None,
         };
         after_subcommand.unwrap_or(self.first_addr())
-    }
-
-    /// Whether the command line or the environment names a server.
-    pub(crate) fn is_addr_given(&self) -> bool {
-        self.addr.is_some()
     }
 
     /// Returns the address before a subcommand, or of the environment.

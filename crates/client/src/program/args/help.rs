@@ -16,8 +16,8 @@ pub(crate) const EXAMPLES: [(&str, &str); 10] = [
 
 /// The rules for input, one paragraph per element.
 pub(crate) const INPUT_HELP: [&str; 3] = [
-    "In a chat, each line that you type is sent to your peer. REGISTER, WHO, CONNECT, MSG, DISCONNECT and PING are \
-     commands, in upper or lower case; /help lists the others.",
+    "At a terminal, the chat fills the screen: what you type is said in the conversation that you see, and a line that \
+     begins with / is a command. F1 shows the keys and the commands.",
     "With --plain, each line that you type is sent unchanged, and each line from the server is printed. Ctrl-D ends the \
      chat.",
     "If standard input is not a terminal, it is a script: its lines are sent unchanged, and each line from the server \
@@ -46,8 +46,8 @@ pub(crate) const ENVIRONMENT: [(&str, &str); 4] = [
     ),
     (
         "XDG_STATE_HOME",
-        "The folder for the state of the program, switchboard: the history of typed lines, and the token, unanswered \
-         messages and positions of each account. The default is ~/.local/state.",
+        "The folder for the state of the program, switchboard: the servers and their keys, the history of typed \
+         commands, and the token, unanswered messages and positions of each account. The default is ~/.local/state.",
     ),
 ];
 

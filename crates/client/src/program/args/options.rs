@@ -1,5 +1,6 @@
 //! The options of all modes.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -16,11 +17,11 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Open a chat with this user.
+    /// Open a conversation with this user.
     #[arg(long, short, value_name = "NAME")]
     pub(crate) chat: Option<String>,
 
-    /// The device of the account --name, for the chat in the room of a link [default: main].
+    /// The device of the account --name, for the chat that fills the terminal [default: main].
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<String>,
 
@@ -44,6 +45,11 @@ pub(crate) struct Options {
     /// When to use colours: `auto` (the default) means on a terminal, unless `NO_COLOR` is set.
     #[arg(long, value_enum, value_name = "WHEN")]
     pub(crate) color: Option<ColorChoice>,
+
+    /// Log each conversation to a file of its own in this folder. Without this, nothing that is said is written to disk,
+    /// except your messages until the server has stored them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: Option<PathBuf>,
 
     /// The time limit for the connection and for each answer.
     #[arg(long, default_value = "10s", value_parser = parse_time, global = true, value_name = "TIME")]

@@ -24,6 +24,9 @@ impl Cli {
         if let Some(color) = self.options.color.and_then(|color| color.to_possible_value()) {
             settings.set("color", color.get_name(), Source::Option("--color"))?;
         }
+        if let Some(log) = &self.options.log {
+            settings.set_log(log, Source::Option("--log"))?;
+        }
         Ok(settings)
     }
 }

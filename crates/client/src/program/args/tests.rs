@@ -105,12 +105,13 @@ fn a_name_may_stand_before_or_after_a_subcommand() {
 fn an_option_without_effect_is_found() {
     let link = "switchboard://h:1/#lab";
     // Each row: the arguments, and the option without effect in the full screen, in plain mode and in a script.
-    let cases: [(&[&str], [Option<&str>; 3]); 22] = [
+    let cases: [(&[&str], [Option<&str>; 3]); 23] = [
         (&[], [None; 3]),
         (&[link, "--name", "Noy", "--device", "laptop", "--no-reconnect"], [None, Some("--device"), Some("--device")]),
-        (&[link, "--chat", "Elias"], [Some("--chat"), None, None]),
-        (&["--name", "Noy", "--device", "laptop"], [Some("--device"); 3]),
+        (&[link, "--chat", "Elias"], [None; 3]),
         (&["--name", "Noy", "--chat", "Elias"], [None; 3]),
+        (&["--log", "logs"], [None, Some("--log"), Some("--log")]),
+        (&["--print-config", "who"], [Some("--print-config"); 3]),
         (&["--plain"], [Some("--plain"), None, None]),
         (&["--plain", "who"], [Some("--plain"); 3]),
         (&["--no-reconnect"], [None, Some("--no-reconnect"), Some("--no-reconnect")]),

@@ -4,7 +4,6 @@ use switchboard_protocol::Dialect;
 
 use super::options::{Options, ReconnectArgs};
 use super::{Action, ChatMode, Cli};
-use crate::program::address;
 
 impl Cli {
     /// Finds an option that is given but has no effect in the current mode of the program. Returns the option and the
@@ -25,18 +24,16 @@ impl Cli {
             Some(Action::Man) => ("with man", &[]),
             None if self.options.dialect == Dialect::Line => ("in the line dialect", &["--name", "--plain"]),
             None => match chat_mode {
-                ChatMode::FullScreen if address::room(self.given_addr()).is_some() => {
-                    ("in a room", &["--name", "--device", "--no-reconnect", "--ping-after", "--color"])
-                }
-                ChatMode::FullScreen => {
-                    ("at a terminal", &["--name", "--chat", "--no-reconnect", "--ping-after", "--color"])
-                }
+                ChatMode::FullScreen => (
+                    "at a terminal",
+                    &["--name", "--chat", "--device", "--no-reconnect", "--ping-after", "--color", "--log"],
+                ),
                 ChatMode::Plain => ("in plain mode", &["--name", "--chat", "--plain"]),
                 // A user who always wants plain mode may have an alias with this option.
                 ChatMode::Script => ("in a script", &["--name", "--chat", "--json", "--plain"]),
             },
         };
-        let Options { name, chat, device, dialect, plain, json, reconnect, color, timeout: _ } = &self.options;
+        let Options { name, chat, device, dialect, plain, json, reconnect, color, log, timeout: _ } = &self.options;
         let ReconnectArgs { no_reconnect, ping_after } = reconnect;
         let given = [
             ("--name", name.is_some()),
@@ -44,11 +41,12 @@ impl Cli {
             ("--device", device.is_some()),
             ("--dialect line", *dialect == Dialect::Line && self.action.is_some()),
             ("--plain", *plain),
-            ("--print-config", self.print_config),
             ("--json", *json),
             ("--no-reconnect", *no_reconnect),
             ("--ping-after", ping_after.is_some()),
             ("--color", color.is_some()),
+            ("--log", log.is_some()),
+            ("--print-config", self.print_config),
         ];
         let (option, _) = given.into_iter().find(|(option, is_given)| *is_given && !supported.contains(option))?;
         Some((option, mode))

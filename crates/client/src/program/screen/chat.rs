@@ -33,8 +33,6 @@ use crate::program::state_directory;
 /// What the command line says besides the settings.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatOptions {
-    /// The server, `HOST:PORT` or a link. `None`: the start screen asks.
-    pub(crate) addr: Option<String>,
     /// The user with whom to chat.
     pub(crate) chat: Option<String>,
     /// The time limit for the connection and for each answer until the session is logged in.
@@ -61,7 +59,7 @@ struct Looks {
 }
 
 async fn run_at(stage: &mut Stage, options: ChatOptions, settings: &Settings, looks: Looks) -> Result<(), CliError> {
-    let Some((addr, name)) = choose_server(stage, &options, settings, looks).await? else { return Ok(()) };
+    let Some((addr, name)) = choose_server(stage, settings, looks).await? else { return Ok(()) };
     let mut network = Network::start(network::Settings {
         addr: addr.clone(),
         name: name.as_str().to_owned(),
@@ -134,13 +132,12 @@ async fn talk(
 /// Asks for the server and the name, as far as they are not known. `None`: the user leaves.
 async fn choose_server(
     stage: &mut Stage,
-    options: &ChatOptions,
     settings: &Settings,
     looks: Looks,
 ) -> Result<Option<(String, Username)>, CliError> {
     let name = settings.name.as_deref().and_then(|name| Username::new(name).ok());
     let known = server_list::load();
-    let (mut start, mut outcome) = match options.addr.as_ref().or(settings.server.as_ref()) {
+    let (mut start, mut outcome) = match &settings.server {
         Some(addr) => StartScreen::with_server(known, name, addr),
         None => (StartScreen::new(known, name), None),
     };
