@@ -82,6 +82,11 @@ pub(crate) fn rank(standing: Standing) -> u8 {
     }
 }
 
+/// Whether somebody of this standing is a member of the room.
+pub(crate) fn is_membership(standing: Standing) -> bool {
+    matches!(standing, Standing::Owner | Standing::Moderator | Standing::Member)
+}
+
 /// The text with a capital first letter.
 pub(crate) fn capitalized(text: &str) -> String {
     let mut chars = text.chars();

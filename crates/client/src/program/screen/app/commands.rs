@@ -4,6 +4,7 @@ use super::super::conversation::{Conversation, Status};
 use super::super::conversation_id::{ConversationId, is_same_name};
 use super::super::event::{Effect, Request};
 use super::super::overlay::Overlay;
+use super::super::sentences;
 use super::super::slash_command::{COMMANDS, CommandKind};
 use super::super::timeline::Content;
 use super::{App, Link};
@@ -119,9 +120,19 @@ impl App {
     /// Joins a room and shows it.
     pub(super) fn enter_room(&mut self, room: &str) {
         let id = ConversationId::of_target(room);
-        let is_open = self.conversations.get(&id).is_some_and(|conversation| conversation.status == Status::Open);
-        self.conversation(&id, room);
-        self.open(&id, room, !is_open);
+        let conversation = self.conversation(&id, room);
+        if conversation.status == Status::Open {
+            let own_name = self.own_name();
+            let members = &self.conversations[&id].members;
+            let is_member = members
+                .iter()
+                .any(|member| is_same_name(&member.name, own_name) && sentences::is_membership(member.standing));
+            if !is_member && self.is_account() {
+                self.request(Request::Line { line: format!("JOIN {room}"), shown_in: id.clone() });
+            }
+        } else {
+            self.open(&id, room, true);
+        }
         self.go_to(&id);
     }
 

@@ -150,18 +150,28 @@ impl App {
             }
         } else if !is_same_user {
             self.notice_in(&ConversationId::Server, &sentence, false);
-            // The session is a new one: nothing is open in it.
-            let open: Vec<_> =
-                self.conversations.values_mut().filter(|conversation| conversation.has_records()).collect();
-            for conversation in open {
-                conversation.status = Status::NotOpen;
-            }
-            self.open_current();
+            self.open_again_as_other_user();
         }
         if self.has_conversations() {
             self.request(Request::Rooms);
         }
         self.request(Request::Who);
+    }
+
+    /// The session has another user now, and nothing is open in it. The user enters the same rooms: an account as a member.
+    fn open_again_as_other_user(&mut self) {
+        let mut rooms = Vec::new();
+        for conversation in self.conversations.values_mut().filter(|conversation| conversation.has_records()) {
+            let was_open = matches!(conversation.status, Status::Open | Status::Opening);
+            conversation.status = Status::NotOpen;
+            if was_open && conversation.is_room() {
+                rooms.push((conversation.id.clone(), conversation.target.clone()));
+            }
+        }
+        for (id, room) in rooms {
+            self.open(&id, &room, true);
+        }
+        self.open_current();
     }
 
     fn conversations_listed(&mut self, list: Vec<ConversationInfo>) {

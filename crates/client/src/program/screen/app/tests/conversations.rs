@@ -160,3 +160,19 @@ fn scrolling_up_reads_older_records() {
     chat.key(KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!(chat.app.current().scroll, Scroll::End);
 }
+
+#[test]
+fn a_guest_who_becomes_an_account_is_a_member_of_the_rooms() {
+    let mut chat = Chat::of_guest(2);
+    chat.type_line("/join #lab");
+    chat.opened("#lab", 0, Vec::new());
+    chat.network(NetworkEvent::Connected(ServerInfo {
+        device: Some("main".to_owned()),
+        ..chat.app.server.clone().expect("a server")
+    }));
+    assert_eq!(chat.requests(), ["JOIN #lab, OPEN #lab", "ROOMS", "WHO"]);
+    chat.opened("#lab", 0, Vec::new());
+    // An open room is joined by a line of its own.
+    chat.type_line("/join #LAB");
+    assert_eq!(chat.requests(), ["line JOIN #LAB"]);
+}
