@@ -1,7 +1,6 @@
 //! A write buffer, so that a session can do other work while the server does not read.
 
 use std::future::pending;
-use tokio::io::AsyncWriteExt as _;
 
 use switchboard_client::low_level::{StreamWriter, write_some};
 use tokio::io::AsyncWriteExt as _;

@@ -160,4 +160,19 @@ mod tests {
             assert!(!is_loopback(addr), "{addr}");
         }
     }
+
+    #[test]
+    fn the_trust_in_a_key_decides_who_can_read_the_connection() {
+        let link = "switchboard://127.0.0.1:1";
+        let cases = [
+            ("127.0.0.1:1", Trust::Plain, Security::Loopback),
+            ("chat.example:1", Trust::Plain, Security::Plain),
+            (link, Trust::KnownKey, Security::KnownKey),
+            (link, Trust::NewKey { fingerprint: "AB:CD".to_owned() }, Security::NewKey),
+            (link, Trust::Authority, Security::Authority),
+        ];
+        for (addr, trust, expected) in cases {
+            assert_eq!(security(&CheckedAddress { addr: addr.to_owned(), trust }), expected, "{addr}");
+        }
+    }
 }

@@ -83,3 +83,40 @@ pub(super) fn is_name_taken(error: &Error) -> bool {
         error => matches!(error, Error::Refused { code: ErrorCode::NameTaken, .. }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_error_has_somebody_who_can_do_something() {
+        let refused = |code| Error::Refused { code, detail: None };
+        let closed = |code| Error::Closed(ConnectionError::ClosedWithCode { code, detail: None });
+        let no_version_2 = || Error::NoVersion2 { addr: "h:1".to_owned() };
+        let cases = [
+            (refused(ErrorCode::NameTaken), "name"),
+            (refused(ErrorCode::LoginFailed), "name"),
+            (refused(ErrorCode::NotSecure), "name"),
+            (refused(ErrorCode::TryLater), "retry"),
+            (refused(ErrorCode::Unavailable), "retry"),
+            (closed(ErrorCode::ServerFull), "retry"),
+            (closed(ErrorCode::ServerShutdown), "retry"),
+            (closed(ErrorCode::Displaced), "ended"),
+            (closed(ErrorCode::Revoked), "ended"),
+            (Error::Ended(Arc::new(closed(ErrorCode::Displaced))), "ended"),
+            // For a session, another server is there now.
+            (no_version_2(), "retry"),
+        ];
+        for (error, expected) in cases {
+            let actual = match Failure::of_session(&error) {
+                Failure::Retry(_) => "retry",
+                Failure::NameRefused(_) => "name",
+                Failure::Ended(_) => "ended",
+            };
+            assert_eq!(actual, expected, "{error:?}");
+        }
+        assert!(matches!(Failure::of_attempt(no_version_2().into()), Failure::Ended(_)));
+    }
+}

@@ -78,9 +78,6 @@ impl Supervisor {
                         self.login = login;
                         next = Some(*connected);
                     }
-                    End::Failed(Failure::Retry(reason)) if !self.settings.reconnects => {
-                        failure = Some(Failure::Ended(reason));
-                    }
                     End::Failed(reason) => failure = Some(reason),
                 }
             }
@@ -140,7 +137,7 @@ impl Supervisor {
                 (Some(server), connected)
             };
             let attempt = std::pin::pin!(attempt);
-            let Some((server, connected)) = self.take_requests_during(attempt).await? else { continue };
+            let Some((server, connected)) = self.take_requests_during(attempt, false).await? else { continue };
             self.learn_server(server).await;
             match connected {
                 Ok(connected) => return Some(connected),
@@ -177,6 +174,7 @@ impl Supervisor {
     /// Tells of a failure, and waits until the next attempt is due. Returns `None` if the App has ended.
     async fn wait_after(&mut self, failure: Failure) -> Option<()> {
         let (event, delay) = match failure {
+            Failure::Retry(reason) if !self.settings.reconnects => (NetworkEvent::Ended { reason }, None),
             Failure::Retry(reason) => {
                 let delay = self.backoff.next_delay();
                 (NetworkEvent::Lost { reason, retry_in: delay }, Some(delay))
@@ -186,20 +184,24 @@ impl Supervisor {
         };
         self.output.send(event).await;
         let waiting = std::pin::pin!(sleep_some(delay));
-        self.take_requests_during(waiting).await?;
+        self.take_requests_during(waiting, true).await?;
         Some(())
     }
 
     /// Takes requests until `task` has a result, or until a request asks for another attempt (`Some(None)`). Returns
-    /// `None` if the App has ended.
-    async fn take_requests_during<T>(&mut self, mut task: impl Future<Output = T> + Unpin) -> Option<Option<T>> {
+    /// `None` if the App has ended. `waits`: the task is the wait for an attempt.
+    async fn take_requests_during<T>(
+        &mut self,
+        mut task: impl Future<Output = T> + Unpin,
+        waits: bool,
+    ) -> Option<Option<T>> {
         loop {
             let request = tokio::select! {
                 result = &mut task => return Some(Some(result)),
                 request = self.requests.recv() => request?,
             };
             let login = match request {
-                Request::ConnectNow => return Some(None),
+                Request::ConnectNow if waits => return Some(None),
                 Request::Rename { name } => Login::Stored { name },
                 Request::LogIn { name, password } => Login::Password { name, password },
                 request => {
@@ -221,5 +223,42 @@ async fn sleep_some(delay: Option<Duration>) {
     match delay {
         Some(delay) => sleep(delay).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_client::Liveness;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_key_is_told_once() {
+        let (_requests, requests) = mpsc::channel(1);
+        let (events, mut told) = mpsc::channel(8);
+        let (records, _records) = mpsc::channel(1);
+        let settings = Settings {
+            addr: "switchboard://h:1".to_owned(),
+            name: "Noy".to_owned(),
+            device: None,
+            limit: Duration::from_secs(1),
+            liveness: Liveness::default(),
+            reconnects: true,
+            state: None,
+        };
+        let mut supervisor = Supervisor::new(settings, requests, Output { events, records });
+        let trust = Trust::NewKey { fingerprint: "AB:CD".to_owned() };
+        let server = CheckedAddress { addr: "switchboard://h:1".to_owned(), trust };
+        // The first attempt has not come as far as the key.
+        for server in [None, Some(server.clone()), None, Some(server)] {
+            supervisor.learn_server(server).await;
+        }
+        drop(supervisor);
+        let event = told.recv().await;
+        assert!(
+            matches!(&event, Some(NetworkEvent::FirstContact { fingerprint }) if fingerprint == "AB:CD"),
+            "{event:?}"
+        );
+        assert!(told.recv().await.is_none());
     }
 }

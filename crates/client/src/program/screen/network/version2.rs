@@ -19,6 +19,7 @@ use self::messages::{ChatRequest, Message};
 use super::super::super::account_files::DEFAULT_DEVICE;
 use super::super::super::cli_error::CliError;
 use super::super::super::known_servers::CheckedAddress;
+use super::super::conversation_id::fold;
 use super::super::event::{NetworkEvent, Request, ServerInfo};
 use super::attempt::{self, Connected, Login, User};
 use super::failure::Failure;
@@ -273,6 +274,11 @@ impl<'a> Running<'a> {
             Request::BeginChat { name } => self.accept_in_chat(ChatRequest::Begin { name }).await,
             Request::EndChat => self.accept_in_chat(ChatRequest::End).await,
             Request::ConnectNow => self.session.connect_now(),
+            // The other session would need the outbox file of this one.
+            Request::LogIn { ref name, .. } | Request::Rename { ref name } if self.is_own_account(name) => {
+                let reason = format!("you are {} already", self.info.name);
+                self.context.output.refuse(request, reason).await;
+            }
             Request::LogIn { ref name, ref password } => {
                 let login = Login::Password { name: name.clone(), password: password.clone() };
                 self.replace(&request, login);
@@ -309,6 +315,11 @@ impl<'a> Running<'a> {
     async fn refuse_message(&mut self, local: u64) {
         let not_said = NetworkEvent::NotSaid { local, reason: TOO_MANY.to_owned(), is_unknown: false };
         self.context.output.send(not_said).await;
+    }
+
+    /// Whether this session is a device of the account `name`.
+    fn is_own_account(&self, name: &str) -> bool {
+        self.info.device.is_some() && fold(&self.info.name) == fold(name)
     }
 
     /// Begins a session that is to take the place of this one.

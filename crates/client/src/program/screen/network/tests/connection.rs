@@ -25,6 +25,26 @@ async fn a_failed_first_attempt_is_not_the_end() {
 }
 
 #[tokio::test]
+async fn without_reconnecting_a_failed_attempt_is_the_end() {
+    run_local(async {
+        let server = FakeServer::listen(async |listener| {
+            drop(FakeConnection::accept(&listener).await);
+            FakeConnection::accept(&listener).await.play(&[GUEST, "."].concat()).await;
+        })
+        .await;
+        let state = tempfile::tempdir().expect("a directory");
+        let mut chat = Chat::start_in(state, &server, |settings| settings.reconnects = false);
+        chat.expect(["Connecting", "Ended the server closed the connection"]).await;
+        // The user may still want it.
+        chat.request(Request::ConnectNow);
+        chat.expect(GUEST_EVENTS).await;
+        chat.close().await;
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_refused_name_waits_for_another_one() {
     run_local(async {
         let refuse = |name: &str, code: &str| {

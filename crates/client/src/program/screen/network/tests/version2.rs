@@ -91,6 +91,7 @@ async fn each_request_has_its_event() {
             "> LEAVE #old\n< ERROR UNAVAILABLE #old",
             "Refused LEAVE #old: …",
         ),
+        (Request::Rename { name: "noy".to_owned() }, "", "Refused REGISTER noy: you are Noy already"),
         // No answer. The next event is that of the next request.
         (Request::Read { target: lab(), seq: 9 }, "> READ #lab 9\n< READ_OK #lab 9", ""),
         (Request::Close { target: lab() }, "", ""),
