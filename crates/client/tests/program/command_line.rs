@@ -148,6 +148,8 @@ async fn print_config_merges_the_command_line_the_environment_and_the_file() {
     let output = print(&["--name", "Elias", "--color", "16"], "b:2").await;
     has_lines(&output.out, &["name = \"Elias\" # --name", "server = \"b:2\" # SWITCHBOARD_ADDR"]);
     has_lines(&output.out, &["color = \"16\" # --color"]);
+    let output = print(&["--log", "/tmp/logs"], "").await;
+    has_lines(&output.out, &["log = \"/tmp/logs\" # --log"]);
     let output = print(&["c:3"], "b:2").await;
     has_lines(&output.out, &["server = \"c:3\" # the argument ADDR"]);
 
