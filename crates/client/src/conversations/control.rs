@@ -9,10 +9,15 @@ use tokio::sync::oneshot;
 
 use super::identity::AccountProof;
 use super::views::ViewId;
+use crate::connection_error::ConnectionError;
 use crate::error::Error;
 
 /// The maximum number of lines in one answer. A server has fewer rooms, conversations and members.
 pub(crate) const ANSWER_LINES_MAX: usize = 1_000_000;
+
+/// The maximum number of bytes in one answer: 512 MiB. The list of all rooms has half of it, if 65,536 rooms have the
+/// longest topics.
+pub(crate) const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// An answer: the lines of the list, and the line that ends it.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub(crate) struct Control {
     pub(crate) chat_peer: Option<String>,
     /// The lines of the answer so far.
     pub(crate) parts: Vec<TaggedReply<'static>>,
+    /// The length of these lines.
+    parts_bytes: usize,
 }
 
 /// Who gets the answer.
@@ -61,7 +68,24 @@ impl std::fmt::Debug for Purpose {
 
 impl Control {
     pub(crate) fn new(command: Command<'static>, purpose: Purpose, is_repeatable: bool) -> Self {
-        Self { command, purpose, is_repeatable, chat_peer: None, parts: Vec::new() }
+        Self { command, purpose, is_repeatable, chat_peer: None, parts: Vec::new(), parts_bytes: 0 }
+    }
+
+    /// Adds a line of `n_bytes` bytes to the answer. Fails if the answer is longer than any server's.
+    pub(crate) fn push_part(&mut self, part: TaggedReply<'static>, n_bytes: usize) -> Result<(), ConnectionError> {
+        self.parts_bytes += n_bytes;
+        if self.parts.len() >= ANSWER_LINES_MAX || self.parts_bytes > ANSWER_BYTES_MAX {
+            let reason =
+                format!("the server sent more than {ANSWER_LINES_MAX} lines or {ANSWER_BYTES_MAX} bytes as one answer");
+            return Err(ConnectionError::Failed { reason });
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// The connection was lost: the answer begins anew.
+    pub(crate) fn forget_parts(&mut self) {
+        (self.parts, self.parts_bytes) = (Vec::new(), 0);
     }
 
     /// Whether `reply` is one line of the list that answers this request.
@@ -155,5 +179,24 @@ fn is_answered_in_version_1(command: &Version1<'_>, reply: &Version1Reply<'_>) -
         Version1::Who => matches!(reply, Version1Reply::Users { .. }),
         // Only the line dialect has it.
         Version1::Tell { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_a_bound() {
+        let (answer_tx, _answer) = oneshot::channel();
+        let mut control = Control::new(Command::Rooms, Purpose::Answer(answer_tx), true);
+        let part = || TaggedReply::from(Reply::RoomsOk { count: 1 });
+        control.push_part(part(), ANSWER_BYTES_MAX).expect("the longest answer");
+        control.push_part(part(), 1).expect_err("one byte more");
+        control.forget_parts();
+        for _ in 0..ANSWER_LINES_MAX {
+            control.push_part(part(), 1).expect("as many lines as there may be");
+        }
+        control.push_part(part(), 1).expect_err("one line more");
     }
 }

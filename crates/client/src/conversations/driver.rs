@@ -292,7 +292,7 @@ impl Driver {
         if let Some(mut control) = self.in_flight.take() {
             match &control.purpose {
                 Purpose::Answer(_) | Purpose::Claim(..) if control.is_repeatable => {
-                    control.parts.clear();
+                    control.forget_parts();
                     self.controls.push_front(control);
                 }
                 Purpose::Answer(_) | Purpose::Claim(..) => fail(control, Error::OutcomeUnknown { reason }),

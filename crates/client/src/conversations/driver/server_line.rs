@@ -3,7 +3,7 @@
 use switchboard_protocol::version2::{RecordLine, RecordVerb, Reply, TaggedReply, parse_reply};
 use switchboard_protocol::{ErrorCode, Reply as Version1Reply, Username, sanitize};
 
-use super::super::control::{ANSWER_LINES_MAX, Answer, Control, Purpose};
+use super::super::control::{Answer, Control, Purpose};
 use super::super::handshake;
 use super::super::identity::{Identity, Kind};
 use super::super::item::{ConversationInfo, Gap, Record};
@@ -50,10 +50,8 @@ impl Driver {
                 });
                 if is_listed && !self.views.expects_gap(&gap) {
                     let Gap { target, .. } = gap;
-                    return self.take_part(TaggedReply {
-                        n,
-                        reply: Reply::Gap { target: target.into(), from, to, reason, is_past },
-                    });
+                    let reply = Reply::Gap { target: target.into(), from, to, reason, is_past };
+                    return self.take_part(TaggedReply { n, reply }, line.len());
                 }
                 let controls = self.views.gap(gap);
                 self.controls.extend(controls);
@@ -73,7 +71,7 @@ impl Driver {
             }
             reply => match &self.in_flight {
                 Some(control) if control.takes_part(&reply) => {
-                    return self.take_part(TaggedReply { n, reply: reply.into_owned() });
+                    return self.take_part(TaggedReply { n, reply: reply.into_owned() }, line.len());
                 }
                 Some(control) if control.is_answered_by(&reply) => self.answer(reply.into_owned()),
                 _ => self.take_news(reply),
@@ -135,14 +133,10 @@ impl Driver {
         }
     }
 
-    fn take_part(&mut self, part: TaggedReply<'static>) -> Result<(), Error> {
+    /// Adds a line of `n_bytes` bytes to the answer in flight.
+    fn take_part(&mut self, part: TaggedReply<'static>, n_bytes: usize) -> Result<(), Error> {
         let Some(control) = &mut self.in_flight else { return Ok(()) };
-        if control.parts.len() >= ANSWER_LINES_MAX {
-            let reason = format!("the server sent more than {ANSWER_LINES_MAX} lines as one answer");
-            return Err(ConnectionError::Failed { reason }.into());
-        }
-        control.parts.push(part);
-        Ok(())
+        Ok(control.push_part(part, n_bytes)?)
     }
 
     /// An `ERROR`: for the message of number `n`, for the request in flight, or for the session.

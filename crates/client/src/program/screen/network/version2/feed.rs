@@ -22,6 +22,9 @@ const HISTORY_RECORDS: u64 = 100;
 /// for the App.
 const BATCH_MAX: usize = 256;
 
+/// The bytes of text in one event above which it takes no further item.
+const BATCH_BYTES: usize = 256 * 1024;
+
 /// All open conversations.
 #[derive(Debug)]
 pub(super) struct Feeds {
@@ -233,14 +236,20 @@ impl Feeding {
 /// Waits for items, and takes all that are there. The error, if any, is the end of the conversation.
 async fn next_batch(conversation: &mut Conversation) -> (Vec<Item>, Option<Error>) {
     let mut items = Vec::new();
+    let mut n_bytes = 0;
     let mut next = conversation.next().await;
     loop {
         match next {
-            Some(Ok(item)) => items.push(item),
+            Some(Ok(item)) => {
+                if let Item::Record(record) = &item {
+                    n_bytes += record.text.len();
+                }
+                items.push(item);
+            }
             Some(Err(error)) => return (items, Some(error)),
             None => return (items, Some(ConnectionError::ClosedLocally.into())),
         }
-        if items.len() >= BATCH_MAX {
+        if items.len() >= BATCH_MAX || n_bytes >= BATCH_BYTES {
             return (items, None);
         }
         next = tokio::select! {
