@@ -131,7 +131,13 @@ impl StartScreen {
     /// Applies news of the network.
     pub(crate) fn discovery(&mut self, event: DiscoveryEvent) {
         match event {
-            DiscoveryEvent::ThisMachine { answers } => self.this_machine_answers = Some(answers),
+            DiscoveryEvent::ThisMachine { answers } => {
+                self.this_machine_answers = Some(answers);
+                // The first choice of a new user is no choice if no server runs there.
+                if !answers && self.known.is_empty() && matches!(self.step, Step::Server) {
+                    self.selected.take_if(|selected| selected == THIS_MACHINE);
+                }
+            }
             DiscoveryEvent::Found(server) => match self.found.iter().position(|found| found.id == server.id) {
                 Some(at) => self.found[at] = server,
                 None if self.found.len() < FOUND_MAX => self.found.push(server),

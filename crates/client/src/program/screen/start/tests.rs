@@ -67,6 +67,18 @@ fn the_first_start_asks_for_a_name_and_nothing_else() {
 }
 
 #[test]
+fn a_machine_without_a_server_is_not_chosen_by_itself() {
+    let mut screen = StartScreen::new(Vec::new(), Some(name("Noy")));
+    assert_eq!(list(&screen), "[127.0.0.1:12345]");
+    screen.discovery(DiscoveryEvent::ThisMachine { answers: false });
+    screen.discovery(found("1", "Lab", "a:1"));
+    assert_eq!((press(&mut screen, KeyCode::Enter), &*list(&screen)), (None, "a:1 127.0.0.1:12345"));
+    assert_eq!(screen.problem(), Some("No server is selected. Choose one with the arrow keys."));
+    press(&mut screen, KeyCode::Down);
+    assert_eq!(list(&screen), "[a:1] 127.0.0.1:12345");
+}
+
+#[test]
 fn a_given_name_is_not_asked_for() {
     let mut screen = StartScreen::new(vec![known("a:1", Some("Noy"))], Some(name("Elias")));
     let outcome = |addr: &str| Outcome::Chosen { addr: addr.to_owned(), name: name("Elias") };
