@@ -3,8 +3,12 @@
 mod attention;
 mod commands;
 mod keys;
+mod live_chat;
 mod network;
+mod opening;
+mod outgoing;
 mod reading;
+mod records;
 mod sending;
 #[cfg(test)]
 mod tests;

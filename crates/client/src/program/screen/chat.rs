@@ -33,7 +33,7 @@ use crate::program::state_directory;
 /// What the command line says besides the settings.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatOptions {
-    /// The user with whom to chat.
+    /// The partner of the chat to open.
     pub(crate) chat: Option<String>,
     /// The time limit for the connection and for each answer until the session is logged in.
     pub(crate) limit: Duration,

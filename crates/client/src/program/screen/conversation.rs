@@ -7,7 +7,10 @@ use switchboard_protocol::version2::Standing;
 use super::composer::Composer;
 use super::conversation_id::ConversationId;
 use super::event::LocalId;
-use super::timeline::{Place, Timeline};
+use super::timeline::{Content, Place, Timeline};
+
+/// The maximum number of entries in which the last own message is looked for.
+const OWN_SEARCHED_MAX: usize = 1_000;
 
 /// A conversation.
 #[derive(Debug)]
@@ -145,5 +148,14 @@ impl Conversation {
     /// Whether messages are stored by the server.
     pub(crate) fn has_records(&self) -> bool {
         matches!(self.id, ConversationId::Room(_) | ConversationId::Direct(_))
+    }
+
+    /// The last own message that is stored.
+    pub(crate) fn last_own_seq(&self) -> Option<u64> {
+        let mut last = self.timeline.iter().rev().take(OWN_SEARCHED_MAX);
+        last.find_map(|(place, entry)| match &entry.content {
+            Content::Message(message) if message.is_own => place.seq(),
+            _ => None,
+        })
     }
 }

@@ -11,7 +11,7 @@ use switchboard_client::conversations::{RoomInfo, Secret};
 
 pub(crate) use form::{NameForm, PasswordForm, PasswordPurpose};
 pub(crate) use palette::{Palette, PaletteRow};
-pub(crate) use search::{Hit, Search, SearchState};
+pub(crate) use search::{Search, SearchState};
 
 use super::composer::{Composer, Origin};
 use super::conversation::Conversation;

@@ -128,22 +128,19 @@ impl Timeline {
             _ => None,
         });
         let last_before = before.saturating_sub(1);
-        match first {
-            Some(first) => {
-                let last = items.iter().rev().find_map(|item| match item {
-                    Item::Record(record) => Some(record.seq),
-                    Item::Gap(gap) => Some(gap.to),
-                    _ => None,
-                });
-                // A page from the end begins at a number that no record has.
-                let is_from_end = self.last_seq().is_none_or(|known| known < last_before);
-                self.know(first, if is_from_end { last.unwrap_or(first) } else { last_before });
-            }
-            None => {
-                self.is_complete |= self.known.first_key_value().is_none_or(|(&first, _)| first <= before);
-                if let Some((&next, _)) = self.known.range(..=before).next_back().filter(|(_, last)| **last >= before) {
-                    self.know(1.min(next), last_before.max(1));
-                }
+        if let Some(first) = first {
+            let last = items.iter().rev().find_map(|item| match item {
+                Item::Record(record) => Some(record.seq),
+                Item::Gap(gap) => Some(gap.to),
+                _ => None,
+            });
+            // A page from the end begins at a number that no record has.
+            let is_from_end = self.last_seq().is_none_or(|known| known < last_before);
+            self.know(first, if is_from_end { last.unwrap_or(first) } else { last_before });
+        } else {
+            self.is_complete |= self.known.first_key_value().is_none_or(|(&first, _)| first <= before);
+            if let Some((&next, _)) = self.known.range(..=before).next_back().filter(|(_, last)| **last >= before) {
+                self.know(1.min(next), last_before.max(1));
             }
         }
         for item in items {
@@ -190,10 +187,6 @@ impl Timeline {
         self.range(..)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
@@ -202,11 +195,6 @@ impl Timeline {
     /// The memory of the texts, in bytes.
     pub(crate) fn text_bytes(&self) -> usize {
         self.text_bytes
-    }
-
-    /// The place of the last entry.
-    pub(crate) fn last_place(&self) -> Option<Place> {
-        self.entries.last_key_value().map(|(&place, _)| place)
     }
 
     /// The place of the record of this number in the present epoch, whether it is known or not.
@@ -259,15 +247,14 @@ impl Timeline {
             return None;
         }
         if record.verb == RecordVerb::Redacted {
-            match record.text.parse::<u64>() {
-                Ok(number) => self.redact(|seq, _| seq == number),
-                Err(_) => {
-                    let until = record.seq;
-                    let id = record.text.strip_prefix('@').and_then(|id| id.parse::<u64>().ok());
-                    self.redact(|seq, message| {
-                        seq < until && if id.is_some() { message.by == id } else { *message.author == *record.text }
-                    });
-                }
+            if let Ok(number) = record.text.parse::<u64>() {
+                self.redact(|seq, _| seq == number);
+            } else {
+                let until = record.seq;
+                let id = record.text.strip_prefix('@').and_then(|id| id.parse::<u64>().ok());
+                self.redact(|seq, message| {
+                    seq < until && if id.is_some() { message.by == id } else { *message.author == *record.text }
+                });
             }
         }
         let author = self.share_name(&record.author);

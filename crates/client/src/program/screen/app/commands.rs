@@ -16,7 +16,7 @@ impl App {
         match kind {
             CommandKind::Join => self.with_room(argument, "/join #ROOM", Self::enter_room),
             CommandKind::Part => {
-                let here = self.current().is_room().then(|| self.current().target.clone()).unwrap_or_default();
+                let here = if self.current().is_room() { self.current().target.clone() } else { String::new() };
                 let room = if argument.is_empty() { &here } else { argument };
                 self.with_room(room, "/part #ROOM", |app, room| {
                     app.request(Request::Leave { target: room.to_owned() });
@@ -29,9 +29,9 @@ impl App {
                 let text = format!("* {} {argument}", self.own_name());
                 let id = self.current.clone();
                 if id == ConversationId::Server {
-                    self.usage("/me TEXT, in a conversation")
+                    self.usage("/me TEXT, in a conversation");
                 } else {
-                    self.send(&id, vec![text])
+                    self.send(&id, vec![text]);
                 }
             }
             CommandKind::Names => self.names(),

@@ -1,4 +1,4 @@
-//! From the typed text to messages: no text goes to another person than the one for whom it was written.
+//! From the typed text to messages: a text goes only to the person that it was written for.
 
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 
@@ -70,27 +70,19 @@ impl App {
         let n_lines = lines.len();
         let messages: Vec<String> = lines.iter().flat_map(|line| split_long(line, TEXT_MAX_BYTES)).collect();
         let title = self.current().target.clone();
-        let (question, messages, lines) = if n_lines > UNASKED_LINES_MAX {
-            match one_message_of_lines(&lines, TEXT_MAX_BYTES) {
-                Some(one) => {
-                    let question = format!(
-                        "Send {n_lines} lines to {title}? Enter: as one message · L: as {} messages · Esc: back",
-                        messages.len()
-                    );
-                    (Some(question), vec![one], Some(messages))
-                }
-                None => {
-                    let question = format!(
-                        "Send {n_lines} lines to {title} as {} messages? Enter: yes · Esc: back",
-                        messages.len()
-                    );
-                    (Some(question), messages, None)
-                }
-            }
-        } else if messages.len() > n_lines {
+        let n_messages = messages.len();
+        let one = one_message_of_lines(&lines, TEXT_MAX_BYTES).filter(|_| n_lines > UNASKED_LINES_MAX);
+        let (question, messages, lines) = if let Some(one) = one {
             let question = format!(
-                "This text is too long for one message. Send it to {title} as {} messages? Enter: yes · Esc: back",
-                messages.len()
+                "Send {n_lines} lines to {title}? Enter: as one message · L: as {n_messages} messages · Esc: back"
+            );
+            (Some(question), vec![one], Some(messages))
+        } else if n_lines > UNASKED_LINES_MAX {
+            let question = format!("Send {n_lines} lines to {title} as {n_messages} messages? Enter: yes · Esc: back");
+            (Some(question), messages, None)
+        } else if n_messages > n_lines {
+            let question = format!(
+                "This text is too long for one message. Send it to {title} as {n_messages} messages? Enter: yes · Esc: back"
             );
             (Some(question), messages, None)
         } else {
@@ -111,7 +103,7 @@ impl App {
         }
     }
 
-    /// Why the person who would get the draft may be another one than the one for whom it was begun.
+    /// Why the person who would get the draft may be another one than at the beginning of the text.
     fn doubt_about_peer(&self) -> Option<String> {
         let conversation = self.current();
         let name = &conversation.target;
@@ -184,47 +176,6 @@ impl App {
             }
             ConversationId::Server => {}
         }
-    }
-
-    /// The chat with a user has begun: sends the messages that wait for it.
-    pub(super) fn send_for_next_chat(&mut self, id: &ConversationId) {
-        let (now, later) = std::mem::take(&mut self.for_next_chat).into_iter().partition(|(other, _)| other == id);
-        self.for_next_chat = later;
-        for (id, local) in now {
-            let conversation = self.conversations.get(&id);
-            let outgoing = conversation.and_then(|conversation| {
-                conversation
-                    .outgoing
-                    .iter()
-                    .find(|outgoing| outgoing.local == local)
-                    .map(|outgoing| (conversation.target.clone(), outgoing.text.clone()))
-            });
-            if let Some((name, text)) = outgoing {
-                self.request(Request::SayInChat { name, text, local });
-            }
-        }
-        if let Some(conversation) = self.conversations.get_mut(id)
-            && conversation.draft.composer.is_empty()
-        {
-            conversation.draft.peer_generation = conversation.peer_generation;
-        }
-    }
-
-    /// A request was refused. Returns whether messages waited for it: they were not sent.
-    pub(super) fn for_next_chat_failed(&mut self, request: &str, reason: &str) -> bool {
-        let Some(name) = request.strip_prefix("CONNECT ") else { return false };
-        let id = ConversationId::of_chat(name);
-        let waiting: Vec<_> =
-            self.for_next_chat.iter().filter(|(other, _)| *other == id).map(|(_, local)| *local).collect();
-        self.for_next_chat.retain(|(other, _)| *other != id);
-        for local in &waiting {
-            if let Some(conversation) = self.conversations.get_mut(&id)
-                && let Some(outgoing) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.local == *local)
-            {
-                outgoing.state = OutgoingState::Refused(reason.to_owned());
-            }
-        }
-        !waiting.is_empty()
     }
 
     /// Sends the last refused message of the current conversation again.

@@ -48,7 +48,7 @@ impl Areas {
             free -= taken;
             taken
         };
-        let status_rows = if rows > 1 { 1 } else { 0 };
+        let status_rows = u16::from(rows > 1);
         let input_columns = columns - sidebar_columns;
         let input_rows = take(input::height(app, input_columns).min((rows / INPUT_PART).max(1)));
         let status_rows = take(status_rows);

@@ -51,11 +51,6 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Gives all cells of an area a style.
-    pub(super) fn style(&mut self, area: Rect, style: Style) {
-        self.buffer.set_style(area.intersection(self.buffer.area), style);
-    }
-
     /// Draws a box with a title, empties it, and returns the area inside.
     pub(super) fn bordered(&mut self, area: Rect, title: &str, style: Style) -> Rect {
         if area.width < 4 || area.height < 3 {

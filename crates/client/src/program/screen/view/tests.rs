@@ -80,7 +80,7 @@ struct Scene {
 
 impl Scene {
     fn new(columns: u16, rows: u16) -> Self {
-        let now = Moment { unix_millis: NOON, uptime: Duration::from_secs(60) };
+        let now = Moment { unix_millis: NOON, uptime: Duration::from_mins(1) };
         Self { app: App::new(Preferences::default(), Vec::new(), (columns, rows), now), now }
     }
 
@@ -232,7 +232,11 @@ fn scripts_of_all_directions() {
     for columns in [80, 40] {
         let mut scene = Scene::in_room(columns, 30);
         scene.items(
-            texts.iter().zip(7..).map(|(text, seq)| record(seq, seq as i64, "Elias", RecordVerb::From, text)).collect(),
+            texts
+                .iter()
+                .zip(7..)
+                .map(|(text, seq)| record(seq, seq.cast_signed(), "Elias", RecordVerb::From, text))
+                .collect(),
         );
         scene.write("שלום Noy");
         assert_screen(&format!("scripts-{columns}"), &scene.app);

@@ -12,11 +12,14 @@ const NAME_COLORS: [Color; 5] = [Color::Green, Color::Yellow, Color::Blue, Color
 const NAME_COLORS_256: [u8; 10] = [31, 35, 64, 67, 97, 100, 130, 133, 137, 166];
 
 /// The styles of a terminal.
+///
+/// The methods take `self` so that each style can depend on the terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Theme {
     depth: ColorDepth,
 }
 
+#[expect(clippy::unused_self, reason = "whether a style depends on the terminal is up to the theme")]
 impl Theme {
     pub(crate) fn new(depth: ColorDepth) -> Self {
         Self { depth }
@@ -76,11 +79,6 @@ impl Theme {
     /// The status line and the title.
     pub(crate) fn bar(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
-    }
-
-    /// A good state of the connection.
-    pub(crate) fn good(self) -> Style {
-        self.colored(Color::Green)
     }
 
     fn colored(self, color: Color) -> Style {

@@ -1,0 +1,60 @@
+//! Own messages that have no record yet.
+
+use switchboard_client::conversations::UnansweredMessage;
+
+use super::super::conversation::{Outgoing, OutgoingState, Status};
+use super::super::conversation_id::ConversationId;
+use super::App;
+
+impl App {
+    pub(super) fn said(&mut self, local: u64, seq: u64) {
+        let own_name = self.own_name().to_owned();
+        let now = self.now.unix_millis;
+        for conversation in self.conversations.values_mut() {
+            let Some(index) = conversation.outgoing.iter().position(|outgoing| outgoing.local == local) else {
+                continue;
+            };
+            if seq == 0 {
+                if let Some(outgoing) = conversation.outgoing.remove(index) {
+                    conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
+                }
+            } else if conversation.status == Status::Open && !conversation.timeline.is_known(seq) {
+                conversation.outgoing[index].state = OutgoingState::Stored(seq);
+            } else if conversation.status == Status::Open {
+                conversation.outgoing.remove(index);
+            } else {
+                // The conversation is not open: no record will arrive.
+                conversation.outgoing.remove(index);
+                conversation.last = conversation.last.max(seq);
+            }
+            return;
+        }
+    }
+
+    pub(super) fn not_said(&mut self, local: u64, reason: String, is_unknown: bool) {
+        for conversation in self.conversations.values_mut() {
+            if let Some(outgoing) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.local == local) {
+                outgoing.state =
+                    if is_unknown { OutgoingState::Unknown(reason) } else { OutgoingState::Refused(reason) };
+                return;
+            }
+        }
+        self.error(&format!("A message was not sent: {reason}"));
+    }
+
+    /// Shows the messages that an earlier run of the program has left.
+    pub(super) fn show_unanswered(&mut self, messages: Vec<UnansweredMessage>) {
+        for UnansweredMessage { target, text } in messages {
+            let id = ConversationId::of_target(&target);
+            let outgoing = Outgoing { local: 0, text, at_millis: self.now.unix_millis, state: OutgoingState::Waiting };
+            self.conversation(&id, &target).outgoing.push_back(outgoing);
+        }
+    }
+
+    /// The server has answered the messages of the earlier run.
+    pub(super) fn forget_unanswered(&mut self) {
+        for conversation in self.conversations.values_mut() {
+            conversation.outgoing.retain(|outgoing| outgoing.local != 0);
+        }
+    }
+}
