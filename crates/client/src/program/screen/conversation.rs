@@ -28,6 +28,8 @@ pub(crate) struct Conversation {
     pub(crate) scroll: Scroll,
     /// A record that the user wants to see, and that is still being read.
     pub(crate) wanted_place: Option<u64>,
+    /// The record that a search has found: the view marks it while the reader is near it.
+    pub(crate) found: Option<Place>,
     /// Whether older records were asked for.
     pub(crate) is_reading_older: bool,
     /// The epoch of the numbers below. Empty: unknown.
@@ -128,6 +130,7 @@ impl Conversation {
             draft: Draft::default(),
             scroll: Scroll::End,
             wanted_place: None,
+            found: None,
             is_reading_older: false,
             epoch: String::new(),
             last: 0,

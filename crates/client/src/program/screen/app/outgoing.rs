@@ -10,13 +10,20 @@ impl App {
     pub(super) fn said(&mut self, local: u64, seq: u64) {
         let own_name = self.own_name().to_owned();
         let now = self.now.unix_millis;
+        let partner = self.chat.as_ref().and_then(|id| Some((id.clone(), self.conversations.get(id)?.target.clone())));
         for conversation in self.conversations.values_mut() {
             let Some(index) = conversation.outgoing.iter().position(|outgoing| outgoing.local == local) else {
                 continue;
             };
             if seq == 0 {
-                if let Some(outgoing) = conversation.outgoing.remove(index) {
-                    conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
+                let Some(outgoing) = conversation.outgoing.remove(index) else { return };
+                conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
+                // The message crossed the end of its chat on the network, and the protocol names no receiver.
+                if let Some(partner) = &partner
+                    && partner.0 != conversation.id
+                {
+                    let text = format!("The partner changed while this message was on its way: {} has it.", partner.1);
+                    conversation.timeline.add_notice(now, &text, true);
                 }
             } else if conversation.status == Status::Open && !conversation.timeline.is_known(seq) {
                 conversation.outgoing[index].state = OutgoingState::Stored(seq);

@@ -80,6 +80,7 @@ impl App {
 
     pub(super) fn scroll_to_end(&mut self) {
         self.current_mut().scroll = Scroll::End;
+        self.current_mut().found = None;
         self.mark_current_read();
     }
 
@@ -110,6 +111,7 @@ impl App {
         let Some(conversation) = self.conversations.get_mut(id) else { return };
         let Some(seq) = conversation.wanted_place.filter(|seq| conversation.timeline.is_known(*seq)) else { return };
         conversation.wanted_place = None;
+        conversation.found = Some(conversation.timeline.place_of(seq));
         conversation.scroll = Scroll::At { place: conversation.timeline.place_of(seq), row: 0 };
         if self.current == *id {
             // Some rows below the record show what was said next.

@@ -44,11 +44,12 @@ pub(crate) fn draw_start(start: &StartScreen, theme: Theme, reorders: bool, fram
         }
     }
     y += 1;
-    for row in start.rows() {
-        if y >= area.bottom().saturating_sub(1) {
-            break;
-        }
-        draw_row(&row, theme, Rect::new(x, y, columns, 1), &mut canvas);
+    let rows = start.rows();
+    // The last two rows have the failure of the search and the keys.
+    let height = usize::from(area.bottom().saturating_sub(y + 2)).max(1);
+    let selected = rows.iter().position(|row| row.is_selected).unwrap_or(0);
+    for row in rows.iter().skip((selected + 1).saturating_sub(height)).take(height) {
+        draw_row(row, theme, Rect::new(x, y, columns, 1), &mut canvas);
         y += 1;
     }
     if let Some(failure) = start.discovery_failure() {

@@ -361,3 +361,33 @@ fn no_size_is_too_small() {
         }
     }
 }
+
+#[test]
+fn the_start_screen_offers_servers_and_asks_for_a_name() {
+    use crate::program::screen::event::{DiscoveryEvent, FoundServer};
+    use crate::program::screen::server_list::KnownServer;
+    use crate::program::screen::start::StartScreen;
+
+    let shown = |start: &StartScreen, rows: u16| {
+        let mut terminal = Terminal::new(TestBackend::new(80, rows)).expect("a terminal in memory");
+        terminal.draw(|frame| draw_start(start, Theme::new(ColorDepth::None), true, frame)).expect("memory");
+        let cursor = terminal.backend().cursor_position();
+        rows_of(terminal.backend().buffer(), Some(cursor.into()))
+    };
+    let known = ["chat.example:12345", "10.0.0.7:12345"].map(|addr| KnownServer { addr: addr.to_owned(), name: None });
+    let mut start = StartScreen::new(known.into(), None);
+    start.discovery(DiscoveryEvent::ThisMachine { answers: false });
+    for n in 1..=9 {
+        let addr = format!("switchboard://192.0.2.{n}:12346");
+        start.discovery(DiscoveryEvent::Found(FoundServer { id: n.to_string(), name: format!("school {n}"), addr }));
+    }
+    assert_text("start", &shown(&start, 24));
+    for _ in 0..9 {
+        start.key(KeyEvent::new(KeyCode::Down, KeyModifiers::NONE));
+    }
+    assert_text("start-scrolled", &shown(&start, 12));
+    start.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+    start.paste("two words");
+    start.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+    assert_text("start-name", &shown(&start, 12));
+}

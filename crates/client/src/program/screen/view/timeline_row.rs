@@ -115,6 +115,10 @@ impl RowMaker<'_> {
                 self.sentence(&mut rows, entry.at_millis, mark, text, style);
             }
         }
+        if self.conversation.found == Some(place) {
+            let texts = rows.iter_mut().filter(|row| row.kind == RowKind::Text);
+            texts.for_each(|row| row.style = self.theme.selected());
+        }
         if self.shows_wire {
             self.wire_words(&mut rows, place, entry);
         }

@@ -239,3 +239,15 @@ fn the_up_key_recalls_commands_and_no_messages() {
     chat.key(KeyCode::Down, KeyModifiers::NONE);
     assert_eq!(chat.draft(), "");
 }
+
+#[test]
+fn a_message_that_crossed_the_change_of_the_partner_is_told() {
+    let mut chat = Chat::of_guest(1);
+    chat.network(NetworkEvent::ChatBegan { name: "Elias".to_owned(), is_incoming: true });
+    chat.type_line("for Elias");
+    chat.network(NetworkEvent::ChatEnded { by_peer: true });
+    chat.network(NetworkEvent::ChatBegan { name: "Ada".to_owned(), is_incoming: true });
+    chat.network(NetworkEvent::Said { local: 1, seq: 0 });
+    assert_eq!(chat.shown(), ["Noy: for Elias"]);
+    assert_eq!(chat.last_notice(), "The partner changed while this message was on its way: Ada has it.");
+}
