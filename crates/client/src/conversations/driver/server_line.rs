@@ -10,7 +10,6 @@ use super::super::item::{ConversationInfo, Gap, Record};
 use super::super::news::News;
 use super::super::views::Numbers;
 use super::Driver;
-use crate::connection_error::ConnectionError;
 use crate::error::Error;
 
 /// The device of a session that has turned its name into an account.

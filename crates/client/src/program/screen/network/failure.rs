@@ -1,4 +1,4 @@
-//! What follows from an error of a connection.
+//! The consequence of an error: another attempt, another name, or the end.
 
 use switchboard_client::{ConnectionError, Error, ErrorCode};
 

@@ -157,7 +157,7 @@ impl Supervisor {
         self.server = server;
     }
 
-    /// What follows from the error of an attempt.
+    /// The failure for the error of an attempt.
     fn judge(&mut self, error: CliError) -> Failure {
         let is_taken = matches!(&error, CliError::Client(error) if is_name_taken(error));
         if !is_taken {

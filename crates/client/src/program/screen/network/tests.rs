@@ -28,7 +28,7 @@ const GUEST: &str = "
     > PING
     < PONG\n";
 
-/// What the App hears of it.
+/// The events of this beginning.
 const GUEST_EVENTS: [&str; 3] = ["Connecting", "Connected Noy guest version 2", "Users Noy Elias"];
 
 /// The beginning of an account's session.
@@ -50,7 +50,7 @@ const ACCOUNT_LISTS: &str = "
     > PING
     < PONG\n";
 
-/// What the App hears of it.
+/// The events of this beginning.
 const ACCOUNT_EVENTS: [&str; 4] =
     ["Connecting", "Connected Noy main version 2 durable", "Conversations #lab 9 4", "Users Noy"];
 

@@ -39,7 +39,7 @@ pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
 /// The time limit for missing answers when the App has ended.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What all parts of a session need.
+/// The settings and queues that all parts of a session share.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) settings: Settings,
@@ -47,7 +47,7 @@ pub(super) struct Context {
     pub(super) output: Output,
 }
 
-/// What follows from the end of a task.
+/// The consequence of the end of a task.
 enum Done {
     Nothing,
     /// The user has left a room.
