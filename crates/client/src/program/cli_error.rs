@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustyline::error::ReadlineError;
 use switchboard_bench::Error as BenchError;
 use switchboard_client::{ConnectionError, Error};
 use tokio::time::timeout;
@@ -182,12 +181,6 @@ fn exit_code_of(error: &Error) -> u8 {
 impl From<ConnectionError> for CliError {
     fn from(closed: ConnectionError) -> Self {
         Self::Client(Error::Closed(closed))
-    }
-}
-
-impl From<ReadlineError> for CliError {
-    fn from(error: ReadlineError) -> Self {
-        Self::Io(io::Error::other(error))
     }
 }
 

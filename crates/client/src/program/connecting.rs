@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use super::address;
 use super::args::Options;
-use super::chat_formatter::ChatFormatter;
 use super::screen;
 
 /// The time after which the user gets a hint. A server on another continent answers within half a second.
@@ -55,7 +54,7 @@ async fn wait<T>(status: &str, hint: &str, options: &Options, awaited: impl Futu
     if let Ok(result) = timeout(HINT_AFTER, &mut awaited).await {
         return result;
     }
-    line.print_above(&ChatFormatter::new(options.color).notice(hint));
+    line.print_above(&format!("switchboard: {hint}"));
     awaited.await
 }
 

@@ -13,9 +13,8 @@ use switchboard_client::{Error, HostPort, JoinLink, KeyHash};
 
 use super::address;
 use super::args::Options;
-use super::chat_formatter::ChatFormatter;
 use super::cli_error::CliError;
-use super::state_directory;
+use super::{open_session, state_directory};
 
 /// The name of the file in the state directory.
 const FILE: &str = "known-servers";
@@ -45,12 +44,12 @@ pub(crate) enum Trust {
 pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<String, CliError> {
     let CheckedAddress { addr, trust } = check(addr, state_directory::path().as_deref(), options.timeout).await?;
     if let Trust::NewKey { fingerprint } = trust {
-        let notice = format!(
+        let text = format!(
             "First contact with {}. Its certificate has the fingerprint {fingerprint}. The log of the server shows it, \
              too: compare the two before you say anything private.",
             address::host_port(&addr)
         );
-        eprintln!("{}", ChatFormatter::new(options.color).notice(&notice));
+        open_session::notice(&text);
     }
     Ok(addr)
 }

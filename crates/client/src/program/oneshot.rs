@@ -15,7 +15,7 @@ use super::account_files::AccountFiles;
 use super::args::Options;
 use super::cli_error::{CliError, with_timeout};
 use super::connecting;
-use super::interactive::{DELAY_MAX, FIRST_DELAY_MAX, NAME_TAKEN_PATIENCE};
+use super::reconnecting::{DELAY_MAX, FIRST_DELAY_MAX, NAME_TAKEN_PATIENCE};
 use super::stdout;
 
 /// The ceiling of the first delay before `send` tries a busy user again. Another `send` needs a few round trips.

@@ -1,7 +1,8 @@
 //! The prompt of plain mode: `> `, when the program waits for a typed line.
 //!
 //! The kernel edits the typed line, so the program does not know whether the user has begun one. A line of the server
-//! that arrives meanwhile begins on a new line, and the prompt follows it again. What the user has typed stays valid.
+//! that arrives meanwhile begins on a new line, and the prompt follows it again. What the user has typed stays valid. Text
+//! that is typed before the prompt is there shares its line with the output.
 
 use std::cell::Cell;
 use std::future::pending;

@@ -1,20 +1,12 @@
 //! Handles the signals that terminate the program.
 //!
-//! The handlers let the editor restore the terminal and save the history before the program ends.
+//! The handlers let the program restore the terminal before it ends.
 
 use std::io;
-#[cfg(unix)]
-use std::sync::{Mutex, PoisonError};
-#[cfg(unix)]
-use std::time::Duration;
-
-#[cfg(unix)]
-use tokio::time::Instant;
 
 use super::cli_error::CliError;
 
-/// Handlers for SIGHUP, SIGINT and SIGTERM. Install them before the editor starts: while a line is being edited, the
-/// editor replaces the SIGINT handler, and afterwards it restores the earlier handler.
+/// Handlers for SIGHUP, SIGINT and SIGTERM. Install them before the program changes a mode of the terminal.
 #[derive(Debug)]
 pub(crate) struct TerminationSignals {
     /// Each signal's number, and the stream that yields an item when the signal arrives.
@@ -35,13 +27,10 @@ impl TerminationSignals {
     /// Waits for the next signal and returns its number.
     async fn next(&mut self) -> i32 {
         let [(hangup_number, hangup), (interrupt_number, interrupt), (terminate_number, terminate)] = &mut self.caught;
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => return *hangup_number,
-                // An own interrupt arrives here if the editor ended its line just before.
-                _ = interrupt.recv() => if !is_own_interrupt() { return *interrupt_number },
-                _ = terminate.recv() => return *terminate_number,
-            }
+        tokio::select! {
+            _ = hangup.recv() => *hangup_number,
+            _ = interrupt.recv() => *interrupt_number,
+            _ = terminate.recv() => *terminate_number,
         }
     }
 }
@@ -68,32 +57,4 @@ impl TerminationSignals {
             signal = self.next() => Err(CliError::Signalled(signal)),
         }
     }
-}
-
-/// Whether [`interrupt_editor`] works on this system.
-pub(crate) const CAN_INTERRUPT_EDITOR: bool = cfg!(unix);
-
-/// The time limit for the delivery of an own SIGINT to [`TerminationSignals`]. A later SIGINT is not our own.
-#[cfg(unix)]
-const OWN_INTERRUPT_MAX_AGE: Duration = Duration::from_secs(1);
-
-/// When [`interrupt_editor`] last sent SIGINT.
-#[cfg(unix)]
-static OWN_INTERRUPT_AT: Mutex<Option<Instant>> = Mutex::new(None);
-
-/// Sends SIGINT to this thread, so the signal has arrived when this function returns. The signal ends the line that the
-/// editor is editing, between two keys, so no input is lost.
-pub(crate) fn interrupt_editor() {
-    #[cfg(unix)]
-    {
-        *OWN_INTERRUPT_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGINT);
-    }
-}
-
-/// Whether a SIGINT that arrives now at [`TerminationSignals`] is one of [`interrupt_editor`].
-#[cfg(unix)]
-fn is_own_interrupt() -> bool {
-    let sent_at = *OWN_INTERRUPT_AT.lock().unwrap_or_else(PoisonError::into_inner);
-    sent_at.is_some_and(|at| at.elapsed() < OWN_INTERRUPT_MAX_AGE)
 }

@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::super::super::cli_error::CliError;
-use super::super::super::interactive::{DELAY_MAX, FIRST_DELAY_MAX, NAME_TAKEN_PATIENCE};
 use super::super::super::known_servers::{self, CheckedAddress, Trust};
 use super::super::event::{NetworkEvent, Request};
 use super::attempt::{self, Connected, Connection, Login, User};
 use super::failure::{Failure, is_name_taken};
 use super::version2::Unfinished;
 use super::{Output, Settings, version1, version2};
+use crate::program::reconnecting::{DELAY_MAX, FIRST_DELAY_MAX, NAME_TAKEN_PATIENCE};
 
 /// The state that lasts longer than a connection.
 pub(super) struct Supervisor {
