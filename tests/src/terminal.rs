@@ -60,6 +60,25 @@ impl Terminal {
         assert!(self.tmux(&["send-keys", "Enter"]).status.success());
     }
 
+    /// Presses a key that tmux knows by this name, such as `Escape`.
+    ///
+    /// # Panics
+    ///
+    /// If tmux fails.
+    pub fn press(&self, key: &str) {
+        assert!(self.tmux(&["send-keys", key]).status.success());
+    }
+
+    /// Changes the size of the terminal.
+    ///
+    /// # Panics
+    ///
+    /// If tmux fails.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        assert!(self.tmux(&["resize-window", "-x", &columns, "-y", &rows]).status.success());
+    }
+
     /// Presses Ctrl and `key`.
     ///
     /// # Panics
@@ -94,7 +113,9 @@ impl Terminal {
         assert!(self.tmux(paste).status.success());
     }
 
-    fn screen(&self) -> String {
+    /// The text on the screen.
+    #[must_use]
+    pub fn screen(&self) -> String {
         let output = self.tmux(&["capture-pane", "-p"]);
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
