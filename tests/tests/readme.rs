@@ -58,6 +58,7 @@ fn readme_terminal_sessions_match_real_ones() {
     noy.wait_for(&first_lines(0, 3));
     let elias = open(1);
     noy.wait_for(&first_lines(0, 4));
+    elias.wait_for_text("You are in a chat with Noy");
     enter_line(&elias, "hello, Noy");
     noy.wait_for(&first_lines(0, 5));
     enter_line(&noy, "MSG hello yourself");
@@ -67,7 +68,10 @@ fn readme_terminal_sessions_match_real_ones() {
     user1.wait_for(&first_lines(2, 2));
     enter_line(&user1, "Elias: may I join? I have only nc too");
 
-    for (session, terminal) in [noy, elias, user1].iter().enumerate() {
+    for (session, terminal) in [(0, noy), (2, user1)] {
         terminal.wait_for(&first_lines(session, screens[session].len()));
     }
+    // The README does not show the screen of the client.
+    elias.wait_for_text("hello yourself");
+    elias.wait_for_text("User1");
 }
