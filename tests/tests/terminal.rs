@@ -103,6 +103,7 @@ fn a_long_paste_asks_first() {
         terminal.wait_for_text("Send 400 lines to Noy");
         expect_silence(&mut noy);
         terminal.press("Escape");
+        terminal.wait_for_text("line 400");
         terminal.control('c');
         terminal.wait_for_text("Noy>");
     }
