@@ -1,4 +1,4 @@
-//! The terminal with its clock: what the user does, and when to draw.
+//! The terminal with its clock: the events of the user, and the times of the frames.
 //!
 //! A frame shows all changes since the one before. Under load, 60 frames a second are drawn; a change after a pause is
 //! shown at once. The keyboard comes before everything else, so a flood of messages delays a typed character by at most

@@ -1,6 +1,6 @@
 //! The terminal of the full-screen chat: takes it, draws on it, reads from it, and gives it back.
 //!
-//! The program gives the terminal back when it ends, for whatever reason: the end of the chat, an error, a signal or a
+//! The program gives the terminal back when it ends: after the chat, an error, a signal or a
 //! panic. It also does so before it stops for the shell (Ctrl-Z), and takes the terminal again afterwards. The signals
 //! STOP and TSTP of another process stop the program at once, without this; the next CONT repairs the screen.
 //!
