@@ -62,7 +62,8 @@ impl Composer {
     }
 
     /// The byte offset of the cursor.
-    pub(crate) fn cursor(&self) -> usize {
+    #[cfg(test)]
+    fn cursor(&self) -> usize {
         self.cursor
     }
 

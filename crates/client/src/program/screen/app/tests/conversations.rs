@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::program::screen::conversation::{Scroll, Status};
+use crate::program::screen::timeline::Place;
 
 #[test]
 fn a_session_begins_with_the_conversations_of_the_account() {
@@ -26,7 +27,7 @@ fn unread_messages_are_counted_and_marked_until_they_are_seen() {
 
     chat.key(KeyCode::Char('a'), KeyModifiers::ALT);
     assert_eq!((chat.app.current.clone(), unread(&chat)), (lab.clone(), (0, false)));
-    let line = chat.app.current().unread_line.and_then(|place| place.seq());
+    let line = chat.app.current().unread_line.and_then(Place::seq);
     assert_eq!(line, Some(2), "the line stands above the first unread message");
     chat.wait(Duration::from_secs(1));
     assert_eq!(chat.requests(), ["READ #lab 5", "READERS #lab 5"]);
