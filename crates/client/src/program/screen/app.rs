@@ -74,6 +74,8 @@ pub(crate) struct App {
     /// The terminal, in columns and rows.
     pub(crate) size: (u16, u16),
     has_focus: bool,
+    /// Whether the next list of rooms is shown.
+    lists_rooms: bool,
     pub(crate) now: Moment,
     last_local: LocalId,
     /// The completion that the tab key has begun.
@@ -139,6 +141,7 @@ impl App {
             shows_wire: false,
             size,
             has_focus: true,
+            lists_rooms: false,
             now,
             last_local: 0,
             completion: None,

@@ -144,6 +144,18 @@ impl Conversation {
         }
     }
 
+    /// Takes the epoch that the server names. With another one, the numbers count anew: the room was made anew, another
+    /// person has the name, or the server has lost records.
+    pub(crate) fn set_epoch(&mut self, epoch: &str) {
+        if !self.epoch.is_empty() && self.epoch != epoch {
+            self.peer_generation += 1;
+            self.timeline.begin_epoch();
+            (self.last, self.read, self.n_unread) = (0, 0, 0);
+            (self.unread_line, self.readers, self.wanted_place) = (None, None, None);
+        }
+        epoch.clone_into(&mut self.epoch);
+    }
+
     pub(crate) fn is_room(&self) -> bool {
         matches!(self.id, ConversationId::Room(_))
     }

@@ -12,7 +12,7 @@ pub(crate) enum HelpLine {
 /// The keys, each with its use.
 const KEYS: &[(&str, &str)] = &[
     ("Enter", "send"),
-    ("Alt-Enter, Shift-Enter", "a new line in the text"),
+    ("Alt-Enter, Shift-Enter", "a new line: each line is a message"),
     ("Ctrl-K", "jump to a room or a person"),
     ("Alt-↑ Alt-↓", "the conversation before, after"),
     ("Alt-Shift-↑ ↓", "the same, among those with unread messages"),
@@ -20,15 +20,17 @@ const KEYS: &[(&str, &str)] = &[
     ("Alt-A", "the next conversation with unread messages"),
     ("Alt-/", "the conversation where you were before"),
     ("PgUp PgDn", "scroll; reads older messages as you come to them"),
-    ("Ctrl-Home Ctrl-End", "the first message, the newest one (Esc, too)"),
+    ("Ctrl-Home Ctrl-End", "the first message here, the newest one"),
     ("Ctrl-F", "search"),
     ("Tab", "complete a name, a room or a command"),
     ("↑ in an empty input", "earlier commands"),
     ("F2", "the words of the protocol below each message"),
-    ("F5, F6", "send refused messages again, discard them"),
+    ("F5, F6", "send failed messages again, discard them"),
     ("Ctrl-R", "connect now"),
     ("Ctrl-L", "draw the screen anew"),
-    ("Ctrl-C", "clear the text; twice: end"),
+    ("Ctrl-C", "clear the text; in an empty input, twice: end"),
+    ("Ctrl-D", "in an empty input: end"),
+    ("Ctrl-_", "undo a change of the text"),
     ("Ctrl-Z", "stop the program until fg"),
 ];
 
@@ -38,9 +40,10 @@ const MARKS: &[(&str, &str)] = &[
     ("✓", "the server has stored it"),
     ("✓✓", "somebody else has read it (F2 shows who)"),
     ("!", "it was refused"),
-    ("?", "nobody knows: the connection was lost before the answer"),
+    ("?", "unknown: the connection was lost meanwhile"),
     ("~Name", "a guest: anybody may have this name"),
     ("● ○", "connected, not connected"),
+    ("★ +", "the owner and the moderators of a room"),
 ];
 
 /// All lines.

@@ -3,16 +3,31 @@
 use super::composer::Composer;
 use super::conversation_id::ConversationId;
 
-/// A question before messages are sent. Enter says yes, and Escape goes back to the text.
+/// A question. Enter says yes, and Escape says no.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    /// Where the messages go.
-    pub(crate) conversation: ConversationId,
     /// The question, and the keys that answer it.
     pub(crate) text: String,
+    pub(crate) action: Action,
+}
+
+/// What a yes does.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Send(Messages),
+    /// Leaves the room of this name.
+    Leave(String),
+    /// Ends the program, although messages are lost.
+    Quit,
+}
+
+/// Messages that wait for a yes.
+#[derive(Clone, Debug)]
+pub(crate) struct Messages {
+    pub(crate) conversation: ConversationId,
     /// The messages that Enter sends.
     pub(crate) messages: Vec<String>,
-    /// The messages that `l` sends: each line is one.
+    /// The messages that Alt-Enter sends: each line is one.
     pub(crate) lines: Option<Vec<String>>,
     /// The text as it was typed, for the way back.
     pub(crate) draft: Composer,

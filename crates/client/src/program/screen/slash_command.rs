@@ -72,10 +72,10 @@ pub(crate) const COMMANDS: &[CommandInfo] = &[
     info(
         &["room", "mode"],
         "SETTING VALUE",
-        "change this room: guests, invite, keep, moderator",
+        "guests none|read|write, invite on|off, keep 30d, owner NAME",
         Kind::LineHere("ROOM"),
     ),
-    info(&["redact"], "NUMBER", "delete the text of a message (F2 shows the numbers)", Kind::LineHere("REDACT")),
+    info(&["redact"], "NUMBER", "delete a message (F2 shows the numbers)", Kind::LineHere("REDACT")),
     info(&["readers"], "NUMBER", "list the accounts that have read a message", Kind::LineHere("READERS")),
     info(&["block", "ignore"], "NAME", "hide the messages of an account", Kind::Line("BLOCK")),
     info(&["unblock", "unignore"], "NAME", "show them again", Kind::Line("UNBLOCK")),
@@ -83,7 +83,7 @@ pub(crate) const COMMANDS: &[CommandInfo] = &[
     info(&["revoke"], "DEVICE", "remove a device of your account", Kind::Line("REVOKE")),
     info(&["wire"], "", "show the figures of this connection", Kind::Line("WIRE")),
     info(&["ping"], "", "measure the round trip to the server", Kind::Ping),
-    info(&["raw", "quote"], "LINE", "send any line of the protocol, and show its answer", Kind::Raw),
+    info(&["raw", "quote"], "LINE", "send a line of the protocol, show its answer", Kind::Raw),
     info(&["help", "?"], "", "show the keys and the commands", Kind::Help),
     info(&["quit", "exit", "bye"], "", "end; accounts stay members of their rooms", Kind::Quit),
 ];

@@ -293,16 +293,21 @@ impl Timeline {
         if gap.to == 0 {
             let at_millis = self.entries.last_key_value().map_or(0, |(_, entry)| entry.at_millis);
             self.push(Entry { at_millis, content });
-            self.generation += 1;
-            self.known.clear();
-            // They stay, and nobody can read their records any more.
-            self.holes.clear();
-            self.is_complete = false;
+            self.begin_epoch();
             return;
         }
         self.know(gap.from, gap.to);
         let at_millis = self.range(..self.place_of(gap.from)).next_back().map_or(0, |(_, entry)| entry.at_millis);
         self.insert(self.place_of(gap.from), Entry { at_millis, content });
+    }
+
+    /// The records count anew: the conversation has a new epoch.
+    pub(crate) fn begin_epoch(&mut self) {
+        self.generation += 1;
+        self.known.clear();
+        // They stay on the screen, and nobody can read their records any more.
+        self.holes.clear();
+        self.is_complete = false;
     }
 
     fn push(&mut self, entry: Entry) -> Place {

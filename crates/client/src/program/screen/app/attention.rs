@@ -22,7 +22,10 @@ impl App {
         for &place in new {
             let Some(entry) = conversation.timeline.get(place) else { continue };
             let Content::Message(message) = &entry.content else { continue };
-            let line = log_files::line(timestamp(entry.at_millis), &message.author, &message.text);
+            // A guest has no account: anybody may take the name next.
+            let is_guest = message.by.is_none() && place.seq().is_some();
+            let author = if is_guest { format!("~{}", message.author) } else { message.author.to_string() };
+            let line = log_files::line(timestamp(entry.at_millis), &author, &message.text);
             self.effects.push(Effect::Log { conversation: id.clone(), line });
             if message.is_own || place.seq().is_some_and(|seq| seq <= conversation.read) {
                 continue;

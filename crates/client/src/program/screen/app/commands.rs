@@ -1,9 +1,12 @@
 //! Slash commands.
 
+use switchboard_protocol::version2::Standing;
+
 use super::super::conversation::{Conversation, Status};
 use super::super::conversation_id::{ConversationId, is_same_name};
-use super::super::event::{Effect, Request};
+use super::super::event::Request;
 use super::super::overlay::Overlay;
+use super::super::question::{Action, Question};
 use super::super::sentences;
 use super::super::slash_command::{COMMANDS, CommandKind};
 use super::super::timeline::Content;
@@ -18,9 +21,7 @@ impl App {
             CommandKind::Part => {
                 let here = if self.current().is_room() { self.current().target.clone() } else { String::new() };
                 let room = if argument.is_empty() { &here } else { argument };
-                self.with_room(room, "/part #ROOM", |app, room| {
-                    app.request(Request::Leave { target: room.to_owned() });
-                });
+                self.with_room(room, "/part #ROOM", Self::ask_to_leave);
             }
             CommandKind::Query => self.with_word(argument, "/query NAME", Self::go_to_person),
             CommandKind::Message => self.message(argument),
@@ -36,7 +37,7 @@ impl App {
             }
             CommandKind::Names => self.names(),
             CommandKind::Topic => self.topic(argument),
-            CommandKind::Quit => self.effects.push(Effect::Quit),
+            CommandKind::Quit => self.quit(),
             CommandKind::Nick => self.nick(argument),
             CommandKind::Who => {
                 self.request(Request::Who);
@@ -44,8 +45,12 @@ impl App {
                 self.notice(&format!("Connected now: {names}"));
             }
             CommandKind::Rooms => {
-                self.request(Request::Rooms);
-                self.list_rooms();
+                self.lists_rooms = self.has_conversations();
+                if self.lists_rooms {
+                    self.request(Request::Rooms);
+                } else {
+                    self.hint = Some("This server has no rooms.".to_owned());
+                }
             }
             CommandKind::Search => self.open_search(argument),
             CommandKind::Connect if argument.starts_with('#') => self.enter_room(argument),
@@ -167,8 +172,34 @@ impl App {
         self.go_to(&chat);
     }
 
+    /// Asks before an account leaves a room: a way back may need an invitation.
+    fn ask_to_leave(&mut self, room: &str) {
+        if !self.is_account() {
+            self.request(Request::Leave { target: room.to_owned() });
+            return;
+        }
+        let own_name = self.own_name();
+        let conversation = self.conversations.get(&ConversationId::of_target(room));
+        let members = conversation.map_or(&[][..], |conversation| &conversation.members);
+        let own_standing =
+            members.iter().find(|member| is_same_name(&member.name, own_name)).map(|member| member.standing);
+        let n_members = members.iter().filter(|member| sentences::is_membership(member.standing)).count();
+        let warning = match own_standing {
+            Some(Standing::Owner) if n_members == 1 => {
+                " You are its last member: if it is for invited accounts only, it is deleted."
+            }
+            Some(Standing::Owner) => " You are its owner: another member becomes the owner.",
+            _ => "",
+        };
+        let text = format!("Leave {room}? You will not be a member any more.{warning} Enter: yes · Esc: no");
+        self.question = Some(Question { text, action: Action::Leave(room.to_owned()) });
+    }
+
     fn disconnect(&mut self) {
-        if self.chat.is_some() {
+        let partner = self.chat.as_ref().filter(|chat| **chat != self.current);
+        if let Some(partner) = partner.and_then(|id| self.conversations.get(id)) {
+            self.hint = Some(format!("You are in a chat with {}: go there to leave it.", partner.target));
+        } else if self.chat.is_some() {
             self.request(Request::EndChat);
         } else {
             self.hint = Some("You are in no chat with a guest. /part leaves a room, /close a conversation.".to_owned());
@@ -203,7 +234,8 @@ impl App {
         self.conversation(&id, name);
         self.send(&id, vec![text.to_owned()]);
         if self.current != id {
-            self.hint = Some(format!("Sent to {name}. Alt-/ and Ctrl-K go there."));
+            self.hint = Some(format!("On its way to {name}. Alt-/ goes there."));
+            self.previous = Some(id);
         }
     }
 
@@ -247,16 +279,18 @@ impl App {
         }
     }
 
-    fn list_rooms(&mut self) {
-        if !self.has_conversations() {
-            self.hint = Some("This server has no rooms.".to_owned());
-        } else if self.rooms.is_empty() {
+    pub(super) fn list_rooms(&mut self) {
+        if self.rooms.is_empty() {
             self.notice("There are no rooms yet. /join #ROOM makes one.");
         } else {
             let lines: Vec<_> = self
                 .rooms
                 .iter()
-                .map(|room| format!("{}: {} members. {}", room.room, room.members, room.topic))
+                .map(|room| {
+                    let members =
+                        if room.members == 1 { "1 member".to_owned() } else { format!("{} members", room.members) };
+                    format!("{}: {members}. {}", room.room, room.topic)
+                })
                 .collect();
             for line in lines {
                 self.notice(line.trim_end());

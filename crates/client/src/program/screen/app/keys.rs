@@ -6,9 +6,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::super::completion::Completion;
 use super::super::composer::{Inserted, Origin};
+use super::super::conversation::{Outgoing, OutgoingState};
 use super::super::conversation_id::fold;
 use super::super::event::{Effect, Request};
 use super::super::overlay::{Outcome, Overlay, OverlayContext};
+use super::super::question::{Action, Question};
 use super::super::view;
 use super::App;
 
@@ -71,6 +73,32 @@ impl App {
         true
     }
 
+    /// Ends the program, after a question if messages would be lost.
+    pub(super) fn quit(&mut self) {
+        let is_kept = self.is_account();
+        let is_lost = |conversation: &super::Conversation, outgoing: &Outgoing| match outgoing.state {
+            // The outbox file of an account has the messages that wait.
+            OutgoingState::Waiting => !is_kept || !conversation.has_records(),
+            OutgoingState::Refused(_) | OutgoingState::Unknown(_) => true,
+            OutgoingState::Stored(_) => false,
+        };
+        let conversations = self.conversations.values();
+        let n_lost: usize = conversations
+            .map(|conversation| conversation.outgoing.iter().filter(|outgoing| is_lost(conversation, outgoing)).count())
+            .sum();
+        if n_lost == 0 {
+            self.effects.push(Effect::Quit);
+            return;
+        }
+        let messages = if n_lost == 1 {
+            "One message was not sent".to_owned()
+        } else {
+            format!("{n_lost} messages were not sent")
+        };
+        let text = format!("{messages}, and will be lost. End the program? Enter: yes · Esc: no");
+        self.question = Some(Question { text, action: Action::Quit });
+    }
+
     /// Ctrl-C: closes the top thing, clears the text, and ends the program the second time.
     fn interrupt(&mut self) {
         if let Some(overlay) = self.overlay.take() {
@@ -90,7 +118,8 @@ impl App {
         }
         let is_second = self.quit_asked_at.is_some_and(|at| self.now.uptime.saturating_sub(at) < QUIT_AGAIN_WITHIN);
         if is_second {
-            self.effects.push(Effect::Quit);
+            self.quit();
+            return;
         }
         self.quit_asked_at = Some(self.now.uptime);
         self.hint = Some("Ctrl-C once more ends the program.".to_owned());
@@ -143,14 +172,17 @@ impl App {
     fn handle_in_question(&mut self, key: KeyEvent) -> bool {
         let Some(question) = self.question.take() else { return false };
         match key.code {
-            KeyCode::Enter => self.answer_question(question, false),
-            KeyCode::Char('l' | 'L')
-                if question.lines.is_some() && key.modifiers.difference(KeyModifiers::SHIFT).is_empty() =>
-            {
-                self.answer_question(question, true);
+            KeyCode::Enter => {
+                let by_lines = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
+                self.answer_question(question, by_lines);
             }
             KeyCode::Esc => self.take_back(question),
             // Another key goes on with the text.
+            // These keys do not change the text.
+            KeyCode::F(_) | KeyCode::PageUp | KeyCode::PageDown => {
+                self.question = Some(question);
+                return false;
+            }
             _ => {
                 self.take_back(question);
                 return false;
@@ -168,7 +200,7 @@ impl App {
         let page = isize::try_from(view::timeline_size(self).1.saturating_sub(2).max(1)).unwrap_or(1);
         match key.code {
             KeyCode::Enter if !alt && !shift && !ctrl => self.enter(),
-            KeyCode::Char('d') if ctrl && is_empty => self.effects.push(Effect::Quit),
+            KeyCode::Char('d') if ctrl && is_empty => self.quit(),
             KeyCode::Char('f') if ctrl => self.open_search(""),
             KeyCode::Char('r') if ctrl => self.connect_now(),
             KeyCode::Char('l') if ctrl => self.effects.push(Effect::Redraw),

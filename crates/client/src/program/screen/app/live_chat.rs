@@ -27,6 +27,11 @@ impl App {
             self.call_attention(name, "opened a chat with you");
             if self.current == ConversationId::Server && self.current().draft.composer.is_empty() {
                 self.go_to(&id);
+            } else if self.current != id {
+                let conversation = self.conversation(&id, name);
+                conversation.n_unread = conversation.n_unread.saturating_add(1);
+                conversation.has_mention = true;
+                self.hint = Some(format!("{name} opened a chat with you. Alt-A goes there."));
             }
         }
         self.send_for_next_chat(&id);
@@ -49,7 +54,8 @@ impl App {
         let reason = if self.link == Link::Connected { reason } else { "the connection was lost".to_owned() };
         conversation.status = Status::Over(reason.clone());
         conversation.peer_generation += 1;
-        self.notice_in(&id, &sentences::capitalized(&format!("{reason}.")), false);
+        let sentence = if by_peer { format!("{reason}.") } else { sentences::capitalized(&format!("{reason}.")) };
+        self.notice_in(&id, &sentence, false);
     }
 
     /// The chat with a user has begun: sends the messages that wait for it.

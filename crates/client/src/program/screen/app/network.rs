@@ -21,14 +21,14 @@ impl App {
             NetworkEvent::Connected(server) => self.connected(server),
             NetworkEvent::Lost { reason, retry_in } => {
                 self.round_trip = None;
-                self.chat_ended(false);
                 self.link = Link::Lost { reason, retry_at: self.now.uptime + retry_in };
+                self.chat_ended(false);
             }
             NetworkEvent::Ended { reason } => {
                 self.round_trip = None;
-                self.chat_ended(false);
-                self.error(&format!("The connection has ended: {reason}"));
+                self.error(&reason);
                 self.link = Link::Ended { reason };
+                self.chat_ended(false);
             }
             NetworkEvent::NameRefused { reason } => {
                 self.link = Link::Ended { reason: reason.clone() };
@@ -48,9 +48,7 @@ impl App {
             NetworkEvent::ReadMoved { target, seq } => self.read_moved(&target, seq),
             NetworkEvent::Members { target, members } => self.members_listed(&target, members),
             NetworkEvent::Readers { target, seq, names } => {
-                let own = self.own_name().to_owned();
                 if let Some(conversation) = self.conversations.get_mut(&ConversationId::of_target(&target)) {
-                    let names = names.into_iter().filter(|name| !is_same_name(name, &own)).collect();
                     conversation.readers = Some(Readers { seq, names });
                 }
             }
@@ -83,7 +81,11 @@ impl App {
                 if self.for_next_chat_failed(&request, &reason) {
                     return;
                 }
-                self.error(&format!("{request}: {reason}"));
+                // The chat makes these requests by itself.
+                let is_own_idea = ["MEMBERS ", "READERS ", "READ "].iter().any(|verb| request.starts_with(verb));
+                if !is_own_idea {
+                    self.error(&format!("{request}: {reason}"));
+                }
             }
             NetworkEvent::Missed { count } => self.error(&format!(
                 "{count} lines of the server came too fast and were left out. Messages of a chat may be among them."
@@ -148,6 +150,9 @@ impl App {
         }
         self.rooms = rooms;
         self.rooms.truncate(ROOMS_MAX);
+        if std::mem::take(&mut self.lists_rooms) {
+            self.list_rooms();
+        }
     }
 
     /// The session has another user now, and nothing is open in it. The user enters the same rooms: an account as a member.

@@ -32,11 +32,7 @@ impl App {
         let is_direct = matches!(id, ConversationId::Direct(_));
         let conversation = self.conversation(&id, &info.target);
         let is_new = info.last > conversation.last || conversation.epoch.is_empty();
-        if !conversation.epoch.is_empty() && conversation.epoch != info.epoch {
-            // Another person may have the name now, or the server has lost its records.
-            conversation.peer_generation += 1;
-        }
-        conversation.epoch.clone_from(&info.epoch);
+        conversation.set_epoch(&info.epoch);
         conversation.last = info.last;
         conversation.read = info.read;
         if conversation.status == Status::Open {
@@ -76,10 +72,7 @@ impl App {
         }
         let conversation = self.conversation(&id, &target);
         conversation.target.clone_from(&target);
-        if !conversation.epoch.is_empty() && conversation.epoch != epoch {
-            conversation.peer_generation += 1;
-        }
-        conversation.epoch = epoch;
+        conversation.set_epoch(&epoch);
         conversation.status = Status::Open;
         conversation.last = conversation.last.max(last);
         conversation.timeline.add_page(last.saturating_add(1), &items, &reader);

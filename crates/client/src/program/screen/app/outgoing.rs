@@ -41,8 +41,12 @@ impl App {
     pub(super) fn not_said(&mut self, local: u64, reason: String, is_unknown: bool) {
         for conversation in self.conversations.values_mut() {
             if let Some(outgoing) = conversation.outgoing.iter_mut().find(|outgoing| outgoing.local == local) {
+                let text = format!("A message to {} was not sent: {reason}", conversation.target);
                 outgoing.state =
                     if is_unknown { OutgoingState::Unknown(reason) } else { OutgoingState::Refused(reason) };
+                if conversation.id != self.current {
+                    self.error(&text);
+                }
                 return;
             }
         }

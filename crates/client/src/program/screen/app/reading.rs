@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::conversation::{Scroll, Status};
-use super::super::conversation_id::ConversationId;
+use super::super::conversation_id::{ConversationId, is_same_name};
 use super::super::event::Request;
 use super::super::timeline::{Content, Place};
 use super::super::view;
@@ -210,8 +210,9 @@ impl App {
         let conversation = self.current();
         let is_due = self.readers_asked_at.is_none_or(|at| self.now.uptime.saturating_sub(at) >= READERS_INTERVAL);
         let Some(seq) = conversation.last_own_seq().filter(|_| conversation.status == Status::Open) else { return };
+        // In a direct conversation, there is one other reader.
         let is_read = |names: &[String]| match conversation.id {
-            ConversationId::Direct(_) => !names.is_empty(),
+            ConversationId::Direct(_) => names.iter().any(|name| !is_same_name(name, self.own_name())),
             _ => false,
         };
         let is_known =

@@ -5,7 +5,7 @@ use switchboard_protocol::limits::TEXT_MAX_BYTES;
 use super::super::conversation::{Outgoing, OutgoingState, Status};
 use super::super::conversation_id::ConversationId;
 use super::super::event::{Effect, Request};
-use super::super::question::Question;
+use super::super::question::{Action, Messages, Question};
 use super::super::slash_command::{self, Typed};
 use super::super::split::{one_message_of_lines, split_long};
 use super::App;
@@ -74,7 +74,7 @@ impl App {
         let one = one_message_of_lines(&lines, TEXT_MAX_BYTES).filter(|_| n_lines > UNASKED_LINES_MAX);
         let (question, messages, lines) = if let Some(one) = one {
             let question = format!(
-                "Send {n_lines} lines to {title}? Enter: as one message · L: as {n_messages} messages · Esc: back"
+                "Send {n_lines} lines to {title}? Enter: as one message, with ⏎ for line ends · Alt-Enter: as {n_messages} messages · Esc: back"
             );
             (Some(question), vec![one], Some(messages))
         } else if n_lines > UNASKED_LINES_MAX {
@@ -98,7 +98,8 @@ impl App {
                     (Some(doubt), Some(question)) => format!("{doubt} {question}"),
                     (None, question) => question.unwrap_or_default(),
                 };
-                self.question = Some(Question { conversation: id, text, messages, lines, draft });
+                let action = Action::Send(Messages { conversation: id, messages, lines, draft });
+                self.question = Some(Question { text, action });
             }
         }
     }
@@ -125,19 +126,23 @@ impl App {
 
     /// Answers the question.
     pub(super) fn answer_question(&mut self, question: Question, by_lines: bool) {
-        let messages = match question.lines {
-            Some(lines) if by_lines => lines,
-            _ => question.messages,
-        };
-        self.send(&question.conversation, messages);
+        match question.action {
+            Action::Send(Messages { conversation, messages, lines, .. }) => {
+                let messages = lines.filter(|_| by_lines).unwrap_or(messages);
+                self.send(&conversation, messages);
+            }
+            Action::Leave(room) => self.request(Request::Leave { target: room }),
+            Action::Quit => self.effects.push(Effect::Quit),
+        }
     }
 
     /// Goes back to the text of a question.
     pub(super) fn take_back(&mut self, question: Question) {
-        if let Some(conversation) = self.conversations.get_mut(&question.conversation)
+        if let Action::Send(Messages { conversation, draft, .. }) = question.action
+            && let Some(conversation) = self.conversations.get_mut(&conversation)
             && conversation.draft.composer.is_empty()
         {
-            conversation.draft.composer = question.draft;
+            conversation.draft.composer = draft;
         }
     }
 

@@ -76,10 +76,11 @@ fn draw_row(row: &Row, theme: Theme, area: Rect, canvas: &mut Canvas<'_>) {
     };
     let tls = if row.has_tls { ", TLS" } else { "" };
     let name = row.name.as_ref().map_or(String::new(), |name| format!(" as {name}"));
-    let title_columns = area.width / 3;
-    canvas.fit(area.x + 1, area.y, title_columns.saturating_sub(2), &row.title, style);
-    let address = fit(&format!("{}{name}", row.address), area.width / 3, canvas.reorders);
-    canvas.words(area.x + title_columns, area.y, area.width / 3, &address.text, style);
-    let x = area.x + 2 * title_columns;
-    canvas.fit(x, area.y, area.right().saturating_sub(x), &format!("{about}{tls}"), quiet);
+    // A server without a name of its own has its address as the title.
+    let title = if row.title == row.address { String::new() } else { format!("{} · ", row.title) };
+    let about_columns = (area.width / 3).max(22).min(area.width);
+    let title_columns = area.width - about_columns;
+    let text = fit(&format!("{title}{}{name}", row.address), title_columns.saturating_sub(2), canvas.reorders);
+    canvas.words(area.x + 1, area.y, title_columns, &text.text, style);
+    canvas.fit(area.x + title_columns, area.y, about_columns, &format!("{about}{tls}"), quiet);
 }

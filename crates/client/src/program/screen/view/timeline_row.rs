@@ -1,10 +1,12 @@
 //! The rows of one entry of a conversation.
 
 use ratatui_core::style::Style;
+use switchboard_client::conversations::RecordVerb;
 
 use super::theme::Theme;
-use crate::program::screen::conversation::{Conversation, Outgoing, OutgoingState};
-use crate::program::screen::conversation_id::ConversationId;
+use crate::program::screen::conversation::{Conversation, Outgoing, OutgoingState, Readers};
+use crate::program::screen::conversation_id::{ConversationId, is_same_name};
+use crate::program::screen::local_time::timestamp;
 use crate::program::screen::preferences::Preferences;
 use crate::program::screen::sentences;
 use crate::program::screen::text::{Row, layout};
@@ -141,10 +143,10 @@ impl RowMaker<'_> {
                 OutgoingState::Waiting => ("…", None),
                 OutgoingState::Stored(_) => ("✓", None),
                 OutgoingState::Refused(reason) => {
-                    ("!", Some(format!("Not sent: {reason} F5: send again · F6: discard")))
+                    ("!", Some(format!("Not sent: {reason} · F5: send again · F6: discard")))
                 }
                 OutgoingState::Unknown(reason) => {
-                    ("?", Some(format!("Perhaps not sent: {reason} F5: send again · F6: discard")))
+                    ("?", Some(format!("Perhaps not sent: {reason} · F5: send again · F6: discard")))
                 }
             };
             let first = rows.len();
@@ -229,34 +231,39 @@ impl RowMaker<'_> {
         if !message.is_own || !self.conversation.has_records() {
             return "│";
         }
-        let readers = self.conversation.readers.as_ref().filter(|readers| !readers.names.is_empty());
+        let is_other = |name: &String| !is_same_name(name, self.own_name);
+        let readers = self.conversation.readers.as_ref().filter(|readers| readers.names.iter().any(is_other));
         match (readers, place.seq()) {
             (Some(readers), Some(seq)) if seq <= readers.seq => "✓✓",
             _ => "✓",
         }
     }
 
-    /// The line of the protocol that carries a record.
+    /// The line of the protocol that carries an entry.
     fn wire_words(&self, rows: &mut Vec<TimelineRow>, place: Place, entry: &Entry) {
-        let Some(seq) = place.seq() else { return };
         let target = &self.conversation.target;
-        let words = match &entry.content {
-            Content::Message(message) => {
+        let at = timestamp(entry.at_millis);
+        let words = match (&entry.content, place.seq()) {
+            (Content::Message(Message { is_own: true, text, .. }), None) => format!("MSG {text}"),
+            (Content::Message(message), None) => format!("FROM {}: {}", message.author, message.text),
+            (Content::Message(message), Some(seq)) => {
                 let by = message.by.map_or(String::new(), |by| format!(";by={by}"));
-                format!("@in={target};seq={seq}{by} FROM {}:", message.author)
+                format!("@in={target};seq={seq};at={at:.3}{by} FROM {}: {}", message.author, message.text)
             }
-            Content::Happening { verb, author, text } => {
-                format!("@in={target};seq={seq} {} {author} {text}", verb.as_str())
+            (Content::Happening { verb: RecordVerb::Topic, author, text }, Some(seq)) => {
+                format!("@in={target};seq={seq};at={at:.3} TOPIC {author}: {text}")
             }
-            Content::Gap { from, to, reason } => format!("GAP {target} {from} {to} {}", reason.as_str()),
-            Content::Hole { .. } | Content::Notice { .. } => return,
+            (Content::Happening { verb, author, text }, Some(seq)) => {
+                format!("@in={target};seq={seq};at={at:.3} {} {author} {text}", verb.as_str())
+            }
+            (Content::Gap { from, to, reason }, _) => format!("GAP {target} {from} {to} {}", reason.as_str()),
+            _ => return,
         };
-        let is_read = self.conversation.readers.as_ref().filter(|readers| readers.seq == seq);
-        let words = match is_read {
-            Some(readers) => format!("{words}  READERS {target} {seq} {}", readers.names.join(",")),
-            None => words,
-        };
-        self.texts(rows, &words, self.theme.quiet(), RowKind::Text);
+        self.texts(rows, words.trim_end(), self.theme.quiet(), RowKind::Text);
+        let readers = self.conversation.readers.as_ref().filter(|readers| place.seq() == Some(readers.seq));
+        if let Some(Readers { seq, names }) = readers {
+            self.texts(rows, &format!("READERS {target} {seq} {}", names.join(",")), self.theme.quiet(), RowKind::Text);
+        }
     }
 
     fn outgoing_words(&self, outgoing: &Outgoing) -> String {

@@ -177,3 +177,23 @@ fn a_guest_who_becomes_an_account_is_a_member_of_the_rooms() {
     chat.type_line("/join #LAB");
     assert_eq!(chat.requests(), ["line JOIN #LAB"]);
 }
+
+#[test]
+fn a_room_that_is_made_anew_begins_anew() {
+    let mut chat = Chat::of_account();
+    chat.type_line("/join #lab");
+    chat.opened("#lab", 9, (1..=9).map(|seq| message(seq, "old")).collect());
+    chat.network(NetworkEvent::Closed { target: "#lab".to_owned(), reason: "you have left it".to_owned() });
+    chat.type_line("/join #lab");
+    chat.network(NetworkEvent::Opened(OpenedConversation {
+        asked: "#lab".to_owned(),
+        target: "#lab".to_owned(),
+        epoch: "e2".to_owned(),
+        last: 1,
+        items: vec![message(1, "new")],
+    }));
+    chat.type_line("hello");
+    chat.items("#lab", vec![own_message(2, "hello"), message(3, "welcome")]);
+    assert_eq!(chat.shown()[9..], ["Elias: new", "Noy: hello", "Elias: welcome"]);
+    assert_eq!(chat.app.current().last, 3);
+}

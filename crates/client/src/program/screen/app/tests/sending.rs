@@ -1,5 +1,7 @@
 //! Words go where they were meant to go.
 
+use switchboard_protocol::version2::Standing;
+
 use super::*;
 
 #[test]
@@ -105,7 +107,10 @@ fn a_long_paste_asks_first() {
     let paste = "one\n\ntwo\nthree\nfour\n";
     chat.paste(paste);
     chat.enter();
-    assert_eq!(chat.question(), "Send 4 lines to #lab? Enter: as one message · L: as 4 messages · Esc: back");
+    assert_eq!(
+        chat.question(),
+        "Send 4 lines to #lab? Enter: as one message, with ⏎ for line ends · Alt-Enter: as 4 messages · Esc: back"
+    );
     chat.key(KeyCode::Esc, KeyModifiers::NONE);
     assert_eq!((chat.question(), chat.draft()), ("", paste));
     chat.enter();
@@ -114,7 +119,7 @@ fn a_long_paste_asks_first() {
 
     chat.paste(paste);
     chat.enter();
-    chat.write("l");
+    chat.key(KeyCode::Enter, KeyModifiers::ALT);
     assert_eq!(chat.requests(), ["SAY #lab one", "SAY #lab two", "SAY #lab three", "SAY #lab four"]);
 
     // A way back keeps a paste a paste.
@@ -122,7 +127,7 @@ fn a_long_paste_asks_first() {
     chat.enter();
     chat.key(KeyCode::Esc, KeyModifiers::NONE);
     chat.enter();
-    chat.write("l");
+    chat.key(KeyCode::Enter, KeyModifiers::ALT);
     assert_eq!(chat.requests(), ["SAY #lab /quit", "SAY #lab 2", "SAY #lab 3", "SAY #lab 4"]);
 }
 
@@ -210,7 +215,6 @@ fn commands_are_lines_of_the_protocol() {
         ("/me waves", "SAY #lab * Noy waves"),
         ("/msg Elias hi there", "SAY Elias hi there"),
         ("/msg #den hi", "SAY #den hi"),
-        ("/part", "LEAVE #lab"),
         ("/join den", "JOIN #den, OPEN #den"),
         ("/query Elias", "OPEN Elias"),
     ];
@@ -250,4 +254,55 @@ fn a_message_that_crossed_the_change_of_the_partner_is_told() {
     chat.network(NetworkEvent::Said { local: 1, seq: 0 });
     assert_eq!(chat.shown(), ["Noy: for Elias"]);
     assert_eq!(chat.last_notice(), "The partner changed while this message was on its way: Ada has it.");
+}
+
+#[test]
+fn an_account_leaves_a_room_only_after_a_question() {
+    let mut chat = Chat::of_account();
+    chat.type_line("/join #lab");
+    chat.opened("#lab", 0, Vec::new());
+    let members = vec![("Noy".to_owned(), Standing::Owner), ("Elias".to_owned(), Standing::Member)];
+    chat.network(NetworkEvent::Members { target: "#lab".to_owned(), members });
+    chat.type_line("/part");
+    assert!(chat.question().contains("another member becomes the owner"), "{}", chat.question());
+    chat.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert!(chat.requests().is_empty());
+    chat.type_line("/part #lab");
+    chat.enter();
+    assert_eq!(chat.requests(), ["LEAVE #lab"]);
+}
+
+#[test]
+fn the_end_asks_if_messages_are_lost() {
+    let mut chat = Chat::of_account();
+    chat.type_line("/join #lab");
+    chat.opened("#lab", 0, Vec::new());
+    let quits = |chat: &mut Chat| std::mem::take(&mut chat.effects).iter().any(|effect| matches!(effect, Effect::Quit));
+    // A message of an account waits in the outbox file.
+    chat.type_line("kept");
+    chat.type_line("/quit");
+    assert!(quits(&mut chat));
+    let reason = "QUOTA_FULL".to_owned();
+    chat.network(NetworkEvent::NotSaid { local: 1, reason, is_unknown: false });
+    chat.type_line("/quit");
+    assert!(!quits(&mut chat));
+    assert!(chat.question().starts_with("One message was not sent, and will be lost."), "{}", chat.question());
+    chat.key(KeyCode::Esc, KeyModifiers::NONE);
+    chat.key(KeyCode::Char('d'), KeyModifiers::CONTROL);
+    assert!(!quits(&mut chat));
+    chat.enter();
+    assert!(quits(&mut chat));
+}
+
+#[test]
+fn a_message_elsewhere_that_fails_is_told_here() {
+    let mut chat = Chat::of_account();
+    chat.type_line("/join #lab");
+    chat.opened("#lab", 0, Vec::new());
+    chat.type_line("/msg Nobody hi");
+    let reason = "USER_NOT_FOUND".to_owned();
+    chat.network(NetworkEvent::NotSaid { local: 1, reason, is_unknown: false });
+    assert_eq!(chat.last_notice(), "A message to Nobody was not sent: USER_NOT_FOUND");
+    chat.key(KeyCode::Char('/'), KeyModifiers::ALT);
+    assert_eq!(chat.shown(), ["[refused] hi"]);
 }
