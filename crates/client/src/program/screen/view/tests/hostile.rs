@@ -11,16 +11,16 @@ use crate::program::screen::app::{CONVERSATIONS_MAX, USERS_MAX};
 use crate::program::screen::timeline::{ENTRIES_MAX, TEXT_BYTES_MAX};
 
 /// The lines of a run, unless the variable says another number: a few seconds. `cargo xtask soak client` runs millions.
-const LINES: u64 = 40_000;
+const LINES: u64 = 130_000;
 
 /// The environment variable with the number of lines.
 const LINES_VARIABLE: &str = "SWITCHBOARD_HOSTILE_LINES";
 
-/// The lines between two frames.
-const LINES_A_FRAME: u64 = 200;
+/// The events between two frames.
+const EVENTS_A_FRAME: u64 = 200;
 
 /// The lines of one chat. Then the next chat begins.
-const LINES_A_CHAT: u64 = 400_000;
+const LINES_A_CHAT: u64 = 2_000_000;
 
 /// Parts of hostile texts.
 const PARTS: &[&str] = &[
@@ -119,7 +119,20 @@ fn item(rng: &mut Rng) -> Item {
     })
 }
 
-/// One line of the server, or a few.
+/// The lines of the server that an event stands for: at least one, and one for each record, name or member in it.
+fn lines_of(event: &NetworkEvent) -> u64 {
+    let in_lists = match event {
+        NetworkEvent::Opened(opened) => opened.items.len(),
+        NetworkEvent::Older { items, .. } | NetworkEvent::Items { items, .. } => items.len(),
+        // Names stand in one line, and each member and each room in a line of its own.
+        NetworkEvent::Members { members, .. } => members.len(),
+        NetworkEvent::Rooms(rooms) => rooms.len(),
+        _ => 0,
+    };
+    u64::try_from(in_lists).unwrap_or(u64::MAX).max(1)
+}
+
+/// One event of the network: one line of the server, or several.
 fn event(rng: &mut Rng) -> NetworkEvent {
     let items = |rng: &mut Rng| (0..rng.usize(..20)).map(|_| item(rng)).collect::<Vec<_>>();
     let names = |rng: &mut Rng| (0..rng.usize(..10)).map(|_| text(rng)).collect::<Vec<_>>();
@@ -187,17 +200,21 @@ fn key(rng: &mut Rng) -> KeyEvent {
 fn nothing_of_a_hostile_server_reaches_the_terminal_raw() {
     let lines = env::var(LINES_VARIABLE).ok().and_then(|lines| lines.parse().ok()).unwrap_or(LINES);
     let mut rng = Rng::with_seed(19);
-    let mut done = 0;
+    let (mut done, mut events) = (0, 0_u64);
     while done < lines {
         let size = [(80, 24), (40, 12), (120, 40), (13, 5)][rng.usize(..4)];
         let mut scene = Scene::in_room(size.0, size.1);
         let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("a terminal in memory");
-        for line in 0..LINES_A_CHAT.min(lines - done) {
-            scene.network(event(&mut rng));
+        let end = lines.min(done + LINES_A_CHAT);
+        while done < end {
+            let event = event(&mut rng);
+            done += lines_of(&event);
+            events += 1;
+            scene.network(event);
             if rng.u8(..) < 8 {
                 scene.app.handle(Event::Key(key(&mut rng)), scene.now);
             }
-            if line % LINES_A_FRAME == 0 {
+            if events % EVENTS_A_FRAME == 0 {
                 scene.now.uptime += Duration::from_secs(1);
                 scene.app.handle(Event::Tick, scene.now);
                 terminal.draw(|frame| draw(&scene.app, Theme::new(ColorDepth::Ansi16), frame)).expect("memory");
@@ -207,7 +224,6 @@ fn nothing_of_a_hostile_server_reaches_the_terminal_raw() {
                 }
             }
         }
-        done += LINES_A_CHAT;
         let timelines = scene.app.conversations.values().map(|conversation| &conversation.timeline);
         for timeline in timelines {
             assert!(timeline.len() <= ENTRIES_MAX && timeline.text_bytes() <= TEXT_BYTES_MAX);
@@ -215,4 +231,5 @@ fn nothing_of_a_hostile_server_reaches_the_terminal_raw() {
         assert!(scene.app.conversations.len() <= CONVERSATIONS_MAX);
         assert!(scene.app.users.len() <= USERS_MAX);
     }
+    println!("{done} lines in {events} events");
 }
