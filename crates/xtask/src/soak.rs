@@ -35,13 +35,24 @@ pub(crate) enum Soak {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// The full-screen client against a hostile server: random, oversized, control and bidirectional texts.
+    ///
+    /// `cargo xtask test` runs a few seconds of this. The number of lines counts each record, member and room.
+    Client {
+        /// Number of lines.
+        #[arg(long, default_value_t = 10_000_000)]
+        lines: u64,
+    },
     /// A steady reader of a kilobyte a second, at the default settings of the server. Takes three minutes.
     Readers,
 }
 
 pub(crate) fn run(soak: &Soak) -> Result<(), String> {
     let mut cargo = crate::cargo::command();
-    cargo.args(["test", "--package", "switchboard-tests", "--release", "--locked", "--test"]);
+    cargo.args(["test", "--release", "--locked"]);
+    if !matches!(soak, Soak::Client { .. }) {
+        cargo.args(["--package", "switchboard-tests", "--test"]);
+    }
     match soak {
         Soak::Day { seconds, seeds } => cargo
             .args(["day", "--", "--nocapture"])
@@ -55,6 +66,9 @@ pub(crate) fn run(soak: &Soak) -> Result<(), String> {
             .args(["faults", "--", "--nocapture"])
             .env("SWITCHBOARD_FAULTS_SEEDS", seeds.to_string())
             .env("SWITCHBOARD_FAULTS_FROM", from.to_string()),
+        Soak::Client { lines } => cargo
+            .args(["--package", "switchboard-client", "--bin", "switchboard", "hostile", "--", "--nocapture"])
+            .env("SWITCHBOARD_HOSTILE_LINES", lines.to_string()),
         Soak::Readers => cargo.args(["slow_readers", "--", "--ignored", "--nocapture"]),
     };
     let status = cargo.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
