@@ -2,6 +2,8 @@
 
 mod child;
 mod instructions;
+mod machine;
+mod median;
 mod server;
 mod store;
 mod wire;

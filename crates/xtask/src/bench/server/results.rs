@@ -1,11 +1,12 @@
 //! Measurements, their medians, and the claims that the medians confirm or refute.
 
 use std::fmt;
-use std::fs;
 
 use serde::Serialize;
 use switchboard_bench::{Faults, Metrics, Report};
 
+use super::super::machine::Machine;
+use super::super::median::median;
 use super::peers::{Peer, ProgramPaths};
 
 /// One workload run against one server.
@@ -138,27 +139,6 @@ pub(super) struct Results {
     versions: Vec<(&'static str, String)>,
 }
 
-/// The machine of the run.
-#[derive(Debug, Serialize)]
-struct Machine {
-    processor: String,
-    cores: usize,
-    kernel: String,
-}
-
-impl Machine {
-    fn detect() -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let cpuinfo = read("/proc/cpuinfo");
-        let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        Self {
-            processor: model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned()),
-            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-        }
-    }
-}
-
 impl Results {
     pub(super) fn new(programs: &ProgramPaths, rounds: usize) -> Self {
         let versions = Peer::ALL.into_iter().filter_map(|peer| Some((peer.name(), peer.version(programs)?)));
@@ -180,7 +160,7 @@ impl Results {
     fn median_of(&self, workload: &str, peer: Peer, figure: Figure) -> Option<f64> {
         let measurements =
             self.measurements.iter().filter(|measurement| measurement.workload == workload && measurement.peer == peer);
-        median_of(measurements.filter_map(|measurement| measurement.figure(figure)).collect())
+        median(measurements.filter_map(|measurement| measurement.figure(figure)).collect())
     }
 
     /// Names of the measured workloads, in order.
@@ -387,11 +367,4 @@ impl fmt::Display for Summary {
             self.measurements, self.disturbed, self.bottlenecked
         )
     }
-}
-
-/// The middle figure, or the mean of the middle two. `None` without figures.
-fn median_of(mut figures: Vec<f64>) -> Option<f64> {
-    figures.sort_by(f64::total_cmp);
-    let upper = *figures.get(figures.len() / 2)?;
-    Some(if figures.len() % 2 == 1 { upper } else { f64::midpoint(figures[figures.len() / 2 - 1], upper) })
 }
