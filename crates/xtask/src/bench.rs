@@ -1,6 +1,7 @@
 //! Benchmarks. Each one measures speed claims, side by side with their baselines.
 
 mod child;
+mod client;
 mod instructions;
 mod machine;
 mod median;
@@ -16,6 +17,13 @@ pub(crate) enum Benchmark {
     /// of its processor time. Writes the results to report/bench.json, and plots beside that file. Compares with
     /// nats-server, redis-server, ngircd, mosquitto and postgresql, and installs them as `cargo xtask test` does.
     Server(server::Args),
+    /// Our full-screen client beside weechat, each in a terminal of 100 columns and 30 rows.
+    ///
+    /// Measures the processor time for messages that arrive in a room, the memory with 100,000 lines, and the time from
+    /// the start to the first typed character. Takes about five minutes. Writes the results to report/client.json, and
+    /// the table of docs/comparison-clients.md. Compares with weechat and ngircd, and installs them as `cargo xtask
+    /// test` does.
+    Client(client::Args),
     /// A server with five million stored records: its start after a kill, its memory, and reads.
     ///
     /// Fills a store in target/bench/store with records in 10,000 conversations, which takes some minutes the first time.
@@ -48,6 +56,7 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<(), String> {
     std::env::set_current_dir(root).map_err(|error| format!("{root} cannot be entered: {error}"))?;
     match benchmark {
         Benchmark::Server(args) => server::run(args),
+        Benchmark::Client(args) => client::run(args),
         Benchmark::Store => store::run(),
         Benchmark::Wire => wire::run(),
         Benchmark::Instructions(args) => instructions::run(args),

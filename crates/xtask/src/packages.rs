@@ -20,7 +20,7 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("curl", &["--version"], "OpenSSL"), package: "curl" },
     RequiredProgram { probe: ("kill", &["--version"], "kill"), package: "procps" },
     RequiredProgram { probe: ("sqlite3", &["--version"], "3."), package: "sqlite3" },
-    RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" },
+    TMUX,
     // Two clients that judge our WebSocket.
     RequiredProgram {
         probe: ("/usr/bin/python3", &["-c", "import websockets; print(websockets.__name__)"], "websockets"),
@@ -47,12 +47,16 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
 pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
     RequiredProgram { probe: ("redis-server", &["--version"], "Redis server"), package: "redis-server" },
-    RequiredProgram { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" },
+    NGIRCD,
     RequiredProgram { probe: ("mosquitto", &["-h"], "mosquitto version"), package: "mosquitto" },
     RequiredProgram { probe: ("sh", &["-c", "ls /usr/lib/postgresql/*/bin/initdb"], "initdb"), package: "postgresql" },
     // The NATS server with JetStream comes from PyPI: that of Debian 12 does not sync each message.
     VENV,
 ];
+
+/// The programs with which `cargo xtask bench client` compares our client, and the terminal.
+pub(crate) const CLIENTS: &[RequiredProgram] =
+    &[RequiredProgram { probe: ("weechat", &["--version"], "."), package: "weechat-curses" }, NGIRCD, TMUX];
 
 /// The programs that `cargo xtask bench wire` needs: it compares the wire lab with some of them.
 pub(crate) const WIRE: &[RequiredProgram] = &[
@@ -71,6 +75,8 @@ pub(crate) const REPORT: &[RequiredProgram] = &[NC, IP, UNSHARE, VENV, FONTS, EM
 
 // The OpenBSD nc has -N, which closes its sending side at the end of input. The traditional nc has no such option.
 const NC: RequiredProgram = RequiredProgram { probe: ("nc", &["-h"], "-N"), package: "netcat-openbsd" };
+const NGIRCD: RequiredProgram = RequiredProgram { probe: ("ngircd", &["--version"], "ngIRCd"), package: "ngircd" };
+const TMUX: RequiredProgram = RequiredProgram { probe: ("tmux", &["-V"], "tmux"), package: "tmux" };
 const IP: RequiredProgram = RequiredProgram { probe: ("ip", &["-Version"], "ip"), package: "iproute2" };
 const UNSHARE: RequiredProgram =
     RequiredProgram { probe: ("unshare", &["--version"], "unshare"), package: "util-linux" };

@@ -10,7 +10,7 @@ mod certificate;
 mod commits;
 mod layered_peers;
 mod noise_probe;
-mod peers;
+pub(super) mod peers;
 mod pin;
 mod plot;
 mod postgres;

@@ -306,7 +306,7 @@ pub(super) fn mosquitto(folder: &Path, listener: &str) -> Command {
 }
 
 /// A configuration of ngircd without limits, look-ups and flood penalties.
-fn ngircd_config(port: &str) -> String {
+pub(in crate::bench) fn ngircd_config(port: &str) -> String {
     format!(
         "[Global]\nName = bench.invalid\nInfo = bench\nAdminInfo1 = bench\nAdminInfo2 = bench\n\
          AdminEMail = bench@bench.invalid\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = bench\n\
@@ -324,7 +324,7 @@ pub(super) fn write_config(folder: &Path, config: &str) -> PathBuf {
 
 /// A port that no socket uses, not even one in the state TIME-WAIT. A `TcpListener` would also be given such a port,
 /// because it sets `SO_REUSEADDR`. A server that does not set it cannot listen there.
-pub(super) fn free_port() -> io::Result<u16> {
+pub(in crate::bench) fn free_port() -> io::Result<u16> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
     Ok(SocketAddrV4::try_from(getsockname(&socket)?)?.port())
