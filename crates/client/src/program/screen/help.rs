@@ -42,6 +42,7 @@ const MARKS: &[(&str, &str)] = &[
     ("!", "it was refused"),
     ("?", "unknown: the connection was lost meanwhile"),
     ("~Name", "a guest: anybody may have this name"),
+    ("~ after a name", "a draft waits there"),
     ("● ○", "connected, not connected"),
     ("★ +", "the owner and the moderators of a room"),
 ];

@@ -1,6 +1,5 @@
 //! Questions that stand above the input until the user answers them.
 
-use super::composer::Composer;
 use super::conversation_id::ConversationId;
 
 /// A question. Enter says yes, and Escape says no.
@@ -21,14 +20,12 @@ pub(crate) enum Action {
     Quit,
 }
 
-/// Messages that wait for a yes.
+/// Messages that wait for a yes. Their text stays in the input: a key that changes it closes the question.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
     pub(crate) conversation: ConversationId,
     /// The messages that Enter sends.
-    pub(crate) messages: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// The messages that Alt-Enter sends: each line is one.
     pub(crate) lines: Option<Vec<String>>,
-    /// The text as it was typed, for the way back.
-    pub(crate) draft: Composer,
 }

@@ -137,8 +137,8 @@ pub(crate) fn parse(text: &str) -> Typed<'_> {
     }
     let (word, argument) = rest.split_once(' ').unwrap_or((rest, ""));
     let argument = argument.trim();
-    // A path such as /etc/hosts is a text.
-    if word.contains('/') || word.is_empty() {
+    // A path such as /etc/hosts is a text, and so is a comment of C.
+    if word != "?" && !word.chars().all(char::is_alphanumeric) || word.is_empty() {
         return Typed::Text(text);
     }
     let lower = word.to_lowercase();
@@ -159,6 +159,11 @@ pub(crate) fn parse(text: &str) -> Typed<'_> {
         }
     };
     Typed::Unknown { remedy }
+}
+
+/// Whether a line of a text has the form of a command, also an unknown one.
+pub(crate) fn is_like_command(text: &str) -> bool {
+    text.lines().any(|line| !matches!(parse(line.trim()), Typed::Text(_)))
 }
 
 /// The command of a name in small letters.
@@ -193,6 +198,8 @@ mod tests {
         assert_eq!(parse("DISCONNECT"), Typed::Text("DISCONNECT"));
         assert_eq!(parse("//quit"), Typed::Text("/quit"));
         assert_eq!(parse("/etc/hosts is a file"), Typed::Text("/etc/hosts is a file"));
+        assert_eq!(parse("/* a comment */"), Typed::Text("/* a comment */"));
+        assert!(is_like_command("hi\n /part") && is_like_command("/jion #lab") && !is_like_command("a\n/etc/hosts"));
         assert_eq!(parse("/"), Typed::Text("/"));
         assert_eq!(kind("/join #lab"), Some((Kind::Join, "#lab")));
         assert_eq!(kind("/J  #lab "), Some((Kind::Join, "#lab")));
@@ -210,7 +217,7 @@ mod tests {
         assert!(remedy("/sea x").contains("Is it /search?"));
         assert!(remedy("/history #lab").contains("/raw HISTORY"));
         assert!(remedy("/xyz").contains("two slashes"));
-        assert!(!remedy("/\u{1b}[2J").contains('\u{1b}'));
+        assert_eq!(parse("/\u{1b}[2J"), Typed::Text("/\u{1b}[2J"));
     }
 
     #[test]

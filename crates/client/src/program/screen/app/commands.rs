@@ -39,6 +39,7 @@ impl App {
             CommandKind::Topic => self.topic(argument),
             CommandKind::Quit => self.quit(),
             CommandKind::Nick => self.nick(argument),
+            CommandKind::Who if !self.is_connected() => self.hint = Some("There is no connection.".to_owned()),
             CommandKind::Who => {
                 self.request(Request::Who);
                 let names = self.users.values().cloned().collect::<Vec<_>>().join(", ");
@@ -144,7 +145,9 @@ impl App {
     /// Shows the conversation with a person: the stored one of two accounts, or a chat of version 1.
     pub(super) fn go_to_person(&mut self, name: &str) {
         let (direct, chat) = (ConversationId::of_target(name), ConversationId::of_chat(name));
-        if is_same_name(name, self.own_name()) {
+        if self.server.is_none() {
+            self.hint = Some("There is no connection yet.".to_owned());
+        } else if is_same_name(name, self.own_name()) {
             self.hint = Some("This is you.".to_owned());
         } else if self.conversations.contains_key(&chat) && (self.chat.as_ref() == Some(&chat) || !self.is_account()) {
             self.go_to(&chat);
@@ -157,19 +160,20 @@ impl App {
     }
 
     /// Opens a chat of version 1. Between accounts, this is the stored conversation.
-    fn connect_to(&mut self, name: &str) {
+    pub(super) fn connect_to(&mut self, name: &str) {
         let chat = ConversationId::of_chat(name);
         if self.chat.as_ref() == Some(&chat) {
             self.go_to(&chat);
             return;
         }
-        if let Some(partner) = self.chat.as_ref().and_then(|id| self.conversations.get(id)) {
-            self.hint = Some(format!("You are in a chat with {}: /disconnect leaves it.", partner.target));
-            return;
-        }
         self.conversation(&chat, name);
-        self.request(Request::BeginChat { name: name.to_owned() });
         self.go_to(&chat);
+        if let Some(partner) = self.chat.as_ref().and_then(|id| self.conversations.get(id)) {
+            let sentence = format!("You are in a chat with {}. Leave it before you connect to {name}.", partner.target);
+            self.error(&sentence);
+        } else {
+            self.request(Request::BeginChat { name: name.to_owned() });
+        }
     }
 
     /// Asks before an account leaves a room: a way back may need an invitation.
@@ -358,7 +362,12 @@ impl App {
                 .map(|room| room.target.clone())
                 .chain(self.rooms.iter().map(|room| room.room.clone()))
                 .collect(),
-            names: authors.chain(members).chain(self.users.values().cloned()).chain(peers).collect(),
+            names: authors
+                .chain(members)
+                .chain(self.users.values().cloned())
+                .chain(peers)
+                .filter(|name| !is_same_name(name, self.own_name()))
+                .collect(),
         }
     }
 }

@@ -23,6 +23,9 @@ impl App {
             return;
         }
         self.hint = None;
+        if key.code != KeyCode::Char('c') {
+            self.quit_asked_at = None;
+        }
         if self.handle_anywhere(key) || self.handle_in_overlay(key) || self.handle_in_question(key) {
             return;
         }
@@ -46,9 +49,7 @@ impl App {
             overlay.paste(text);
             return;
         }
-        if let Some(question) = self.question.take() {
-            self.take_back(question);
-        }
+        self.question = None;
         self.completion = None;
         let conversation = self.current_mut();
         if conversation.draft.composer.is_empty() {
@@ -107,8 +108,7 @@ impl App {
             }
             return;
         }
-        if let Some(question) = self.question.take() {
-            self.take_back(question);
+        if self.question.take().is_some() {
             return;
         }
         if !self.current().draft.composer.is_empty() {
@@ -176,17 +176,14 @@ impl App {
                 let by_lines = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
                 self.answer_question(question, by_lines);
             }
-            KeyCode::Esc => self.take_back(question),
+            KeyCode::Esc => {}
             // Another key goes on with the text.
             // These keys do not change the text.
             KeyCode::F(_) | KeyCode::PageUp | KeyCode::PageDown => {
                 self.question = Some(question);
                 return false;
             }
-            _ => {
-                self.take_back(question);
-                return false;
-            }
+            _ => return false,
         }
         true
     }

@@ -3,7 +3,7 @@
 use switchboard_client::conversations::ConversationInfo;
 
 use super::super::conversation::Status;
-use super::super::conversation_id::ConversationId;
+use super::super::conversation_id::{ConversationId, fold};
 use super::super::event::{OpenedConversation, Request};
 use super::records::learn_topic;
 use super::{App, OPEN_MAX};
@@ -107,9 +107,31 @@ impl App {
         }
     }
 
+    /// Opens a chat in the place of a direct conversation.
+    fn become_chat(&mut self, direct: &ConversationId) {
+        let is_current = self.current == *direct;
+        let Some(removed) = self.conversations.remove(direct) else { return };
+        let chat = ConversationId::of_chat(&removed.target);
+        let conversation = self.conversation(&chat, &removed.target);
+        if conversation.draft.composer.is_empty() {
+            conversation.draft = removed.draft;
+        }
+        if is_current {
+            self.current = chat;
+        }
+        self.connect_to(&removed.target);
+    }
+
     pub(super) fn closed(&mut self, target: &str, reason: &str) {
         let id = ConversationId::of_target(target);
+        let is_connected_user = self.users.contains_key(&fold(target));
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        // An account has asked for the direct conversation with a guest, who has none.
+        let is_guest = matches!(id, ConversationId::Direct(_)) && reason.starts_with("USER_NOT_FOUND");
+        if is_guest && is_connected_user && conversation.outgoing.is_empty() && conversation.epoch.is_empty() {
+            self.become_chat(&id);
+            return;
+        }
         let was_open = conversation.status == Status::Open;
         conversation.status = Status::Over(reason.to_owned());
         conversation.members.clear();

@@ -10,6 +10,9 @@ use super::super::slash_command::{self, Typed};
 use super::super::split::{one_message_of_lines, split_long};
 use super::App;
 
+/// The maximum number of messages that are sent at once: as many as may wait for the answer of the server.
+const MESSAGES_AT_ONCE_MAX: usize = 1_000;
+
 /// The maximum number of lines that are sent without a question.
 pub(crate) const UNASKED_LINES_MAX: usize = 3;
 
@@ -27,14 +30,15 @@ impl App {
         }
         self.recall = None;
         self.completion = None;
-        if is_pasted || text.trim_end().contains('\n') {
-            self.send_or_ask(&text);
+        // A space before a slash is the old way to write a slash.
+        if is_pasted || text.trim_end().contains('\n') || text.starts_with(' ') {
+            self.send_or_ask(&text, slash_command::is_like_command(&text));
             return;
         }
         match slash_command::parse(text.trim_end()) {
             Typed::Text(message) => {
                 let message = message.to_owned();
-                self.send_or_ask(&message);
+                self.send_or_ask(&message, false);
             }
             Typed::Command { info, argument } => {
                 let (kind, argument) = (info.kind, argument.to_owned());
@@ -57,8 +61,8 @@ impl App {
         self.effects.push(Effect::RememberCommand(text.to_owned()));
     }
 
-    /// Sends the text of the current draft, or asks first.
-    fn send_or_ask(&mut self, text: &str) {
+    /// Sends the text of the current draft, or asks first. `is_like_command`: the user may have meant a command.
+    fn send_or_ask(&mut self, text: &str, is_like_command: bool) {
         let id = self.current.clone();
         if id == ConversationId::Server {
             self.hint =
@@ -71,6 +75,10 @@ impl App {
         let messages: Vec<String> = lines.iter().flat_map(|line| split_long(line, TEXT_MAX_BYTES)).collect();
         let title = self.current().target.clone();
         let n_messages = messages.len();
+        if n_messages > MESSAGES_AT_ONCE_MAX {
+            self.hint = Some(format!("These are {n_messages} messages: send at most {MESSAGES_AT_ONCE_MAX} at once."));
+            return;
+        }
         let one = one_message_of_lines(&lines, TEXT_MAX_BYTES).filter(|_| n_lines > UNASKED_LINES_MAX);
         let (question, messages, lines) = if let Some(one) = one {
             let question = format!(
@@ -79,6 +87,12 @@ impl App {
             (Some(question), vec![one], Some(messages))
         } else if n_lines > UNASKED_LINES_MAX {
             let question = format!("Send {n_lines} lines to {title} as {n_messages} messages? Enter: yes · Esc: back");
+            (Some(question), messages, None)
+        } else if is_like_command {
+            let question = format!(
+                "This begins like a command, but it is a message: it was pasted, or has several lines. Send it to {title}? \
+                 Enter: yes · Esc: back"
+            );
             (Some(question), messages, None)
         } else if n_messages > n_lines {
             let question = format!(
@@ -89,16 +103,18 @@ impl App {
             (None, messages, None)
         };
         let doubt = self.doubt_about_peer();
-        let draft = std::mem::take(&mut self.current_mut().draft.composer);
         match (doubt, question) {
-            (None, None) => self.send(&id, messages),
+            (None, None) => {
+                self.current_mut().draft.composer.take();
+                self.send(&id, messages);
+            }
             (doubt, question) => {
                 let text = match (doubt, question) {
                     (Some(doubt), None) => format!("{doubt} Enter: send · Esc: back"),
                     (Some(doubt), Some(question)) => format!("{doubt} {question}"),
                     (None, question) => question.unwrap_or_default(),
                 };
-                let action = Action::Send(Messages { conversation: id, messages, lines, draft });
+                let action = Action::Send(Messages { conversation: id, texts: messages, lines });
                 self.question = Some(Question { text, action });
             }
         }
@@ -127,22 +143,15 @@ impl App {
     /// Answers the question.
     pub(super) fn answer_question(&mut self, question: Question, by_lines: bool) {
         match question.action {
-            Action::Send(Messages { conversation, messages, lines, .. }) => {
-                let messages = lines.filter(|_| by_lines).unwrap_or(messages);
+            Action::Send(Messages { conversation, texts, lines }) => {
+                if let Some(conversation) = self.conversations.get_mut(&conversation) {
+                    conversation.draft.composer.take();
+                }
+                let messages = lines.filter(|_| by_lines).unwrap_or(texts);
                 self.send(&conversation, messages);
             }
             Action::Leave(room) => self.request(Request::Leave { target: room }),
             Action::Quit => self.effects.push(Effect::Quit),
-        }
-    }
-
-    /// Goes back to the text of a question.
-    pub(super) fn take_back(&mut self, question: Question) {
-        if let Action::Send(Messages { conversation, draft, .. }) = question.action
-            && let Some(conversation) = self.conversations.get_mut(&conversation)
-            && conversation.draft.composer.is_empty()
-        {
-            conversation.draft.composer = draft;
         }
     }
 
@@ -163,14 +172,23 @@ impl App {
     fn send_one(&mut self, id: &ConversationId, text: String) {
         let (local, at_millis) = (self.next_local(), self.now.unix_millis);
         let is_chat_open = self.chat.as_ref() == Some(id);
+        let is_connected = self.is_connected();
         let Some(conversation) = self.conversations.get_mut(id) else { return };
         let target = conversation.target.clone();
-        let outgoing = Outgoing { local, text: text.clone(), at_millis, state: OutgoingState::Waiting };
+        // Later, another person may have the name of a guest.
+        let is_refused = matches!(id, ConversationId::Chat(_)) && !is_connected;
+        let state = if is_refused {
+            OutgoingState::Refused("there is no connection, and a message to a guest does not wait.".to_owned())
+        } else {
+            OutgoingState::Waiting
+        };
+        let outgoing = Outgoing { local, text: text.clone(), at_millis, state };
         conversation.outgoing.push_back(outgoing);
         match id {
             ConversationId::Room(_) | ConversationId::Direct(_) => {
                 self.request(Request::Say { target, text, local });
             }
+            ConversationId::Chat(_) if is_refused => {}
             ConversationId::Chat(_) if is_chat_open => self.request(Request::SayInChat { name: target, text, local }),
             ConversationId::Chat(_) => {
                 let is_asked = self.for_next_chat.iter().any(|(other, _)| other == id);

@@ -32,7 +32,7 @@ use self::supervisor::Supervisor;
 use super::event::{NetworkEvent, Request};
 
 /// The maximum number of requests that wait for the network. A user does not type faster than they are taken.
-const REQUESTS_MAX: usize = 256;
+const REQUESTS_MAX: usize = 1024;
 
 /// The maximum number of events that wait for the App, besides records.
 const EVENTS_MAX: usize = 256;

@@ -76,7 +76,7 @@ fn right_part(app: &App) -> String {
         parts.push(if n_below > 0 { format!("↓ {n_below} new, End") } else { "↓ End".to_owned() });
     }
     if n_mentions > 0 {
-        parts.push(format!("{n_unread} unread, {n_mentions} for you: Alt-A"));
+        parts.push(format!("{n_unread} unread, some for you: Alt-A"));
     } else if n_unread > 0 {
         parts.push(format!("{n_unread} unread: Alt-A"));
     }

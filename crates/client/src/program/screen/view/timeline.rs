@@ -37,7 +37,13 @@ pub(super) fn draw(app: &App, theme: Theme, area: Rect, canvas: &mut Canvas<'_>)
         return;
     }
     let maker = maker(app, theme, area.width);
-    let rows = rows_above(&maker, app.current().scroll, usize::from(area.height));
+    let mut rows = rows_above(&maker, app.current().scroll, usize::from(area.height));
+    // The author and the time of the topmost message may be above the screen.
+    if let Some((Some((place, 0)), row)) = rows.front_mut()
+        && row.author.is_none()
+    {
+        maker.add_head(*place, row);
+    }
     // A short conversation stands at the bottom, beside the input.
     let missing = usize::from(area.height) - rows.len().min(usize::from(area.height));
     let first_y = area.y + u16::try_from(missing).unwrap_or(0);

@@ -173,17 +173,14 @@ impl RowMaker<'_> {
         mark: &'static str,
     ) {
         let theme = self.theme;
-        let name_style = if message.is_own { theme.own_name() } else { theme.name(&message.author) };
         let style = if message.is_mention && !message.is_own { theme.mention() } else { theme.text() };
         let (text, style): (&str, _) =
             if message.is_redacted { ("(deleted)", theme.quiet()) } else { (&message.text, style) };
-        // A guest has no account: anybody may take the name next.
-        let is_guest = message.by.is_none() && self.conversation.has_records() && !message.is_own;
-        let author = if is_guest { format!("~{}", message.author) } else { message.author.to_string() };
+        let author = self.author(message);
         let time = self.preferences.local_time.time(at_millis);
         if !self.has_columns() && !is_grouped {
             rows.push(TimelineRow {
-                author: Some((author, name_style)),
+                author: Some(author),
                 time: Some(time),
                 mark: "",
                 kind: RowKind::Wide,
@@ -199,8 +196,26 @@ impl RowMaker<'_> {
         rows[first].mark = mark;
         if self.has_columns() && !is_grouped {
             rows[first].time = Some(time);
-            rows[first].author = Some((author, name_style));
+            rows[first].author = Some(author);
         }
+    }
+
+    /// Adds the author and the time to the first row of a message, if there are columns for them.
+    pub(super) fn add_head(&self, place: Place, row: &mut TimelineRow) {
+        let Some(entry) = self.conversation.timeline.get(place).filter(|_| self.has_columns()) else { return };
+        if let (Content::Message(message), RowKind::Text) = (&entry.content, row.kind) {
+            row.author = Some(self.author(message));
+            row.time = Some(self.preferences.local_time.time(entry.at_millis));
+        }
+    }
+
+    /// The shown name of an author, and its style.
+    fn author(&self, message: &Message) -> (String, Style) {
+        let style = if message.is_own { self.theme.own_name() } else { self.theme.name(&message.author) };
+        // A guest has no account: anybody may take the name next.
+        let is_guest = message.by.is_none() && self.conversation.has_records() && !message.is_own;
+        let name = if is_guest { format!("~{}", message.author) } else { message.author.to_string() };
+        (name, style)
     }
 
     /// A sentence with a mark in the place of the author.

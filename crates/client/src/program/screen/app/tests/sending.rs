@@ -81,8 +81,22 @@ fn pasted_text_is_never_a_command() {
     for text in ["DISCONNECT", "/quit", "/part", "WHO\n", "/msg Elias hi"] {
         chat.paste(text);
         chat.enter();
+        // A text that looks like a command may have been meant for another person: it asks first.
+        if text.starts_with('/') {
+            assert!(chat.question().starts_with("This begins like a command"), "{text:?}: {}", chat.question());
+            assert_eq!((chat.requests().len(), chat.draft()), (0, text));
+            chat.enter();
+        }
         assert_eq!(chat.requests(), [format!("SAY #lab {}", text.trim())], "{text:?}");
     }
+    chat.write("/msg Elias one");
+    chat.key(KeyCode::Enter, KeyModifiers::ALT);
+    chat.write("two");
+    chat.enter();
+    assert!(chat.question().starts_with("This begins like a command"), "{}", chat.question());
+    chat.key(KeyCode::Esc, KeyModifiers::NONE);
+    assert!(chat.requests().is_empty());
+    chat.key(KeyCode::Char('c'), KeyModifiers::CONTROL);
     // Typed words of the protocol are texts, too.
     chat.type_line("DISCONNECT");
     assert_eq!(chat.requests(), ["SAY #lab DISCONNECT"]);
@@ -305,4 +319,38 @@ fn a_message_elsewhere_that_fails_is_told_here() {
     assert_eq!(chat.last_notice(), "A message to Nobody was not sent: USER_NOT_FOUND");
     chat.key(KeyCode::Char('/'), KeyModifiers::ALT);
     assert_eq!(chat.shown(), ["[refused] hi"]);
+}
+
+#[test]
+fn a_page_of_another_person_is_shown_also_while_a_chat_goes_on() {
+    let mut chat = Chat::of_guest(2);
+    chat.network(NetworkEvent::ChatBegan { name: "Elias".to_owned(), is_incoming: true });
+    chat.requests();
+    chat.type_line("/query Ada");
+    assert_eq!(chat.app.current().target, "Ada");
+    chat.type_line("for Ada");
+    assert!(chat.requests().is_empty() && chat.question().starts_with("Ada is not in a chat with you"));
+}
+
+#[test]
+fn a_message_to_a_guest_does_not_wait_for_the_connection() {
+    let mut chat = Chat::of_guest(2);
+    chat.network(NetworkEvent::ChatBegan { name: "Elias".to_owned(), is_incoming: true });
+    chat.network(NetworkEvent::Lost { reason: "reset".to_owned(), retry_in: Duration::from_secs(1) });
+    chat.requests();
+    chat.type_line("for this Elias");
+    chat.enter();
+    assert_eq!(chat.shown(), ["[refused] for this Elias"]);
+    assert!(chat.requests().is_empty());
+}
+
+#[test]
+fn an_account_that_asks_for_a_guest_gets_a_chat() {
+    let mut chat = Chat::of_account();
+    chat.network(NetworkEvent::Users(vec!["Zoe".to_owned()]));
+    chat.type_line("/query Zoe");
+    assert_eq!(chat.requests(), ["OPEN Zoe"]);
+    chat.network(NetworkEvent::Closed { target: "Zoe".to_owned(), reason: "USER_NOT_FOUND: nobody".to_owned() });
+    assert_eq!(chat.requests(), ["CONNECT Zoe"]);
+    assert_eq!(chat.app.current, ConversationId::of_chat("Zoe"));
 }
