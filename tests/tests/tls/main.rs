@@ -39,6 +39,15 @@ fn client_accepts_the_key_of_its_link_or_of_the_first_contact_and_no_other() {
     let known = server.folder.path().join("state/switchboard/known-servers");
     let lines = fs::read_to_string(&known).expect("known servers");
     assert_eq!(lines, format!("{} {}\n", server.address, server.key));
+    // A mistyped link is refused, and the known key stays.
+    let wrong_pin = who(&format!("{}/?key={}", server.link(), impostor.key));
+    let error = text(&wrong_pin.stderr);
+    assert_eq!(wrong_pin.status.code(), Some(3), "{error}");
+    for part in ["IS NOT THE EXPECTED ONE", "link may be mistyped", &server.key, &impostor.key] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(fs::read_to_string(&known).expect("known servers"), lines);
+    assert!(who(&server.link()).status.success());
     fs::write(&known, format!("{} {}\n", impostor.address, server.key)).expect("a file");
     let refused = who(&impostor.link());
     let error = text(&refused.stderr);
@@ -46,8 +55,6 @@ fn client_accepts_the_key_of_its_link_or_of_the_first_contact_and_no_other() {
     for part in ["IS NOT THE EXPECTED ONE", &server.key, &impostor.key, "known-servers"] {
         assert!(error.contains(part), "{error}");
     }
-    let wrong_pin = who(&format!("{}/?key={}", server.link(), impostor.key));
-    assert_eq!(wrong_pin.status.code(), Some(3), "{}", text(&wrong_pin.stderr));
 
     // A new link is trusted, and its key replaces the old one.
     assert!(who(&format!("{}/?key={}", impostor.link(), impostor.key)).status.success());

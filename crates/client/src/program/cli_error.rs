@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use switchboard_bench::Error as BenchError;
-use switchboard_client::{ConnectionError, Error};
+use switchboard_client::{ConnectionError, Error, KeyHash};
 use tokio::time::timeout;
 
 /// Why the program fails. `--help` lists the exit codes.
@@ -84,6 +84,13 @@ pub(crate) enum CliError {
         /// The file with the keys of known servers.
         file: PathBuf,
     },
+    /// The server has another key than its link says, and this user has not met it with the key of the link.
+    #[error(
+        "THE KEY OF {addr} IS NOT THE EXPECTED ONE. The link may be mistyped or out of date, or somebody may be listening \
+         in. The link has {of_link}, the server has {found}. Nothing was sent, and no known key has changed. Compare the \
+         link with the one of the operator"
+    )]
+    OtherKeyThanLink { addr: String, of_link: KeyHash, found: KeyHash },
     /// A signal ended the program. The value is its number.
     #[error("ended by signal {0}")]
     Signalled(i32),
@@ -138,7 +145,8 @@ impl CliError {
             Self::WrongDialect { .. }
             | Self::OtherProtocol { .. }
             | Self::UnknownHost { .. }
-            | Self::OtherKey { .. } => 3,
+            | Self::OtherKey { .. }
+            | Self::OtherKeyThanLink { .. } => 3,
             Self::TimedOut(_) | Self::Unanswered(_) | Self::SilentServer { .. } => 4,
             Self::Io(_) => 5,
             // Shells use the same exit code for a program that a signal ended.

@@ -55,14 +55,19 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
 }
 
 /// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
-/// server is asked for its key, which is stored in the directory `state`. Other addresses stay as they are.
+/// server is asked for its key. Other addresses stay as they are. A new key is stored in the directory `state` once a
+/// handshake has proved that the server has it.
 pub(crate) async fn check(addr: String, state: Option<&Path>, limit: Duration) -> Result<CheckedAddress, CliError> {
     let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(CheckedAddress { addr, trust: Trust::Plain }) };
     let file = file_in(state)?;
     let mut trust = Trust::KnownKey;
     if let Some(key) = &link.key {
-        // The user trusts the source of the link.
+        // The user trusts the source of the link, but may have mistyped it.
         if known_key(&file, &link.address)?.as_ref() != Some(key) {
+            let found = fetch_key(&link.address, limit).await?.hash;
+            if found != *key {
+                return Err(CliError::OtherKeyThanLink { addr: link.address.to_string(), of_link: key.clone(), found });
+            }
             store(&file, &link.address, key)?;
         }
     } else if let Some(key) = known_key(&file, &link.address)? {
