@@ -20,7 +20,7 @@ use super::address;
 use super::cli_error::CliError;
 use super::state_directory;
 
-/// The device, if the user names none.
+/// The device of a subcommand, if the user names none.
 pub(crate) const DEFAULT_DEVICE: &str = "main";
 
 /// The directory of one device.
@@ -55,13 +55,24 @@ impl AccountFiles {
 
     /// What to use instead of a chat, if `name` is taken by an account to which this user has logged in.
     pub(crate) fn account_hint(addr: &str, name: &str) -> Option<String> {
-        let files = Self::new(addr, name, DEFAULT_DEVICE).ok()?;
-        let mut devices = fs::read_dir(files.directory.parent()?).ok()?.filter_map(Result::ok);
-        let is_account = devices.any(|device| ["token", "key"].iter().any(|file| device.path().join(file).exists()));
-        is_account.then(|| {
-            let name = switchboard_protocol::sanitize(name);
-            format!("{name} is your account: use `say`, `history` or `listen --conversation`.")
-        })
+        Self::logged_in_device(state_directory::path().as_deref(), addr, name)?;
+        let name = switchboard_protocol::sanitize(name);
+        Some(format!("{name} is your account: use `say`, `history` or `listen --conversation`."))
+    }
+
+    /// The device with which this user has logged in to the account `name`: [`DEFAULT_DEVICE`] if it is one of several,
+    /// or else the one of the last login.
+    pub(crate) fn logged_in_device(state: Option<&Path>, addr: &str, name: &str) -> Option<String> {
+        let default = Self::in_state(state, addr, name, DEFAULT_DEVICE).ok()?;
+        let directories = fs::read_dir(default.directory.parent()?).ok()?.filter_map(Result::ok);
+        let devices = directories.filter_map(|directory| {
+            let device = state_directory::name_of_file(directory.file_name().to_str()?)?;
+            let files = Self { directory: directory.path() };
+            let stored_at = |path: PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+            let logged_in_at = stored_at(files.token_path()).max(stored_at(files.key_path()))?;
+            Some((device == DEFAULT_DEVICE, logged_in_at, device))
+        });
+        devices.max().map(|(_, _, device)| device)
     }
 
     /// The stored token. `None` if this device has not logged in yet.
@@ -149,4 +160,30 @@ fn replace(path: &Path, other: &Path, text: &str) -> Result<(), CliError> {
 
 fn file_error(path: &Path, error: &io::Error) -> CliError {
     CliError::Io(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn the_default_device_or_the_one_of_the_last_login_is_used_again() {
+        let state = tempfile::tempdir().expect("a directory");
+        let files = |device| AccountFiles::in_state(Some(state.path()), "h:1", "Noy", device).expect("valid names");
+        let used = || AccountFiles::logged_in_device(Some(state.path()), "h:1", "noy");
+        assert_eq!(used(), None);
+        // A login that was refused leaves an empty directory.
+        files("main").create().expect("a directory");
+        assert_eq!(used(), None);
+        for (device, at) in [("Laptop", 2), ("phone", 1)] {
+            files(device).store_token(&Secret::new("t0k")).expect("room on the disk");
+            let token = fs::File::open(files(device).token_path()).expect("a file");
+            token.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(at)).expect("a time");
+        }
+        assert_eq!(used().as_deref(), Some("laptop"));
+        files("main").store_key("/home/noy/.ssh/id").expect("room on the disk");
+        assert_eq!(used().as_deref(), Some("main"));
+    }
 }

@@ -11,6 +11,7 @@ mod generate;
 mod json;
 mod known_servers;
 mod line_dialect;
+mod machine_device;
 mod message_words;
 mod name_prompt;
 mod oneshot;

@@ -21,7 +21,8 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "NAME")]
     pub(crate) chat: Option<String>,
 
-    /// The device of the account --name, for the chat that fills the terminal [default: main].
+    /// The device of the account --name, for the chat that fills the terminal [default: the one that has logged in here,
+    /// or one named after this machine].
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<String>,
 

@@ -222,7 +222,7 @@ impl Files {
 
 /// The network does not take a request: too many are unanswered.
 fn refusal(request: Request) -> NetworkEvent {
-    let reason = "too many requests wait for the server".to_owned();
+    let reason = "too many requests wait for the server.".to_owned();
     match request {
         Request::Say { local, .. } | Request::SayInChat { local, .. } => {
             NetworkEvent::NotSaid { local, reason, is_unknown: false }

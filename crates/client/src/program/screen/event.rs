@@ -116,8 +116,11 @@ pub(crate) enum NetworkEvent {
     /// The session has ended, and the network does not try again by itself.
     Ended { reason: String },
     /// The name is taken or not valid, or the login has failed: the user must choose again. There is no session. If
-    /// another session goes on, the request is [`NetworkEvent::Refused`] instead.
-    NameRefused { reason: String },
+    /// another session goes on, the request is [`NetworkEvent::Refused`] or [`NetworkEvent::PasswordRefused`] instead.
+    /// `needs_login`: the user wants the account `name`, and must prove it.
+    NameRefused { name: String, reason: String, needs_login: bool },
+    /// The password of [`Request::LogIn`] is wrong. The present session goes on.
+    PasswordRefused { name: String, reason: String },
     /// A round trip to the server.
     RoundTrip(Duration),
     /// The conversations of the account. Comes after each [`NetworkEvent::Connected`] of an account.

@@ -70,6 +70,10 @@ pub(crate) enum Outcome {
     Rename {
         name: String,
     },
+    /// Asks for the password of the account.
+    AskPassword {
+        name: String,
+    },
 }
 
 impl Overlay {
@@ -83,6 +87,13 @@ impl Overlay {
 
     pub(crate) fn log_in(name: &str) -> Self {
         Self::Password(PasswordForm::new(PasswordPurpose::LogIn { name: name.to_owned() }))
+    }
+
+    /// Asks for the password of an account, and says why.
+    pub(crate) fn log_in_because(name: &str, reason: String) -> Self {
+        let mut form = PasswordForm::new(PasswordPurpose::LogIn { name: name.to_owned() });
+        form.message = Some(reason);
+        Self::Password(form)
     }
 
     pub(crate) fn claim() -> Self {

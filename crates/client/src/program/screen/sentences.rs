@@ -9,6 +9,10 @@ use super::event::{Security, ServerInfo};
 pub(crate) const FIRST_STEPS: &str = "Ctrl-K jumps to a room or a person. /join #ROOM enters a room, /msg NAME TEXT writes \
      to a person, F1 shows all keys and commands.";
 
+/// Shown when the user closes the window for a name or password without a connection.
+pub(crate) const WAYS_TO_CONNECT: &str =
+    "There is no connection. Ctrl-R tries again, /login NAME logs in, /nick NAME takes another name.";
+
 /// The beginning of a session.
 pub(crate) fn connected(server: &ServerInfo) -> String {
     let who = match (&server.device, server.version) {

@@ -129,6 +129,12 @@ pub(crate) enum Typed<'a> {
     },
 }
 
+/// The command that does what this verb of the protocol does.
+pub(crate) fn for_verb(verb: &str) -> Option<&'static str> {
+    let is_verb = VERBS.iter().any(|known| known.word == verb);
+    if is_verb { find(&verb.to_lowercase()).map(|info| info.names[0]) } else { None }
+}
+
 /// Parses a text that was typed, not pasted.
 pub(crate) fn parse(text: &str) -> Typed<'_> {
     let Some(rest) = text.strip_prefix('/') else { return Typed::Text(text) };

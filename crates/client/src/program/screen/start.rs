@@ -6,7 +6,8 @@
 pub(crate) mod rows;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use switchboard_protocol::{Username, is_display_control};
+use switchboard_client::JoinLink;
+use switchboard_protocol::{Username, is_display_control, sanitize};
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::event::{DiscoveryEvent, FoundServer};
@@ -90,7 +91,9 @@ impl StartScreen {
     /// Begins with the question for the name at a server that is chosen already. Returns the outcome if the name is known.
     pub(crate) fn with_server(known: Vec<KnownServer>, name: Option<Username>, addr: &str) -> (Self, Option<Outcome>) {
         let mut screen = Self::new(known, name);
-        let outcome = screen.choose(addr.to_owned(), addr.to_owned(), None);
+        let security = if JoinLink::is_link(addr) { " (TLS)" } else { "" };
+        let title = format!("{}{security}", sanitize(&address::host_port(addr)));
+        let outcome = screen.choose(addr.to_owned(), title, None);
         (screen, outcome)
     }
 

@@ -48,8 +48,8 @@ pub(super) const KEYS: [Key; 9] = [
     },
     Key {
         name: "device",
-        about: "The device of your account. Each program that stays connected needs one of its own. The option is \
-                --device.",
+        about: "The device of your account, for each program one of its own; by default named after this machine. The \
+                option is --device.",
         example: "main",
         get: |settings| settings.device.clone(),
         set: |settings, text| {

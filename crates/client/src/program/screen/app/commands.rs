@@ -59,7 +59,11 @@ impl App {
             CommandKind::Disconnect => self.disconnect(),
             CommandKind::LogIn => {
                 let name = if argument.is_empty() { self.own_name().to_owned() } else { argument.to_owned() };
-                self.with_secrets(|app| app.overlay = Some(Overlay::log_in(&name)));
+                if name.is_empty() {
+                    self.usage("/login NAME");
+                } else {
+                    self.with_secrets(|app| app.overlay = Some(Overlay::log_in(&name)));
+                }
             }
             CommandKind::Claim => self.with_secrets(|app| {
                 if app.is_account() {

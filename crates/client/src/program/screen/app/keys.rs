@@ -11,8 +11,9 @@ use super::super::conversation_id::fold;
 use super::super::event::{Effect, Request};
 use super::super::overlay::{Outcome, Overlay, OverlayContext};
 use super::super::question::{Action, Question};
+use super::super::sentences;
 use super::super::view;
-use super::App;
+use super::{App, Link};
 
 /// The time within which a second Ctrl-C ends the program.
 const QUIT_AGAIN_WITHIN: Duration = Duration::from_secs(3);
@@ -148,8 +149,9 @@ impl App {
         match outcome {
             Outcome::Stays => self.overlay = Some(overlay),
             Outcome::Closes => {
-                if matches!(overlay, Overlay::Name(_)) && !self.is_connected() {
-                    self.effects.push(Effect::Quit);
+                let is_login = matches!(overlay, Overlay::Name(_) | Overlay::Password(_));
+                if is_login && matches!(self.link, Link::Ended { .. }) {
+                    self.notice(sentences::WAYS_TO_CONNECT);
                 }
             }
             Outcome::GoTo(id) => self.go_to(&id),
@@ -165,6 +167,7 @@ impl App {
             Outcome::LogIn { name, password } => self.request(Request::LogIn { name, password }),
             Outcome::Claim { password } => self.request(Request::Claim { password }),
             Outcome::Rename { name } => self.request(Request::Rename { name }),
+            Outcome::AskPassword { name } => self.overlay = Some(Overlay::log_in(&name)),
         }
         true
     }

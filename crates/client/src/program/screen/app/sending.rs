@@ -135,7 +135,7 @@ impl App {
             ));
         }
         if let Status::Over(reason) = &conversation.status {
-            return Some(format!("This conversation is over ({reason}). Try to send?"));
+            return Some(format!("This conversation is over ({}). Try to send?", reason.trim_end_matches('.')));
         }
         None
     }

@@ -1,6 +1,7 @@
 //! The chat as dialogues: what the user types, what the network says, and what the chat asks for.
 
 mod conversations;
+mod logging_in;
 mod sending;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 
 use switchboard_client::conversations::{Identity, NewsReceiver, Secret, Session, SessionOptions};
 use switchboard_client::{Error, ErrorCode, HostPort};
+use switchboard_protocol::sanitize;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::super::super::account_files::{AccountFiles, DEFAULT_DEVICE};
 use super::super::super::cli_error::CliError;
 use super::super::super::known_servers::{CheckedAddress, Trust};
-use super::super::super::{address, open_session};
+use super::super::super::{address, machine_device, open_session};
 use super::super::conversation_id::fold;
 use super::super::event::{NetworkEvent, Security, ServerInfo};
 use super::{Output, Settings, version1};
@@ -18,10 +19,37 @@ use super::{Output, Settings, version1};
 /// Who the session is to be.
 #[derive(Clone, Debug)]
 pub(super) enum Login {
-    /// The account whose token or key is stored for the name and the device of the settings, or else a guest.
+    /// The account whose token or key is stored for the device of the settings.
+    Device { name: String },
+    /// The account whose token or key is stored on this machine, or else a guest.
     Stored { name: String },
-    /// The account that has this password.
-    Password { name: String, password: Secret },
+    /// The account that has this password, as this device.
+    Password { name: String, password: Secret, device: String },
+}
+
+impl Login {
+    /// The login at the start of the program.
+    pub(super) fn at_start(settings: &Settings) -> Self {
+        let name = settings.name.clone();
+        if settings.device.is_some() { Self::Device { name } } else { Self::Stored { name } }
+    }
+
+    /// A login with a password, as the device that has logged in here before, or as a device of this machine.
+    pub(super) fn with_password(settings: &Settings, name: &str, password: Secret) -> Self {
+        let device = used_device(settings, name).unwrap_or_else(machine_device::name);
+        Self::Password { name: name.to_owned(), password, device }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        let (Self::Device { name } | Self::Stored { name } | Self::Password { name, .. }) = self;
+        name
+    }
+}
+
+/// The device of the settings, or the one with which the user has logged in before.
+fn used_device(settings: &Settings, name: &str) -> Option<String> {
+    let stored = || AccountFiles::logged_in_device(settings.state.as_deref(), &settings.addr, name);
+    settings.device.clone().or_else(stored)
 }
 
 /// A connection on which the user is logged in.
@@ -60,8 +88,14 @@ pub(super) async fn connect(
     output: &Output,
 ) -> Result<Connected, CliError> {
     let addr = &server.addr;
-    let device = settings.device.as_deref().unwrap_or(DEFAULT_DEVICE);
-    let (Login::Stored { name } | Login::Password { name, .. }) = login;
+    let name = login.name();
+    let device = match login {
+        Login::Password { device, .. } => device.clone(),
+        Login::Device { .. } | Login::Stored { .. } => {
+            used_device(settings, name).unwrap_or_else(|| DEFAULT_DEVICE.to_owned())
+        }
+    };
+    let device = &*device;
     let files = AccountFiles::in_state(settings.state.as_deref(), addr, name, device);
     let identity = match (login, &files) {
         (Login::Password { password, .. }, files) => {
@@ -70,14 +104,13 @@ pub(super) async fn connect(
             }
             Identity::password(name, device, password.clone())
         }
-        (Login::Stored { .. }, Ok(files)) => match open_session::stored_identity(files, name, device)? {
-            Some(identity) => identity,
-            None if settings.device.is_some() => {
-                return Err(Error::Refused { code: ErrorCode::NotLoggedIn, detail: None }.into());
-            }
-            None => Identity::guest(name),
+        (login, Ok(files)) => match (open_session::stored_identity(files, name, device)?, login) {
+            (Some(identity), _) => identity,
+            (None, Login::Device { .. }) => return Err(not_logged_in(device)),
+            (None, _) => Identity::guest(name),
         },
-        // Without a home directory there are only guests. The name is checked again.
+        (Login::Device { .. }, Err(_)) => return Err(not_logged_in(device)),
+        // Without a home directory, no token is stored. The name is checked again.
         (Login::Stored { .. }, Err(_)) => Identity::guest(name),
     };
     let options = SessionOptions {
@@ -89,7 +122,7 @@ pub(super) async fn connect(
     let is_guest = identity.device().is_none();
     let mut info = ServerInfo {
         address: address::host_port(addr),
-        name: name.clone(),
+        name: name.to_owned(),
         device: None,
         version: 2,
         is_durable: false,
@@ -114,6 +147,12 @@ pub(super) async fn connect(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The device has no token yet.
+fn not_logged_in(device: &str) -> CliError {
+    let detail = format!("the device {} has not logged in yet: give the password of the account", sanitize(device));
+    Error::Refused { code: ErrorCode::NotLoggedIn, detail: Some(detail) }.into()
 }
 
 /// Stores a token, so that the next start needs no password.

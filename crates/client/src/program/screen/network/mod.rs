@@ -47,7 +47,7 @@ pub(crate) struct Settings {
     pub(crate) addr: String,
     /// The name of the account or guest.
     pub(crate) name: String,
-    /// The device of the account. `None`: the device `main` if it has logged in before, or else a guest.
+    /// The device of the account. `None`: the device that has logged in here before, or else a guest.
     pub(crate) device: Option<String>,
     /// The time limit for the connection and for each answer until the session is logged in.
     pub(crate) limit: Duration,

@@ -48,7 +48,7 @@ pub(super) enum End {
 impl Supervisor {
     pub(super) fn new(settings: Settings, requests: mpsc::Receiver<Request>, output: Output) -> Self {
         Self {
-            login: Login::Stored { name: settings.name.clone() },
+            login: Login::at_start(&settings),
             settings,
             requests,
             output,
@@ -165,7 +165,7 @@ impl Supervisor {
         } else if self.user.is_some() {
             let since = *self.name_taken_since.get_or_insert_with(Instant::now);
             if since.elapsed() < NAME_TAKEN_PATIENCE {
-                return Failure::Retry("your name is still taken, probably by your lost connection".to_owned());
+                return Failure::Retry("your name is still taken, probably by your lost connection.".to_owned());
             }
         }
         Failure::of_attempt(error)
@@ -179,7 +179,10 @@ impl Supervisor {
                 let delay = self.backoff.next_delay();
                 (NetworkEvent::Lost { reason, retry_in: delay }, Some(delay))
             }
-            Failure::NameRefused(reason) => (NetworkEvent::NameRefused { reason }, None),
+            Failure::NameRefused { reason, needs_login } => {
+                let name = self.login.name().to_owned();
+                (NetworkEvent::NameRefused { name, reason, needs_login }, None)
+            }
             Failure::Ended(reason) => (NetworkEvent::Ended { reason }, None),
         };
         self.output.send(event).await;
@@ -203,9 +206,9 @@ impl Supervisor {
             let login = match request {
                 Request::ConnectNow if waits => return Some(None),
                 Request::Rename { name } => Login::Stored { name },
-                Request::LogIn { name, password } => Login::Password { name, password },
+                Request::LogIn { name, password } => Login::with_password(&self.settings, &name, password),
                 request => {
-                    self.output.refuse(request, "there is no connection".to_owned()).await;
+                    self.output.refuse(request, "there is no connection.".to_owned()).await;
                     continue;
                 }
             };

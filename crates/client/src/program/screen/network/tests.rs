@@ -177,7 +177,9 @@ fn describe(event: NetworkEvent) -> String {
         }
         NetworkEvent::Lost { reason, .. } => format!("Lost {reason}"),
         NetworkEvent::Ended { reason } => format!("Ended {reason}"),
-        NetworkEvent::NameRefused { reason } => format!("NameRefused {reason}"),
+        NetworkEvent::NameRefused { name, reason, needs_login: true } => format!("LoginNeeded {name} {reason}"),
+        NetworkEvent::NameRefused { name, reason, .. } => format!("NameRefused {name} {reason}"),
+        NetworkEvent::PasswordRefused { name, reason } => format!("PasswordRefused {name} {reason}"),
         NetworkEvent::RoundTrip(_) => "RoundTrip".to_owned(),
         NetworkEvent::Conversations(list) => list.iter().fold("Conversations".to_owned(), |text, info| {
             format!("{text} {} {} {}", info.target, info.last, info.read)

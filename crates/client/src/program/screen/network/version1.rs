@@ -17,7 +17,7 @@ use super::super::super::send_buffer::SendBuffer;
 use super::super::conversation_id::{ConversationId, fold};
 use super::super::event::{LocalId, NetworkEvent, Request, ServerInfo};
 use super::attempt::Login;
-use super::failure::Failure;
+use super::failure::{Failure, sentence};
 use super::replacement::Replacement;
 use super::supervisor::End;
 use super::version2::{Context, PING_EVERY};
@@ -25,7 +25,7 @@ use super::{Output, Settings};
 
 /// Why a request of version 2 is refused.
 pub(super) const NO_CONVERSATIONS: &str =
-    "this server knows only chats of two users: it has no rooms, no accounts and no stored messages";
+    "this server knows only chats of two users: it has no rooms, no accounts and no stored messages.";
 
 /// The maximum number of requests in flight. Further ones wait in the queue of the App.
 const IN_FLIGHT_MAX: usize = 256;
@@ -173,10 +173,7 @@ impl Running {
                 _ = ping_due.tick(), if can_send => self.push("PING", Pending::Ping(Some(Instant::now()))),
                 replaced = self.replacement.result() => match replaced {
                     Ok((connected, login)) => return End::Replaced(Box::new(connected), login),
-                    Err((request, error)) => {
-                        let reason = error.to_string();
-                        self.output.send(NetworkEvent::Refused { request, reason }).await;
-                    }
+                    Err(refused) => self.output.send(refused).await,
                 },
             }
         }
@@ -205,7 +202,7 @@ impl Running {
             Request::Who => self.push("WHO", Pending::Who),
             Request::BeginChat { ref name } => match checked(&format!("CONNECT {name}")) {
                 Ok(line) => self.push(&line, Pending::Chat(request)),
-                Err(error) => self.output.refuse(request, error.to_string()).await,
+                Err(error) => self.output.refuse(request, sentence(&error)).await,
             },
             Request::EndChat => self.push("DISCONNECT", Pending::Chat(request)),
             Request::SayInChat { ref name, ref text, local } => {
@@ -217,7 +214,7 @@ impl Running {
                 };
                 match line {
                     Ok(line) => self.push(&line, Pending::Say(local)),
-                    Err(error) => self.output.refuse(request, error.to_string()).await,
+                    Err(error) => self.output.refuse(request, sentence(&error)).await,
                 }
             }
             Request::Line { ref line, ref shown_in } => match checked(line) {
@@ -225,11 +222,11 @@ impl Running {
                     let pending = Pending::Line { words: request.words(), shown_in: shown_in.clone() };
                     self.push(&line, pending);
                 }
-                Err(error) => self.output.refuse(request, error.to_string()).await,
+                Err(error) => self.output.refuse(request, sentence(&error)).await,
             },
             Request::Rename { ref name } => {
                 let (login, context) = (Login::Stored { name: name.clone() }, context.clone());
-                self.replacement.start(request.words(), async move { context.connect(login).await });
+                self.replacement.start(&request, async move { context.connect(login).await });
             }
             // The first one is done, and the others have no answer.
             Request::ConnectNow | Request::Close { .. } | Request::Read { .. } => {}
@@ -280,7 +277,7 @@ impl Running {
             }
             (Pending::Say(local), Ok(_)) => self.output.send(NetworkEvent::Said { local, seq: 0 }).await,
             (Pending::Say(local), Err(error)) => {
-                let not_said = NetworkEvent::NotSaid { local, reason: error.to_string(), is_unknown: false };
+                let not_said = NetworkEvent::NotSaid { local, reason: sentence(&error), is_unknown: false };
                 self.output.send(not_said).await;
             }
             (Pending::Line { shown_in, .. }, Ok(reply)) => {
@@ -288,9 +285,9 @@ impl Running {
                 self.output.send(NetworkEvent::Answer { shown_in, lines }).await;
             }
             (Pending::Line { words: request, .. }, Err(error)) => {
-                self.output.send(NetworkEvent::Refused { request, reason: error.to_string() }).await;
+                self.output.send(NetworkEvent::Refused { request, reason: sentence(&error) }).await;
             }
-            (Pending::Chat(request), Err(error)) => self.output.refuse(request, error.to_string()).await,
+            (Pending::Chat(request), Err(error)) => self.output.refuse(request, sentence(&error)).await,
             (Pending::Ping(_) | Pending::Who | Pending::Chat(_), _) => {}
         }
     }
@@ -314,7 +311,7 @@ impl Running {
         if let End::Quit = end {
             self.out.shut_down().await;
         }
-        let reason = "no answer came before the connection ended";
+        let reason = "no answer came before the connection ended.";
         for pending in self.pending.drain(..) {
             let reason = reason.to_owned();
             match pending {

@@ -22,7 +22,7 @@ use super::super::super::known_servers::CheckedAddress;
 use super::super::conversation_id::fold;
 use super::super::event::{NetworkEvent, Request, ServerInfo};
 use super::attempt::{self, Connected, Login, User};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::replacement::Replacement;
 use super::supervisor::End;
 use super::{Output, Settings};
@@ -135,9 +135,8 @@ impl<'a> Running<'a> {
                 }
                 replaced = self.replacement.result() => match replaced {
                     Ok((connected, login)) => break End::Replaced(Box::new(connected), login),
-                    Err((request, error)) => {
-                        let reason = error.to_string();
-                        self.context.output.send(NetworkEvent::Refused { request, reason }).await;
+                    Err(refused) => {
+                        self.context.output.send(refused).await;
                         if has_ended {
                             break self.failed();
                         }
@@ -162,7 +161,7 @@ impl<'a> Running<'a> {
     fn failed(&self) -> End {
         let reason = self.session.end_reason();
         let failure = reason
-            .map_or_else(|| Failure::Ended("the session has ended".to_owned()), |reason| Failure::of_session(&reason));
+            .map_or_else(|| Failure::Ended("the session has ended.".to_owned()), |reason| Failure::of_session(&reason));
         End::Failed(failure)
     }
 
@@ -196,6 +195,7 @@ impl<'a> Running<'a> {
             LinkState::Connected => self.show_connected().await,
             LinkState::Connecting => output.send(NetworkEvent::Connecting).await,
             LinkState::Reconnecting { reason, delay } => {
+                let reason = failure::library_sentence(&reason);
                 output.send(NetworkEvent::Lost { reason, retry_in: delay }).await;
             }
             _ => {}
@@ -236,7 +236,7 @@ impl<'a> Running<'a> {
             let Ok(refused) = session.flush().await else { return Done::Nothing };
             for refused in refused {
                 let request = format!("SAY {} {}", refused.target, refused.text);
-                output.send(NetworkEvent::Refused { request, reason: refused.error.to_string() }).await;
+                output.send(NetworkEvent::Refused { request, reason: failure::sentence(&refused.error) }).await;
             }
             output.send(NetworkEvent::UnansweredDone).await;
             Done::Flushed
@@ -249,7 +249,7 @@ impl<'a> Running<'a> {
             Done::Flushed => *self.shows_unanswered = false,
             Done::Left(target) => {
                 if self.feeds.close(&target).is_some() {
-                    let closed = NetworkEvent::Closed { target, reason: "you have left it".to_owned() };
+                    let closed = NetworkEvent::Closed { target, reason: "you have left it.".to_owned() };
                     let _ = self.context.output.send_record(closed).await;
                 }
             }
@@ -276,23 +276,25 @@ impl<'a> Running<'a> {
             Request::ConnectNow => self.session.connect_now(),
             // The other session would need the outbox file of this one.
             Request::LogIn { ref name, .. } | Request::Rename { ref name } if self.is_own_account(name) => {
-                let reason = format!("you are {} already", self.info.name);
+                let reason = format!("you are {} already.", self.info.name);
                 self.context.output.refuse(request, reason).await;
             }
             Request::LogIn { ref name, ref password } => {
-                let login = Login::Password { name: name.clone(), password: password.clone() };
+                let login = Login::with_password(&self.context.settings, name, password.clone());
                 self.replace(&request, login);
             }
             Request::Rename { ref name } => {
                 let login = Login::Stored { name: name.clone() };
                 self.replace(&request, login);
             }
-            Request::Claim { password } => {
-                let (session, context) = (self.session.clone(), self.context.clone());
+            Request::Claim { ref password } => {
+                let (session, context, password) = (self.session.clone(), self.context.clone(), password.clone());
                 let name = session.name().to_owned();
-                self.replacement.start("CLAIM".to_owned(), async move {
+                self.replacement.start(&request, async move {
                     session.claim(password.clone()).await?;
-                    let login = Login::Password { name, password };
+                    // The session that has sent `CLAIM` is this device.
+                    let device = context.settings.device.clone().unwrap_or_else(|| DEFAULT_DEVICE.to_owned());
+                    let login = Login::Password { name, password, device };
                     context.connect(login).await
                 });
             }
@@ -325,7 +327,7 @@ impl<'a> Running<'a> {
     /// Begins a session that is to take the place of this one.
     fn replace(&mut self, request: &Request, login: Login) {
         let context = self.context.clone();
-        self.replacement.start(request.words(), async move { context.connect(login).await });
+        self.replacement.start(request, async move { context.connect(login).await });
     }
 }
 
@@ -338,7 +340,7 @@ impl Context {
 }
 
 /// Why a message is refused before it has a place in the session.
-const TOO_MANY: &str = "too many earlier ones are unanswered: try again later";
+const TOO_MANY: &str = "too many earlier ones are unanswered: try again later.";
 
 async fn join_all<T: 'static>(tasks: &mut JoinSet<T>) {
     while tasks.join_next().await.is_some() {}

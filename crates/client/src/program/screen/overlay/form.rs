@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{LineInput, Outcome};
 
-/// Asks for a name.
+/// Asks for the name of a guest, or of an account to log in to.
 #[derive(Debug)]
 pub(crate) struct NameForm {
     pub(crate) input: LineInput,
@@ -24,11 +24,12 @@ impl NameForm {
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> Outcome {
-        if key.code != KeyCode::Enter {
+        if !matches!(key.code, KeyCode::Enter | KeyCode::Tab) {
             self.input.key(key);
             return Outcome::Stays;
         }
         match Username::new(self.input.text().trim()) {
+            Ok(name) if key.code == KeyCode::Tab => Outcome::AskPassword { name: name.as_str().to_owned() },
             Ok(name) => Outcome::Rename { name: name.as_str().to_owned() },
             Err(error) => {
                 self.message = Some(error.to_string());
@@ -169,5 +170,7 @@ mod tests {
         assert!(form.message.is_some());
         form.input = LineInput::new("Noy");
         assert!(matches!(form.key(enter), Outcome::Rename { name } if name == "Noy"));
+        let tab = KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE);
+        assert!(matches!(form.key(tab), Outcome::AskPassword { name } if name == "Noy"));
     }
 }

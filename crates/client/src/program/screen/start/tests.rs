@@ -94,6 +94,9 @@ fn a_given_server_asks_only_for_the_name() {
     assert_eq!(chosen, Some(Outcome::Chosen { addr: "switchboard://h:1/#lab".to_owned(), name: name("Noy") }));
     let (mut screen, chosen) = StartScreen::with_server(servers, None, "c:3");
     assert_eq!((chosen, screen.question()), (None, Question::Name { server: "c:3" }));
+    let key = "DBFVjrSVh7diZMF4UEuujerdq6qIuhRZuMzvzJ-rqFg";
+    let (link, _) = StartScreen::with_server(Vec::new(), None, &format!("switchboard://h:1/?key={key}"));
+    assert_eq!(link.question(), Question::Name { server: "h:1 (TLS)" });
     // The name of another server is a proposal.
     assert_eq!(screen.input(), "Noy");
     control(&mut screen, 'u');

@@ -9,6 +9,7 @@ use crate::program::screen::help;
 use crate::program::screen::overlay::{
     LineInput, NameForm, Overlay, Palette, PaletteRow, PasswordForm, PasswordPurpose, Search, SearchState,
 };
+use crate::program::screen::text::layout;
 
 /// The maximum size of a box, in cells.
 const BOX_COLUMNS_MAX: u16 = 76;
@@ -137,24 +138,44 @@ fn draw_password(form: &PasswordForm, theme: Theme, whole: Rect, canvas: &mut Ca
         PasswordPurpose::Claim { first: None } => "A password for your new account".to_owned(),
         PasswordPurpose::Claim { first: Some(_) } => "The same password again".to_owned(),
     };
-    let inside = canvas.bordered(middle(whole, 4), &title, theme.quiet());
+    let keys = match form.purpose {
+        PasswordPurpose::LogIn { .. } => "Enter: log in · Esc: close",
+        PasswordPurpose::Claim { .. } => "Enter: go on · Esc: close",
+    };
+    let inside = draw_form(&title, form.message.as_deref(), keys, theme, whole, canvas);
     let columns = usize::from(inside.width.saturating_sub(3));
     let marks = "•".repeat(form.n_chars().min(columns));
     let x = canvas.words(inside.x, inside.y, inside.width, &format!("> {marks}"), theme.text());
-    let message = form.message.as_deref().unwrap_or("Enter: go on · Esc: close");
-    canvas.fit(inside.x, inside.y + 1, inside.width, message, theme.quiet());
     Position::new(x.min(inside.right().saturating_sub(1)), inside.y)
 }
 
 fn draw_name(form: &NameForm, theme: Theme, whole: Rect, canvas: &mut Canvas<'_>) -> Position {
-    let inside = canvas.bordered(middle(whole, 5), "Your name", theme.quiet());
-    let cursor = draw_input(&form.input, theme, Rect { height: 1, ..inside }, canvas);
-    let message = form.message.as_deref().unwrap_or("Enter: go on · Esc: close");
-    let rows = super::super::text::layout(message, inside.width, canvas.reorders);
-    for (row, y) in rows.iter().zip(inside.y + 1..inside.bottom()) {
-        canvas.row(inside.x, y, inside.width, row, theme.error());
+    let keys = "Enter: be a guest · Tab: log in to the account of this name · Esc: close";
+    let inside = draw_form("Your name", form.message.as_deref(), keys, theme, whole, canvas);
+    draw_input(&form.input, theme, Rect { height: 1, ..inside }, canvas)
+}
+
+/// Draws the box of a form: a row for its input, its message and its keys. Returns the inside.
+fn draw_form(
+    title: &str,
+    message: Option<&str>,
+    keys: &str,
+    theme: Theme,
+    whole: Rect,
+    canvas: &mut Canvas<'_>,
+) -> Rect {
+    let columns = middle(whole, 1).width.saturating_sub(2).max(1);
+    let message = message.map_or_else(Vec::new, |message| layout(message, columns, canvas.reorders));
+    let keys = layout(keys, columns, canvas.reorders);
+    // The input and the two edges.
+    let n_rows = u16::try_from(3 + message.len() + keys.len()).unwrap_or(BOX_ROWS_MAX);
+    let inside = canvas.bordered(middle(whole, n_rows), title, theme.quiet());
+    let message = message.iter().map(|row| (row, theme.error()));
+    let keys = keys.iter().map(|row| (row, theme.quiet()));
+    for ((row, style), y) in message.chain(keys).zip(inside.y + 1..inside.bottom()) {
+        canvas.row(inside.x, y, inside.width, row, style);
     }
-    cursor
+    inside
 }
 
 fn draw_help(first_row: usize, theme: Theme, whole: Rect, canvas: &mut Canvas<'_>) {

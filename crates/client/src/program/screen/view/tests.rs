@@ -208,7 +208,8 @@ fn each_state_of_the_connection() {
     scene.now.uptime += Duration::from_secs(2);
     scene.app.handle(Event::Tick, scene.now);
     assert_screen("lost-countdown", &scene.app);
-    scene.network(NetworkEvent::NameRefused { reason: "NAME_TAKEN: somebody else has this name".to_owned() });
+    let (name, reason) = ("Noy".to_owned(), "NAME_TAKEN: somebody else has this name.".to_owned());
+    scene.network(NetworkEvent::NameRefused { name, reason, needs_login: false });
     assert_screen("name-refused", &scene.app);
     scene.key(KeyCode::Char('c'), KeyModifiers::CONTROL);
     scene.network(NetworkEvent::Ended { reason: "DISPLACED: another program uses this device".to_owned() });

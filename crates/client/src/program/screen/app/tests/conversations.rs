@@ -136,16 +136,6 @@ fn a_conversation_that_was_asked_for_by_its_id_has_its_name() {
 }
 
 #[test]
-fn names_that_are_asked_again_do_not_lose_the_chat() {
-    let mut chat = Chat::of_guest(2);
-    chat.network(NetworkEvent::NameRefused { reason: "NAME_TAKEN".to_owned() });
-    assert!(matches!(chat.app.overlay, Some(Overlay::Name(_))));
-    chat.write("2");
-    chat.enter();
-    assert_eq!(chat.requests(), ["REGISTER Noy2"]);
-}
-
-#[test]
 fn scrolling_up_reads_older_records() {
     let mut chat = Chat::of_account();
     chat.type_line("/join #lab");

@@ -1,6 +1,7 @@
 //! The connection: failures, loss and return, names.
 
 use super::*;
+use crate::program::machine_device;
 
 #[tokio::test]
 async fn a_failed_first_attempt_is_not_the_end() {
@@ -12,9 +13,9 @@ async fn a_failed_first_attempt_is_not_the_end() {
         })
         .await;
         let mut chat = Chat::start(&server);
-        chat.expect(["Connecting", "Lost the server closed the connection", "Connecting"]).await;
+        chat.expect(["Connecting", "Lost the server closed the connection.", "Connecting"]).await;
         chat.request(line("WIRE"));
-        chat.expect(["Refused WIRE: there is no connection"]).await;
+        chat.expect(["Refused WIRE: there is no connection."]).await;
         chat.expect(["Lost the server closed the connection: SERVER_FULL…"]).await;
         chat.request(Request::ConnectNow);
         chat.expect(GUEST_EVENTS).await;
@@ -34,7 +35,7 @@ async fn without_reconnecting_a_failed_attempt_is_the_end() {
         .await;
         let state = tempfile::tempdir().expect("a directory");
         let mut chat = Chat::start_in(state, &server, |settings| settings.reconnects = false);
-        chat.expect(["Connecting", "Ended the server closed the connection"]).await;
+        chat.expect(["Connecting", "Ended the server closed the connection."]).await;
         // The user may still want it.
         chat.request(Request::ConnectNow);
         chat.expect(GUEST_EVENTS).await;
@@ -58,12 +59,12 @@ async fn a_refused_name_waits_for_another_one() {
         .await;
         let state = tempfile::tempdir().expect("a directory");
         let mut chat = Chat::start_in(state, &server, |settings| settings.name = "Noa".to_owned());
-        chat.expect(["Connecting", "NameRefused NAME_TAKEN: …"]).await;
+        chat.expect(["Connecting", "NameRefused Noa NAME_TAKEN: …"]).await;
         chat.request(Request::Rename { name: "Dana".to_owned() });
-        chat.expect(["Connecting", "NameRefused INVALID_NAME: …"]).await;
+        chat.expect(["Connecting", "NameRefused Dana INVALID_NAME: …"]).await;
         // This one is not even sent.
         chat.request(Request::Rename { name: "two words".to_owned() });
-        chat.expect(["Connecting", "NameRefused name has…"]).await;
+        chat.expect(["Connecting", "NameRefused two words name has…"]).await;
         chat.request(Request::Rename { name: "Noy".to_owned() });
         chat.expect(GUEST_EVENTS).await;
         chat.close().await;
@@ -139,7 +140,7 @@ async fn a_displaced_session_waits_until_the_user_wants_it_again() {
         chat.request(open("#lab", false));
         chat.expect(["Opened #lab e1 0:", "Items #lab: live 0"]).await;
         chat.request(Request::Rooms);
-        chat.expect(["Rooms", "Ended the server closed the connection: DISPLACED…"]).await;
+        chat.expect(["Rooms", "Ended DISPLACED: another program…"]).await;
         chat.request(Request::ConnectNow);
         chat.expect(["Connecting", "Connected Noy main version 2 durable"]).await;
         let mut events = [chat.next().await, chat.next().await, chat.next().await];
@@ -157,11 +158,14 @@ async fn a_login_replaces_the_guest_and_stores_a_token() {
         let server = FakeServer::listen(async |listener| {
             let mut guest = FakeConnection::accept(&listener).await;
             guest.play(GUEST).await;
-            let login = "< WELCOME\n> HELLO 2\n< HELLO_OK 2 s durable\n> LOGIN Noy main password ";
+            let device = machine_device::name();
+            let welcome = format!("< WELCOME\n> HELLO 2\n< HELLO_OK 2 s durable\n> LOGIN Noy {device}");
+            let logged_in = format!("< LOGIN_OK Noy {device}");
             let mut refused = FakeConnection::accept(&listener).await;
-            refused.play(&[login, "wrong\n< ERROR LOGIN_FAILED\n."].concat()).await;
+            refused.play(&format!("{welcome} password wrong\n< ERROR LOGIN_FAILED\n.")).await;
             let mut account = FakeConnection::accept(&listener).await;
-            account.play(&[login, "hunter2\n< LOGIN_OK Noy main\n> TOKEN\n< TOKEN_OK t0k"].concat()).await;
+            let login = format!("{welcome} password hunter2\n{logged_in}\n> TOKEN\n< TOKEN_OK t0k");
+            account.play(&login).await;
             guest.expect_eof().await;
             drop(guest);
             account.play(ACCOUNT_LISTS).await;
@@ -169,19 +173,49 @@ async fn a_login_replaces_the_guest_and_stores_a_token() {
             drop(account);
             // The next run of the program.
             let mut account = FakeConnection::accept(&listener).await;
-            account.play(&[ACCOUNT, "< LOGIN_OK Noy main", ACCOUNT_LISTS, "."].concat()).await;
+            account.play(&format!("{welcome} token t0k\n{logged_in}{ACCOUNT_LISTS}.")).await;
         })
         .await;
+        let connected = format!("Connected Noy {} version 2 durable", machine_device::name());
+        let account_events = ["Connecting", &connected, "Conversations #lab 9 4", "Users Noy"];
         let mut chat = Chat::start(&server);
         chat.expect(GUEST_EVENTS).await;
         let login = |password| Request::LogIn { name: "Noy".to_owned(), password: Secret::new(password) };
         chat.request(login("wrong"));
-        chat.expect(["Refused LOGIN Noy: LOGIN_FAILED…"]).await;
+        chat.expect(["PasswordRefused Noy LOGIN_FAILED…"]).await;
         chat.request(login("hunter2"));
-        chat.expect(&ACCOUNT_EVENTS[1..]).await;
+        chat.expect(&account_events[1..]).await;
         let state = chat.close().await;
         let mut chat = Chat::start_in(state, &server, |_| {});
-        chat.expect(ACCOUNT_EVENTS).await;
+        chat.expect(account_events).await;
+        chat.close().await;
+        server.finish().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_device_asks_for_the_password_until_it_is_right() {
+    run_local(async {
+        let server = FakeServer::listen(async |listener| {
+            let login = "< WELCOME\n> HELLO 2\n< HELLO_OK 2 s durable\n> LOGIN Noy laptop password ";
+            let mut refused = FakeConnection::accept(&listener).await;
+            refused.play(&[login, "wrong\n< ERROR LOGIN_FAILED\n."].concat()).await;
+            let mut account = FakeConnection::accept(&listener).await;
+            account.play(&[login, "hunter2\n< LOGIN_OK Noy laptop\n> TOKEN\n< TOKEN_OK t0k"].concat()).await;
+            account.play(&[ACCOUNT_LISTS, "."].concat()).await;
+        })
+        .await;
+        let state = tempfile::tempdir().expect("a directory");
+        let mut chat = Chat::start_in(state, &server, |settings| settings.device = Some("laptop".to_owned()));
+        // Nothing is sent before the user has typed the password.
+        chat.expect(["Connecting", "LoginNeeded Noy NOT_LOGGED_IN: the device laptop has not logged in yet…"]).await;
+        let login = |password| Request::LogIn { name: "Noy".to_owned(), password: Secret::new(password) };
+        chat.request(login("wrong"));
+        chat.expect(["Connecting", "LoginNeeded Noy LOGIN_FAILED…"]).await;
+        chat.request(login("hunter2"));
+        chat.expect(["Connecting", "Connected Noy laptop version 2 durable"]).await;
+        chat.expect(&ACCOUNT_EVENTS[2..]).await;
         chat.close().await;
         server.finish().await;
     })

@@ -89,7 +89,7 @@ async fn a_lost_connection_comes_back_with_its_name() {
         chat.expect(EVENTS).await;
         chat.expect(["ChatBegan Elias true"]).await;
         chat.request(say_in_chat("Elias", "lost", 1));
-        chat.expect(["NotSaid 1 unknown no answer came…", "ChatEnded false", "Lost the server closed the connection"])
+        chat.expect(["NotSaid 1 unknown no answer came…", "ChatEnded false", "Lost the server closed the connection."])
             .await;
         chat.expect(["Connecting", "Lost your name is still taken…"]).await;
         chat.request(Request::ConnectNow);
@@ -111,7 +111,7 @@ async fn without_reconnecting_a_lost_connection_is_the_end() {
         let state = tempfile::tempdir().expect("a directory");
         let mut chat = Chat::start_in(state, &server, |settings| settings.reconnects = false);
         chat.expect(EVENTS).await;
-        chat.expect(["Ended the server closed the connection"]).await;
+        chat.expect(["Ended the server closed the connection."]).await;
         chat.close().await;
         server.finish().await;
     })

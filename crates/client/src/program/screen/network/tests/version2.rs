@@ -43,7 +43,7 @@ async fn a_guest_enters_a_room_and_leaves_it() {
         chat.request(say("two\nlines", 3));
         chat.expect(["NotSaid 3 …"]).await;
         chat.request(Request::Leave { target: "#lab".to_owned() });
-        chat.expect(["Closed #lab you have left it"]).await;
+        chat.expect(["Closed #lab you have left it."]).await;
         chat.close().await;
         server.finish().await;
     })
@@ -91,7 +91,7 @@ async fn each_request_has_its_event() {
             "> LEAVE #old\n< ERROR UNAVAILABLE #old",
             "Refused LEAVE #old: …",
         ),
-        (Request::Rename { name: "noy".to_owned() }, "", "Refused REGISTER noy: you are Noy already"),
+        (Request::Rename { name: "noy".to_owned() }, "", "Refused REGISTER noy: you are Noy already."),
         // No answer. The next event is that of the next request.
         (Request::Read { target: lab(), seq: 9 }, "> READ #lab 9\n< READ_OK #lab 9", ""),
         (Request::Close { target: lab() }, "", ""),

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::super::super::conversation_id::ConversationId;
 use super::super::super::event::{NetworkEvent, OpenedConversation, Request};
 use super::super::Output;
+use super::super::failure::sentence;
 use super::Context;
 
 /// The number of records before the opening of a conversation: some screens.
@@ -192,7 +193,7 @@ impl Feeding {
             Ok(items) => items,
             Err(error) => {
                 let request = Request::Older { target: target.clone(), before, count: HISTORY_RECORDS };
-                self.output.refuse(request, error.to_string()).await;
+                self.output.refuse(request, sentence(&error)).await;
                 Vec::new()
             }
         };
@@ -229,7 +230,7 @@ impl Feeding {
 
     async fn tell_closed(&self, target: String, error: &Error) {
         // It fails if the App has ended.
-        let _ = self.output.send_record(NetworkEvent::Closed { target, reason: error.to_string() }).await;
+        let _ = self.output.send_record(NetworkEvent::Closed { target, reason: sentence(error) }).await;
     }
 }
 

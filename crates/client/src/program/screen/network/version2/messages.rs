@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::super::super::event::{LocalId, NetworkEvent};
 use super::super::Output;
+use super::super::failure::sentence;
 use super::requests::reason;
 
 /// A message for a conversation.
@@ -69,7 +70,7 @@ pub(super) async fn chat_in_order(session: Session, mut requests: mpsc::Receiver
                     Ok(()) => NetworkEvent::Said { local, seq: 0 },
                     Err(error) => {
                         let is_unknown = matches!(error, Error::OutcomeUnknown { .. });
-                        NetworkEvent::NotSaid { local, reason: error.to_string(), is_unknown }
+                        NetworkEvent::NotSaid { local, reason: sentence(&error), is_unknown }
                     }
                 };
                 output.send(event).await;
@@ -84,7 +85,7 @@ pub(super) async fn chat_in_order(session: Session, mut requests: mpsc::Receiver
 }
 
 fn refused(local: LocalId, error: &Error) -> NetworkEvent {
-    NetworkEvent::NotSaid { local, reason: error.to_string(), is_unknown: false }
+    NetworkEvent::NotSaid { local, reason: sentence(error), is_unknown: false }
 }
 
 /// A message that had its place in the session is not stored, or nobody knows.
@@ -95,5 +96,5 @@ fn not_said(session: &Session, local: LocalId, error: &Error) -> NetworkEvent {
         Error::Ended(_) => !session.is_guest(),
         _ => false,
     };
-    NetworkEvent::NotSaid { local, reason: error.to_string(), is_unknown }
+    NetworkEvent::NotSaid { local, reason: sentence(error), is_unknown }
 }

@@ -5,6 +5,7 @@ use switchboard_client::conversations::{Session, TaggedReply};
 
 use super::super::super::event::{NetworkEvent, Request};
 use super::super::Output;
+use super::super::failure::sentence;
 use super::Done;
 
 /// Sends a request, and passes on its answer.
@@ -83,13 +84,13 @@ fn to_text(reply: &TaggedReply<'_>) -> String {
 pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::ChangesSession { verb: "CONNECT", .. } => {
-            "it is a conversation that lasts: /join enters a room, and /msg writes to a person".to_owned()
+            "it is a conversation that lasts: /join enters a room, and /msg writes to a person.".to_owned()
         }
         Error::ChangesSession { verb, .. } => {
             format!(
-                "{verb} is not sent as you type it, because the chat depends on its effect. /help shows the commands"
+                "{verb} is not sent as you type it, because the chat depends on its effect. /help shows the commands."
             )
         }
-        error => error.to_string(),
+        error => sentence(error),
     }
 }
