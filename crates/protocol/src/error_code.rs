@@ -100,9 +100,10 @@ codes! {
     /// Version 2: there is no such room, or the client may not know of it.
     RoomNotFound = "ROOM_NOT_FOUND", "There is no such room: ROOMS lists the rooms, and JOIN makes one.";
     /// Version 2: the request is for members only.
-    NotAMember = "NOT_A_MEMBER", "You are no member of that room: JOIN it first.";
+    NotAMember = "NOT_A_MEMBER",
+        "Only members of that room may do that: an account becomes one by JOIN, if the room admits it.";
     /// Version 2: the settings of the room or the client's standing do not allow it.
-    NotAllowed = "NOT_ALLOWED", "You may not do that there: ask the owner or a moderator.";
+    NotAllowed = "NOT_ALLOWED", "You may not do that there: in a room, its owner decides who may.";
     /// Version 2: the conversation is not open in this session.
     NotOpen = "NOT_OPEN", "That conversation is not open here: OPEN it first.";
     /// Version 2: the conversation has no such record.

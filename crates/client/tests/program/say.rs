@@ -31,12 +31,14 @@ async fn a_refusal_names_the_remedy_on_the_command_line() {
         (
             &["say", "#lab", "hi"],
             "> SAY #lab hi\n< ERROR NOT_A_MEMBER #lab\n.",
-            "NOT_A_MEMBER: You are no member of that room: JOIN it first. Here, --join does that.",
+            "NOT_A_MEMBER: Only members of that room may do that: an account \
+             becomes one by JOIN, if the room admits it. Here, --join does that.",
         ),
         (
             &["listen", "--conversation", "#lab"],
             "> OPEN #lab\n< ERROR NOT_A_MEMBER #lab\n.",
-            "NOT_A_MEMBER: You are no member of that room: JOIN it first. Here, --join does that.",
+            "NOT_A_MEMBER: Only members of that room may do that: an account \
+             becomes one by JOIN, if the room admits it. Here, --join does that.",
         ),
         (
             &["say", "lab", "hi"],
