@@ -70,7 +70,7 @@ async fn run_at(stage: &mut Stage, options: ChatOptions, settings: &Settings, lo
         state: state_directory::path(),
     });
     let room = address::room(&addr).map(|room| Wanted::Room(room.as_str().to_owned()));
-    let wanted = room.into_iter().chain(options.chat.map(Wanted::Person)).collect();
+    let wanted = room.into_iter().chain(options.chat.map(wanted_chat)).collect();
     let preferences = Preferences {
         bell: settings.bell,
         notify: settings.notify,
@@ -87,6 +87,11 @@ async fn run_at(stage: &mut Stage, options: ChatOptions, settings: &Settings, lo
     let result = talk(stage, &mut app, looks.theme, &mut network, &mut files).await;
     network.close().await;
     Ok(result?)
+}
+
+/// The conversation that `--chat` names.
+fn wanted_chat(target: String) -> Wanted {
+    if target.starts_with('#') { Wanted::Room(target) } else { Wanted::Person(target) }
 }
 
 /// The main loop: runs until the user leaves. An error means that the terminal is gone.

@@ -218,17 +218,24 @@ impl Timeline {
         self.known.range(..=seq).next_back().is_some_and(|(_, &last)| last >= seq)
     }
 
-    /// Deletes the text of messages, as a `REDACTED` record says.
-    fn redact(&mut self, is_redacted: impl Fn(u64, &Message) -> bool) {
-        let generation = self.generation;
-        let records = self.entries.range_mut(Place { generation, ..Place::default() }..);
-        for (place, entry) in records {
-            if let (Some(seq), Content::Message(message)) = (place.seq(), &mut entry.content)
-                && is_redacted(seq, message)
+    /// Deletes the text of one message.
+    fn redact(&mut self, seq: u64) {
+        let place = self.place_of(seq);
+        if let Some(entry) = self.entries.get_mut(&place) {
+            self.text_bytes -= redact(entry);
+        }
+    }
+
+    /// Deletes the texts of the messages before the record `until` that an author wrote: `@` and the id of an account, or
+    /// a name.
+    fn redact_author(&mut self, until: u64, author: &str) {
+        let id = author.strip_prefix('@').and_then(|id| id.parse::<u64>().ok());
+        let first = Place { generation: self.generation, ..Place::default() };
+        for (_, entry) in self.entries.range_mut(first..Place { generation: self.generation, seq: until, index: 0 }) {
+            if let Content::Message(message) = &entry.content
+                && if id.is_some() { message.by == id } else { *message.author == *author }
             {
-                self.text_bytes -= message.text.len();
-                message.text = Box::default();
-                message.is_redacted = true;
+                self.text_bytes -= redact(entry);
             }
         }
     }
@@ -247,14 +254,9 @@ impl Timeline {
             return None;
         }
         if record.verb == RecordVerb::Redacted {
-            if let Ok(number) = record.text.parse::<u64>() {
-                self.redact(|seq, _| seq == number);
-            } else {
-                let until = record.seq;
-                let id = record.text.strip_prefix('@').and_then(|id| id.parse::<u64>().ok());
-                self.redact(|seq, message| {
-                    seq < until && if id.is_some() { message.by == id } else { *message.author == *record.text }
-                });
+            match record.text.parse::<u64>() {
+                Ok(number) => self.redact(number),
+                Err(_) => self.redact_author(record.seq, &record.text),
             }
         }
         let author = self.share_name(&record.author);
@@ -402,6 +404,13 @@ impl Timeline {
         self.names.insert(Arc::clone(&name));
         name
     }
+}
+
+/// Deletes the text of a message. Returns its length.
+fn redact(entry: &mut Entry) -> usize {
+    let Content::Message(message) = &mut entry.content else { return 0 };
+    message.is_redacted = true;
+    std::mem::take(&mut message.text).len()
 }
 
 fn text_bytes(entry: &Entry) -> usize {

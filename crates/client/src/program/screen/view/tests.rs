@@ -121,6 +121,22 @@ impl Scene {
         scene
     }
 
+    /// Gaps, and own messages in each state.
+    fn show_marks(&mut self) {
+        self.items(vec![
+            gap(7, 7, GapReason::Hidden),
+            gap(8, 19, GapReason::Expired),
+            record(20, 60, "Elias", RecordVerb::From, "thanks, Noy"),
+        ]);
+        self.network(NetworkEvent::Readers { target: "#lab".to_owned(), seq: 6, names: vec!["Elias".to_owned()] });
+        for text in ["one", "two", "three"] {
+            self.command(text);
+        }
+        self.network(NetworkEvent::Said { local: 1, seq: 21 });
+        let reason = "QUOTA_FULL: you have stored as much as you may today.".to_owned();
+        self.network(NetworkEvent::NotSaid { local: 2, reason, is_unknown: false });
+    }
+
     fn network(&mut self, event: NetworkEvent) {
         self.app.handle(Event::Network(event), self.now);
     }
@@ -247,21 +263,20 @@ fn scripts_of_all_directions() {
 #[test]
 fn gaps_marks_and_own_messages() {
     let mut scene = Scene::in_room(80, 24);
-    scene.items(vec![
-        gap(7, 7, GapReason::Hidden),
-        gap(8, 19, GapReason::Expired),
-        record(20, 60, "Elias", RecordVerb::From, "thanks, Noy"),
-    ]);
-    scene.network(NetworkEvent::Readers { target: "#lab".to_owned(), seq: 6, names: vec!["Elias".to_owned()] });
-    for text in ["one", "two", "three"] {
-        scene.command(text);
-    }
-    scene.network(NetworkEvent::Said { local: 1, seq: 21 });
-    let reason = "QUOTA_FULL: you have stored as much as you may today.".to_owned();
-    scene.network(NetworkEvent::NotSaid { local: 2, reason, is_unknown: false });
+    scene.show_marks();
     assert_screen("marks", &scene.app);
     scene.key(KeyCode::F(2), KeyModifiers::NONE);
     assert_screen("marks-wire", &scene.app);
+}
+
+#[test]
+fn the_readme_shows_the_real_screen() {
+    let readme =
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).expect("README.md");
+    let mut scene = Scene::in_room(80, 24);
+    scene.show_marks();
+    let shown = format!("```text\n{}```", screen(&scene.app));
+    assert!(readme.contains(&shown), "README.md lacks this screen:\n{shown}");
 }
 
 #[test]
