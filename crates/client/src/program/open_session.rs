@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::account_files::{AccountFiles, DEFAULT_DEVICE};
 use super::args::Options;
 use super::cli_error::CliError;
+use super::state_directory;
 
 /// The maximum number of guest names to try. A name of 32 random bits is seldom taken even once.
 const GUEST_NAME_TRIES_MAX: u32 = 5;
@@ -22,7 +23,8 @@ pub(crate) struct OpenSession {
     pub(crate) files: Option<AccountFiles>,
 }
 
-/// Connects as the account whose token or key is stored for `--name` and the device, or else as a guest.
+/// Connects as the account whose token or key is stored for `--name` and the device, or else as a guest. Without a device,
+/// the one that has logged in on this machine counts.
 pub(crate) async fn connect(addr: &str, options: &Options, device: Option<&str>) -> Result<OpenSession, CliError> {
     let settings = session_options(options);
     let Some(name) = &options.name else {
@@ -31,9 +33,11 @@ pub(crate) async fn connect(addr: &str, options: &Options, device: Option<&str>)
         }
         return Ok(OpenSession { session: connect_guest(addr, &settings).await?, files: None });
     };
-    let files = AccountFiles::new(addr, name, device.unwrap_or(DEFAULT_DEVICE))?;
+    let stored = AccountFiles::logged_in_device(state_directory::path().as_deref(), addr, name);
+    let used_device = device.or(stored.as_deref()).unwrap_or(DEFAULT_DEVICE);
+    let files = AccountFiles::new(addr, name, used_device)?;
     let not_logged_in = |source| CliError::NotLoggedIn { name: sanitize(name).into_owned(), source };
-    let Some(identity) = stored_identity(&files, name, device.unwrap_or(DEFAULT_DEVICE))? else {
+    let Some(identity) = stored_identity(&files, name, used_device)? else {
         if device.is_some() {
             return Err(not_logged_in(Error::Refused { code: ErrorCode::NotLoggedIn, detail: None }));
         }

@@ -62,7 +62,7 @@ pub(crate) enum Action {
         /// last 1,024 records.
         #[arg(long, value_name = "TARGET")]
         conversation: Option<String>,
-        /// The device of the account --name that listens [default: main].
+        /// The device of the account --name that listens [default: main, or the one that has logged in here].
         ///
         /// While it listens, no other command can use this device. Needs a conversation.
         #[arg(long, value_name = "DEVICE")]
@@ -193,7 +193,7 @@ pub(crate) struct AccountArgs {
     /// The account to which `login` has logged in, or the name of a guest. Without it, a guest name.
     #[arg(long, short, value_name = "NAME")]
     name: Option<String>,
-    /// The device of the account [default: main].
+    /// The device of the account [default: main, or the one that has logged in here].
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
 }
