@@ -222,13 +222,14 @@ impl Driver {
 
     /// Encodes the next control request and the due messages.
     fn fill_write_buffer(&mut self) {
-        if self.in_flight.is_none()
+        while self.in_flight.is_none()
             && let Some(control) = self.controls.pop_front()
         {
             if let Some(name) = control.chat_peer.clone()
                 && !self.is_in_chat_with(&name)
             {
-                return fail(control, Error::ChatIsOver { name: sanitize(&name).into_owned() });
+                fail(control, Error::ChatIsOver { name: sanitize(&name).into_owned() });
+                continue;
             }
             match control.command.encode(&mut self.out) {
                 Ok(()) => self.in_flight = Some(control),

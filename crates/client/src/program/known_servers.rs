@@ -55,10 +55,10 @@ pub(crate) async fn with_known_key(addr: String, options: &Options) -> Result<St
 }
 
 /// Adds the key to the address of a server, if the address is a link without a key, and the key is known. An unknown
-/// server is asked for its key. Other addresses stay as they are. A new key is stored in the directory `state` once a
+/// server is asked for its key. An address without TLS becomes a link if its key is known. A new key is stored in the directory `state` once a
 /// handshake has proved that the server has it.
 pub(crate) async fn check(addr: String, state: Option<&Path>, limit: Duration) -> Result<CheckedAddress, CliError> {
-    let Ok(mut link) = addr.parse::<JoinLink>() else { return Ok(CheckedAddress { addr, trust: Trust::Plain }) };
+    let Ok(mut link) = addr.parse::<JoinLink>() else { return check_plain(addr, state) };
     let file = file_in(state)?;
     let mut trust = Trust::KnownKey;
     if let Some(key) = &link.key {
@@ -83,6 +83,21 @@ pub(crate) async fn check(addr: String, state: Option<&Path>, limit: Duration) -
         }
     }
     Ok(CheckedAddress { addr: link.to_string(), trust })
+}
+
+/// Without TLS, there is no key to check. But where this user has met a key, TLS is spoken: an announcement without TLS
+/// would otherwise get the token of the user in the clear.
+fn check_plain(addr: String, state: Option<&Path>) -> Result<CheckedAddress, CliError> {
+    let (Ok(address), Some(state)) = (addr.parse::<HostPort>(), state) else {
+        return Ok(CheckedAddress { addr, trust: Trust::Plain });
+    };
+    Ok(match known_key(&state.join(FILE), &address)? {
+        Some(key) => {
+            let link = JoinLink { address, room: None, key: Some(key) };
+            CheckedAddress { addr: link.to_string(), trust: Trust::KnownKey }
+        }
+        None => CheckedAddress { addr, trust: Trust::Plain },
+    })
 }
 
 /// The addresses of the servers in the state directory `state` whose keys are known, the last met one last. Unreadable
@@ -163,5 +178,16 @@ mod tests {
         assert_eq!(known_key(&file, &there).expect("a file"), Some(first));
         fs::write(&file, "h:1 x\n").expect("a file");
         assert!(known_key(&file, &here).is_err());
+    }
+
+    #[test]
+    fn a_known_server_is_never_reached_without_its_key() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let key = KeyHash::new(&"1".repeat(43)).expect("a hash");
+        store(&directory.path().join(FILE), &"h:1".parse().expect("an address"), &key).expect("a new file");
+        let checked = |addr: &str| check_plain(addr.to_owned(), Some(directory.path())).expect("an address");
+        let expected = CheckedAddress { addr: format!("switchboard://h:1/?key={key}"), trust: Trust::KnownKey };
+        assert_eq!(checked("h:1"), expected);
+        assert_eq!(checked("h:2").trust, Trust::Plain);
     }
 }

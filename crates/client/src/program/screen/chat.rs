@@ -9,6 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use switchboard_client::Liveness;
 use switchboard_protocol::Username;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::app::{App, Wanted};
 use super::command_history::CommandHistory;
@@ -29,6 +30,9 @@ use crate::program::cli_error::CliError;
 use crate::program::settings::{RightToLeft, Settings};
 use crate::program::signals::TerminationSignals;
 use crate::program::state_directory;
+
+/// The time limit for the end of the session: longer than answers take.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// What the command line says besides the settings.
 #[derive(Clone, Debug)]
@@ -85,7 +89,8 @@ async fn run_at(stage: &mut Stage, options: ChatOptions, settings: &Settings, lo
     };
     app.set_command_history(files.commands.commands().iter().cloned());
     let result = talk(stage, &mut app, looks.theme, &mut network, &mut files).await;
-    network.close().await;
+    // A request may wait for a connection that never comes.
+    let _ = timeout(CLOSE_TIME_MAX, network.close()).await;
     Ok(result?)
 }
 

@@ -1,5 +1,10 @@
 //! Completes commands, rooms and names.
 
+use std::collections::HashSet;
+
+/// The maximum number of candidates: more than anybody goes through.
+const CANDIDATES_MAX: usize = 1_000;
+
 /// What can be completed.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
@@ -34,13 +39,11 @@ impl Completion {
             None => ("", word),
         };
         let folded = beginning.to_lowercase();
-        let mut candidates: Vec<String> = Vec::new();
-        for name in from.iter().filter(|name| name.to_lowercase().starts_with(&folded)) {
-            let candidate = format!("{mark}{name}{suffix}");
-            if !candidates.contains(&candidate) {
-                candidates.push(candidate);
-            }
-        }
+        let mut seen = HashSet::new();
+        let matching =
+            from.iter().filter(|name| name.to_lowercase().starts_with(&folded) && seen.insert(name.as_str()));
+        let mut candidates: Vec<String> =
+            matching.take(CANDIDATES_MAX).map(|name| format!("{mark}{name}{suffix}")).collect();
         if candidates.is_empty() {
             return None;
         }

@@ -42,12 +42,14 @@ pub(crate) struct Conversation {
     pub(crate) n_unread: u64,
     /// Whether an unread message names this user, or is a direct message.
     pub(crate) has_mention: bool,
-    /// The view draws a line before the first entry after this place: the reader has not seen the entries below it.
+    /// The view draws a line above this entry: it is the first one that the reader has not seen.
     pub(crate) unread_line: Option<Place>,
     /// The members of a room, sorted by standing and name.
     pub(crate) members: Vec<Member>,
-    /// The last own message, and the accounts that have read it.
+    /// The accounts that have read the last own message.
     pub(crate) readers: Option<Readers>,
+    /// The highest record that somebody else has read.
+    pub(crate) read_by_others: u64,
     /// Rises when the person behind the name changes: the peer has left, or another one has come.
     pub(crate) peer_generation: u32,
 }
@@ -77,6 +79,8 @@ pub(crate) struct Outgoing {
     pub(crate) local: LocalId,
     pub(crate) text: String,
     pub(crate) at_millis: u64,
+    /// The `peer_generation` of the conversation at that moment.
+    pub(crate) peer_generation: u32,
     pub(crate) state: OutgoingState,
 }
 
@@ -140,6 +144,7 @@ impl Conversation {
             unread_line: None,
             members: Vec::new(),
             readers: None,
+            read_by_others: 0,
             peer_generation: 0,
         }
     }
@@ -150,7 +155,7 @@ impl Conversation {
         if !self.epoch.is_empty() && self.epoch != epoch {
             self.peer_generation += 1;
             self.timeline.begin_epoch();
-            (self.last, self.read, self.n_unread) = (0, 0, 0);
+            (self.last, self.read, self.n_unread, self.read_by_others) = (0, 0, 0, 0);
             (self.unread_line, self.readers, self.wanted_place) = (None, None, None);
         }
         epoch.clone_into(&mut self.epoch);

@@ -131,6 +131,8 @@ pub(crate) enum NetworkEvent {
     Opened(OpenedConversation),
     /// A conversation could not be opened, or is not open any more.
     Closed { target: String, reason: String },
+    /// A direct conversation could not be opened: no account has this name. A guest may have it.
+    NoAccount { target: String, reason: String },
     /// Records and gaps of an open conversation, in order.
     Items { target: String, items: Vec<Item> },
     /// The records before the number `before`, oldest first. Empty: there are none.

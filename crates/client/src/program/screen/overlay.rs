@@ -132,10 +132,10 @@ impl Overlay {
     }
 
     /// Takes a pasted text. Forms of one line take its first line.
-    pub(crate) fn paste(&mut self, text: &str) {
+    pub(crate) fn paste(&mut self, text: &str, context: &OverlayContext<'_>) {
         let line = text.lines().next().unwrap_or_default();
         match self {
-            Self::Palette(palette) => palette.paste(line),
+            Self::Palette(palette) => palette.paste(line, context),
             Self::Search(search) => search.paste(line),
             Self::Password(form) => form.paste(line),
             Self::Name(form) => form.paste(line),

@@ -14,6 +14,8 @@ pub(crate) struct Question {
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Send(Messages),
+    /// Sends the failed messages of the current conversation again.
+    SendAgain,
     /// Leaves the room of this name.
     Leave(String),
     /// Ends the program, although messages are lost.
@@ -24,6 +26,8 @@ pub(crate) enum Action {
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
     pub(crate) conversation: ConversationId,
+    /// The `peer_generation` at the moment of the question.
+    pub(crate) peer_generation: u32,
     /// The messages that Enter sends.
     pub(crate) texts: Vec<String>,
     /// The messages that Alt-Enter sends: each line is one.

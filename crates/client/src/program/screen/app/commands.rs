@@ -25,16 +25,8 @@ impl App {
             }
             CommandKind::Query => self.with_word(argument, "/query NAME", Self::go_to_person),
             CommandKind::Message => self.message(argument),
-            CommandKind::Me if argument.is_empty() => self.usage("/me TEXT"),
-            CommandKind::Me => {
-                let text = format!("* {} {argument}", self.own_name());
-                let id = self.current.clone();
-                if id == ConversationId::Server {
-                    self.usage("/me TEXT, in a conversation");
-                } else {
-                    self.send(&id, vec![text]);
-                }
-            }
+            // With an argument, it is a message.
+            CommandKind::Me => self.usage("/me TEXT"),
             CommandKind::Names => self.names(),
             CommandKind::Topic => self.topic(argument),
             CommandKind::Quit => self.quit(),

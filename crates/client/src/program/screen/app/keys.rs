@@ -10,7 +10,7 @@ use super::super::conversation::{Outgoing, OutgoingState};
 use super::super::conversation_id::fold;
 use super::super::event::{Effect, Request};
 use super::super::overlay::{Outcome, Overlay, OverlayContext};
-use super::super::question::{Action, Question};
+use super::super::question::{Action, Messages, Question};
 use super::super::sentences;
 use super::super::view;
 use super::{App, Link};
@@ -39,18 +39,23 @@ impl App {
         let (width, _) = view::input_size(self);
         let conversation = self.current_mut();
         let was_empty = conversation.draft.composer.is_empty();
-        if conversation.draft.composer.key(key, width) && was_empty {
-            conversation.draft.peer_generation = conversation.peer_generation;
+        if conversation.draft.composer.key(key, width) {
+            if was_empty {
+                conversation.draft.peer_generation = conversation.peer_generation;
+            }
+            self.recall = None;
         }
     }
 
     pub(super) fn handle_paste(&mut self, text: &str) {
         self.hint = None;
-        if let Some(overlay) = &mut self.overlay {
-            overlay.paste(text);
+        if let Some(mut overlay) = self.overlay.take() {
+            overlay.paste(text, &self.overlay_context());
+            self.overlay = Some(overlay);
             return;
         }
         self.question = None;
+        self.recall = None;
         self.completion = None;
         let conversation = self.current_mut();
         if conversation.draft.composer.is_empty() {
@@ -114,6 +119,7 @@ impl App {
         }
         if !self.current().draft.composer.is_empty() {
             let _ = self.current_mut().draft.composer.set("", Origin::Typed);
+            self.recall = None;
             self.hint = Some("Cleared. Ctrl-_ brings the text back.".to_owned());
             return;
         }
@@ -158,7 +164,7 @@ impl App {
             Outcome::EnterRoom(room) => self.enter_room(&room),
             Outcome::GoToPerson(name) => self.go_to_person(&name),
             Outcome::Record { target, seq } => {
-                self.show_record(&super::ConversationId::of_target(&target), seq);
+                self.show_record(&target, seq);
             }
             Outcome::Search { target, words } => {
                 self.overlay = Some(overlay);
@@ -175,10 +181,11 @@ impl App {
     fn handle_in_question(&mut self, key: KeyEvent) -> bool {
         let Some(question) = self.question.take() else { return false };
         match key.code {
-            KeyCode::Enter => {
-                let by_lines = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT);
-                self.answer_question(question, by_lines);
+            KeyCode::Enter if key.modifiers.is_empty() => self.answer_question(question, false),
+            KeyCode::Enter if matches!(&question.action, Action::Send(Messages { lines: Some(_), .. })) => {
+                self.answer_question(question, true);
             }
+            KeyCode::Enter => self.question = Some(question),
             KeyCode::Esc => {}
             // Another key goes on with the text.
             // These keys do not change the text.

@@ -37,6 +37,18 @@ impl App {
         self.send_for_next_chat(&id);
     }
 
+    /// The connection is lost: messages that wait for a chat are not sent. Later, another person may have the name.
+    pub(super) fn fail_messages_for_next_chat(&mut self) {
+        for (id, local) in std::mem::take(&mut self.for_next_chat) {
+            let conversation = self.conversations.get_mut(&id);
+            let waiting = conversation
+                .and_then(|conversation| conversation.outgoing.iter_mut().find(|outgoing| outgoing.local == local));
+            if let Some(outgoing) = waiting {
+                outgoing.state = OutgoingState::Refused("the connection was lost.".to_owned());
+            }
+        }
+    }
+
     pub(super) fn chat_message(&mut self, name: &str, text: &str) {
         let id = ConversationId::of_chat(name);
         let is_mention = super::is_mentioned(self.own_name(), text);

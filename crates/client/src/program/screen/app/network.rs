@@ -22,12 +22,14 @@ impl App {
             NetworkEvent::Lost { reason, retry_in } => {
                 self.round_trip = None;
                 self.link = Link::Lost { reason, retry_at: self.now.uptime + retry_in };
+                self.fail_messages_for_next_chat();
                 self.chat_ended(false);
             }
             NetworkEvent::Ended { reason } => {
                 self.round_trip = None;
                 self.error(&reason);
                 self.link = Link::Ended { reason };
+                self.fail_messages_for_next_chat();
                 self.chat_ended(false);
             }
             NetworkEvent::NameRefused { name, reason, needs_login } => {
@@ -46,6 +48,7 @@ impl App {
             NetworkEvent::Conversation(info) => self.conversation_changed(&info),
             NetworkEvent::Opened(opened) => self.opened(opened),
             NetworkEvent::Closed { target, reason } => self.closed(&target, &reason),
+            NetworkEvent::NoAccount { target, reason } => self.no_account(&target, &reason),
             NetworkEvent::Items { target, items } => self.items_arrived(&target, &items),
             NetworkEvent::Older { target, before, items } => self.older_arrived(&target, before, &items),
             NetworkEvent::Said { local, seq } => self.said(local, seq),
@@ -55,7 +58,11 @@ impl App {
             NetworkEvent::ReadMoved { target, seq } => self.read_moved(&target, seq),
             NetworkEvent::Members { target, members } => self.members_listed(&target, members),
             NetworkEvent::Readers { target, seq, names } => {
+                let own = self.own_name().to_owned();
                 if let Some(conversation) = self.conversations.get_mut(&ConversationId::of_target(&target)) {
+                    if names.iter().any(|name| !is_same_name(name, &own)) {
+                        conversation.read_by_others = conversation.read_by_others.max(seq);
+                    }
                     conversation.readers = Some(Readers { seq, names });
                 }
             }
@@ -84,16 +91,7 @@ impl App {
                     self.notice_in(&shown_in, &line, line.starts_with("ERROR"));
                 }
             }
-            NetworkEvent::Refused { request, reason } => {
-                if self.for_next_chat_failed(&request, &reason) {
-                    return;
-                }
-                // The chat makes these requests by itself.
-                let is_own_idea = ["MEMBERS ", "READERS ", "READ "].iter().any(|verb| request.starts_with(verb));
-                if !is_own_idea {
-                    self.error(&format!("{request}: {reason}"));
-                }
-            }
+            NetworkEvent::Refused { request, reason } => self.refused(&request, &reason),
             NetworkEvent::Missed { count } => self.error(&format!(
                 "{count} lines of the server came too fast and were left out. Messages of a chat may be among them."
             )),
@@ -109,14 +107,19 @@ impl App {
             .server
             .as_ref()
             .is_some_and(|before| is_same_name(&before.name, &server.name) && before.device == server.device);
+        let was_ended = matches!(self.link, Link::Ended { .. });
         self.link = Link::Connected;
         let sentence = sentences::connected(&server);
         if !is_same_user {
             self.effects.push(Effect::RememberServer { name: server.name.clone() });
         }
         self.server = Some(server);
-        if let Some(Overlay::Name(_) | Overlay::Password(_)) = self.overlay {
+        // A form that the user is filling in stays: its letters would go into the text.
+        if was_ended && matches!(self.overlay, Some(Overlay::Name(_))) {
             self.overlay = None;
+        }
+        for conversation in self.conversations.values_mut() {
+            conversation.is_reading_older = false;
         }
         if is_first {
             self.notice_in(&ConversationId::Server, &sentence, false);
@@ -139,6 +142,26 @@ impl App {
             self.request(Request::Rooms);
         }
         self.request(Request::Who);
+    }
+
+    /// A request was refused, or had no answer. `request` is in the words of the protocol.
+    fn refused(&mut self, request: &str, reason: &str) {
+        if self.for_next_chat_failed(request, reason) {
+            return;
+        }
+        if request.starts_with("HISTORY ") {
+            self.conversations.values_mut().for_each(|conversation| conversation.is_reading_older = false);
+        }
+        if let Some(Overlay::Search(search)) = &mut self.overlay
+            && request.starts_with("SEARCH ")
+        {
+            search.refused();
+        }
+        // The chat makes these requests by itself.
+        let is_own_idea = ["MEMBERS ", "READERS ", "READ "].iter().any(|verb| request.starts_with(verb));
+        if !is_own_idea {
+            self.error(&format!("{request}: {reason}"));
+        }
     }
 
     fn members_listed(&mut self, target: &str, members: Vec<(String, Standing)>) {
@@ -168,6 +191,7 @@ impl App {
         for conversation in self.conversations.values_mut().filter(|conversation| conversation.has_records()) {
             let was_open = matches!(conversation.status, Status::Open | Status::Opening);
             conversation.status = Status::NotOpen;
+            conversation.read = 0;
             if was_open && conversation.is_room() {
                 rooms.push((conversation.id.clone(), conversation.target.clone()));
             }

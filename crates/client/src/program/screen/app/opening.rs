@@ -2,7 +2,7 @@
 
 use switchboard_client::conversations::ConversationInfo;
 
-use super::super::conversation::Status;
+use super::super::conversation::{Conversation, OutgoingState, Status};
 use super::super::conversation_id::{ConversationId, fold};
 use super::super::event::{OpenedConversation, Request};
 use super::records::learn_topic;
@@ -34,7 +34,7 @@ impl App {
         let is_new = info.last > conversation.last || conversation.epoch.is_empty();
         conversation.set_epoch(&info.epoch);
         conversation.last = info.last;
-        conversation.read = info.read;
+        conversation.read = conversation.read.max(info.read);
         if conversation.status == Status::Open {
             return;
         }
@@ -75,7 +75,10 @@ impl App {
         conversation.set_epoch(&epoch);
         conversation.status = Status::Open;
         conversation.last = conversation.last.max(last);
-        conversation.timeline.add_page(last.saturating_add(1), &items, &reader);
+        // Without records, the page could not be read.
+        if !items.is_empty() || last == 0 {
+            conversation.timeline.add_page(last.saturating_add(1), &items, &reader);
+        }
         if reader.is_guest && conversation.read == 0 {
             conversation.read = last;
         }
@@ -107,6 +110,18 @@ impl App {
         }
     }
 
+    /// The user has asked for the direct conversation with somebody who has no account: with a guest, it is a chat.
+    pub(super) fn no_account(&mut self, target: &str, reason: &str) {
+        let id = ConversationId::of_target(target);
+        let is_guest_here = self.users.contains_key(&fold(target));
+        let is_unused = |conversation: &Conversation| conversation.outgoing.is_empty() && conversation.epoch.is_empty();
+        if is_guest_here && self.conversations.get(&id).is_some_and(is_unused) {
+            self.become_chat(&id);
+        } else {
+            self.closed(target, reason);
+        }
+    }
+
     /// Opens a chat in the place of a direct conversation.
     fn become_chat(&mut self, direct: &ConversationId) {
         let is_current = self.current == *direct;
@@ -124,17 +139,12 @@ impl App {
 
     pub(super) fn closed(&mut self, target: &str, reason: &str) {
         let id = ConversationId::of_target(target);
-        let is_connected_user = self.users.contains_key(&fold(target));
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        // An account has asked for the direct conversation with a guest, who has none.
-        let is_guest = matches!(id, ConversationId::Direct(_)) && reason.starts_with("USER_NOT_FOUND");
-        if is_guest && is_connected_user && conversation.outgoing.is_empty() && conversation.epoch.is_empty() {
-            self.become_chat(&id);
-            return;
-        }
         let was_open = conversation.status == Status::Open;
         conversation.status = Status::Over(reason.to_owned());
         conversation.members.clear();
+        // Their records do not arrive any more.
+        conversation.outgoing.retain(|outgoing| !matches!(outgoing.state, OutgoingState::Stored(_)));
         conversation.peer_generation += 1;
         // An attempt to open it has failed, or it is over.
         let text = if was_open { format!("{target} is over here: {reason}") } else { format!("{target}: {reason}") };

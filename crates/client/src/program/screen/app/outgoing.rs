@@ -17,14 +17,18 @@ impl App {
             };
             if seq == 0 {
                 let Some(outgoing) = conversation.outgoing.remove(index) else { return };
-                conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
+                let place = conversation.timeline.add_message(now, &own_name, &outgoing.text, true, false);
                 // The message crossed the end of its chat on the network, and the protocol names no receiver.
                 if let Some(partner) = &partner
                     && partner.0 != conversation.id
                 {
-                    let text = format!("The partner changed while this message was on its way: {} has it.", partner.1);
+                    let text =
+                        format!("The partner changed while this message was on its way: perhaps {} has it.", partner.1);
                     conversation.timeline.add_notice(now, &text, true);
                 }
+                let id = conversation.id.clone();
+                self.new_messages(&id, &[place]);
+                return;
             } else if conversation.status == Status::Open && !conversation.timeline.is_known(seq) {
                 conversation.outgoing[index].state = OutgoingState::Stored(seq);
             } else if conversation.status == Status::Open {
@@ -57,8 +61,17 @@ impl App {
     pub(super) fn show_unanswered(&mut self, messages: Vec<UnansweredMessage>) {
         for UnansweredMessage { target, text } in messages {
             let id = ConversationId::of_target(&target);
-            let outgoing = Outgoing { local: 0, text, at_millis: self.now.unix_millis, state: OutgoingState::Waiting };
-            self.conversation(&id, &target).outgoing.push_back(outgoing);
+            let at_millis = self.now.unix_millis;
+            let conversation = self.conversation(&id, &target);
+            // An earlier session of this run may have left it.
+            let is_same = |outgoing: &Outgoing| {
+                matches!(outgoing.state, OutgoingState::Unknown(_)) && outgoing.text.trim_end() == text.trim_end()
+            };
+            if let Some(index) = conversation.outgoing.iter().position(is_same) {
+                conversation.outgoing.remove(index);
+            }
+            let (peer_generation, state) = (conversation.peer_generation, OutgoingState::Waiting);
+            conversation.outgoing.push_back(Outgoing { local: 0, text, at_millis, peer_generation, state });
         }
     }
 

@@ -30,6 +30,10 @@ const KEPT_ENTRIES: usize = 200;
 impl App {
     /// Shows a conversation.
     pub(super) fn go_to(&mut self, id: &ConversationId) {
+        self.go_to_at(id, Scroll::End);
+    }
+
+    fn go_to_at(&mut self, id: &ConversationId, scroll: Scroll) {
         if self.current == *id || !self.conversations.contains_key(id) {
             return;
         }
@@ -42,7 +46,7 @@ impl App {
         }
         self.previous = Some(left);
         self.readers_asked_at = None;
-        self.current_mut().scroll = Scroll::End;
+        self.current_mut().scroll = scroll;
         if self.current().status == Status::NotOpen {
             self.open_current();
         }
@@ -94,12 +98,16 @@ impl App {
     }
 
     /// Shows the record of this number, which may have to be read first.
-    pub(super) fn show_record(&mut self, id: &ConversationId, seq: u64) {
-        self.go_to(id);
-        let Some(conversation) = self.conversations.get_mut(id) else { return };
+    pub(super) fn show_record(&mut self, target: &str, seq: u64) {
+        let id = ConversationId::of_target(target);
+        let place = self.conversation(&id, target).timeline.place_of(seq);
+        // The reader does not see the end of the conversation.
+        self.go_to_at(&id, Scroll::At { place, row: 0 });
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.scroll = Scroll::At { place, row: 0 };
         conversation.wanted_place = Some(seq);
         if conversation.timeline.is_known(seq) {
-            self.show_wanted_place(id);
+            self.show_wanted_place(&id);
         } else {
             let target = conversation.target.clone();
             self.request(Request::Older { target, before: seq.saturating_add(PAGE_RECORDS / 2), count: PAGE_RECORDS });
@@ -177,7 +185,7 @@ impl App {
         }
         let id = self.current.clone();
         let conversation = self.current_mut();
-        if conversation.has_records() && conversation.status != Status::Open {
+        if conversation.has_records() && matches!(conversation.status, Status::NotOpen | Status::Opening) {
             return;
         }
         conversation.n_unread = 0;

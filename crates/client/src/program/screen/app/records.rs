@@ -34,12 +34,10 @@ impl App {
         }
         learn_topic(conversation, items);
         let new = conversation.timeline.add_live(items, &reader);
-        if let Some(seq) = conversation.outgoing.iter().find_map(|outgoing| match outgoing.state {
-            OutgoingState::Stored(seq) if conversation.timeline.is_known(seq) => Some(seq),
-            _ => None,
-        }) {
-            conversation.outgoing.retain(|outgoing| outgoing.state != OutgoingState::Stored(seq));
-        }
+        let timeline = &conversation.timeline;
+        let is_shown =
+            |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Stored(seq) if timeline.is_known(seq));
+        conversation.outgoing.retain(|outgoing| !is_shown(outgoing));
         let member_changes = items.iter().any(|item| {
             matches!(item, Item::Record(record) if matches!(record.verb, RecordVerb::Set | RecordVerb::Banned | RecordVerb::Unbanned))
         });
@@ -78,8 +76,10 @@ impl App {
 fn take_outgoing(conversation: &mut Conversation, seq: u64, text: &str) {
     let is_of_record = |outgoing: &Outgoing| outgoing.state == OutgoingState::Stored(seq);
     // The server removes white space at the end of a text.
-    let is_equal =
-        |outgoing: &Outgoing| outgoing.state == OutgoingState::Waiting && outgoing.text.trim_end() == text.trim_end();
+    let is_equal = |outgoing: &Outgoing| {
+        matches!(outgoing.state, OutgoingState::Waiting | OutgoingState::Unknown(_))
+            && outgoing.text.trim_end() == text.trim_end()
+    };
     let outgoing = &conversation.outgoing;
     let index = outgoing.iter().position(is_of_record).or_else(|| outgoing.iter().position(is_equal));
     if let Some(index) = index {

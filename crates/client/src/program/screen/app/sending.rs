@@ -1,12 +1,14 @@
 //! From the typed text to messages: a text goes only to the person that it was written for.
 
+use std::collections::VecDeque;
+
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 
 use super::super::conversation::{Outgoing, OutgoingState, Status};
 use super::super::conversation_id::ConversationId;
 use super::super::event::{Effect, Request};
 use super::super::question::{Action, Messages, Question};
-use super::super::slash_command::{self, Typed};
+use super::super::slash_command::{self, CommandKind, Typed};
 use super::super::split::{one_message_of_lines, split_long};
 use super::App;
 
@@ -38,6 +40,10 @@ impl App {
         match slash_command::parse(text.trim_end()) {
             Typed::Text(message) => {
                 let message = message.to_owned();
+                self.send_or_ask(&message, false);
+            }
+            Typed::Command { info, argument } if info.kind == CommandKind::Me && !argument.is_empty() => {
+                let message = format!("* {} {argument}", self.own_name());
                 self.send_or_ask(&message, false);
             }
             Typed::Command { info, argument } => {
@@ -114,7 +120,8 @@ impl App {
                     (Some(doubt), Some(question)) => format!("{doubt} {question}"),
                     (None, question) => question.unwrap_or_default(),
                 };
-                let action = Action::Send(Messages { conversation: id, texts: messages, lines });
+                let peer_generation = self.current().peer_generation;
+                let action = Action::Send(Messages { conversation: id, peer_generation, texts: messages, lines });
                 self.question = Some(Question { text, action });
             }
         }
@@ -143,7 +150,12 @@ impl App {
     /// Answers the question.
     pub(super) fn answer_question(&mut self, question: Question, by_lines: bool) {
         match question.action {
-            Action::Send(Messages { conversation, texts, lines }) => {
+            // The person has changed while the question was open.
+            Action::Send(Messages { peer_generation, .. }) if peer_generation != self.current().peer_generation => {
+                self.enter();
+            }
+            Action::SendAgain => self.send_failed(),
+            Action::Send(Messages { conversation, texts, lines, .. }) => {
                 if let Some(conversation) = self.conversations.get_mut(&conversation) {
                     conversation.draft.composer.take();
                 }
@@ -161,7 +173,6 @@ impl App {
             self.send_one(id, text);
         }
         if let Some(conversation) = self.conversations.get_mut(id) {
-            conversation.draft.peer_generation = conversation.peer_generation;
             conversation.unread_line = None;
         }
         if self.current == *id {
@@ -182,7 +193,8 @@ impl App {
         } else {
             OutgoingState::Waiting
         };
-        let outgoing = Outgoing { local, text: text.clone(), at_millis, state };
+        let peer_generation = conversation.peer_generation;
+        let outgoing = Outgoing { local, text: text.clone(), at_millis, peer_generation, state };
         conversation.outgoing.push_back(outgoing);
         match id {
             ConversationId::Room(_) | ConversationId::Direct(_) => {
@@ -201,29 +213,39 @@ impl App {
         }
     }
 
-    /// Sends the last refused message of the current conversation again.
+    /// Sends the failed messages of the current conversation again. Asks first if the person may be another one now.
     pub(super) fn send_again(&mut self) {
-        let id = self.current.clone();
-        let is_failed =
-            |outgoing: &Outgoing| matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_));
-        let conversation = self.current_mut();
-        let failed: Vec<String> = conversation
-            .outgoing
-            .iter()
-            .filter(|outgoing| is_failed(outgoing))
-            .map(|outgoing| outgoing.text.clone())
-            .collect();
-        conversation.outgoing.retain(|outgoing| !is_failed(outgoing));
-        if failed.is_empty() {
+        let conversation = self.current();
+        let is_chat_over = matches!(conversation.id, ConversationId::Chat(_)) && conversation.status != Status::Open;
+        let mut failed = conversation.outgoing.iter().filter(|outgoing| is_failed(outgoing)).peekable();
+        if failed.peek().is_none() {
             self.hint = Some("No message of this conversation has failed.".to_owned());
+        } else if is_chat_over || failed.any(|outgoing| outgoing.peer_generation != conversation.peer_generation) {
+            let name = &conversation.target;
+            let text = format!(
+                "{name} has left since you wrote this, or is another person now. Send it anyway? Enter: yes · Esc: no"
+            );
+            self.question = Some(Question { text, action: Action::SendAgain });
+        } else {
+            self.send_failed();
         }
-        self.send(&id, failed);
+    }
+
+    fn send_failed(&mut self) {
+        let id = self.current.clone();
+        let conversation = self.current_mut();
+        let (failed, others) = std::mem::take(&mut conversation.outgoing).into_iter().partition(is_failed);
+        conversation.outgoing = others;
+        let failed: VecDeque<Outgoing> = failed;
+        self.send(&id, failed.into_iter().map(|outgoing| outgoing.text).collect());
     }
 
     /// Discards the messages of the current conversation that were not sent.
     pub(super) fn discard_failed(&mut self) {
-        self.current_mut()
-            .outgoing
-            .retain(|outgoing| !matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_)));
+        self.current_mut().outgoing.retain(|outgoing| !is_failed(outgoing));
     }
+}
+
+fn is_failed(outgoing: &Outgoing) -> bool {
+    matches!(outgoing.state, OutgoingState::Refused(_) | OutgoingState::Unknown(_))
 }

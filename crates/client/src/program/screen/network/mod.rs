@@ -78,7 +78,7 @@ pub(crate) struct NetworkEvents {
 #[derive(Clone, Debug)]
 struct Output {
     events: mpsc::Sender<NetworkEvent>,
-    /// [`NetworkEvent::Opened`], [`NetworkEvent::Items`] and [`NetworkEvent::Closed`], which are in order.
+    /// [`NetworkEvent::Opened`], [`NetworkEvent::Items`] and the ends of conversations, which are in order.
     records: mpsc::Sender<NetworkEvent>,
 }
 

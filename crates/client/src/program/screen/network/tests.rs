@@ -189,6 +189,7 @@ fn describe(event: NetworkEvent) -> String {
             format!("Opened {} {} {}:{}", opened.target, opened.epoch, opened.last, items(&opened.items))
         }
         NetworkEvent::Closed { target, reason } => format!("Closed {target} {reason}"),
+        NetworkEvent::NoAccount { target, reason } => format!("NoAccount {target} {reason}"),
         NetworkEvent::Items { target, items: list } => format!("Items {target}:{}", items(&list)),
         NetworkEvent::Older { target, before, items: list } => format!("Older {target} {before}:{}", items(&list)),
         NetworkEvent::Said { local, seq } => format!("Said {local} {seq}"),

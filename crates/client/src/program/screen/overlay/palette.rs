@@ -47,7 +47,7 @@ impl Palette {
     }
 
     pub(super) fn key(&mut self, key: KeyEvent, context: &OverlayContext<'_>) -> Outcome {
-        self.update(context);
+        // Enter opens the row that the screen shows as selected.
         if key.code == KeyCode::Enter {
             return match self.rows.get(self.selected) {
                 Some(PaletteRow::Conversation { id, .. }) => Outcome::GoTo(id.clone()),
@@ -63,8 +63,10 @@ impl Palette {
         Outcome::Stays
     }
 
-    pub(super) fn paste(&mut self, line: &str) {
+    pub(super) fn paste(&mut self, line: &str, context: &OverlayContext<'_>) {
         self.input.paste(line);
+        self.selected = 0;
+        self.update(context);
     }
 
     /// Makes the rows that match the input: the best first.

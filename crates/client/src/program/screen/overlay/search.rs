@@ -18,6 +18,8 @@ pub(crate) struct Search {
     /// The conversation. With the tab key, the search is in all of them.
     pub(crate) target: String,
     pub(crate) is_everywhere: bool,
+    /// Whether the server stores the conversation.
+    is_stored: bool,
     pub(crate) state: SearchState,
     /// The newest first.
     pub(crate) hits: Vec<Hit>,
@@ -52,7 +54,12 @@ impl Search {
             input: LineInput::new(words),
             target: conversation.target.clone(),
             is_everywhere: false,
-            state: if words.is_empty() { SearchState::Local } else { SearchState::Asked(words.to_owned()) },
+            is_stored: conversation.has_records(),
+            state: if words.is_empty() || !conversation.has_records() {
+                SearchState::Local
+            } else {
+                SearchState::Asked(words.to_owned())
+            },
             hits: Vec::new(),
             selected: 0,
         };
@@ -73,6 +80,9 @@ impl Search {
                 if let Some(hit) = self.hits.get(self.selected).filter(|_| is_answered) {
                     return Outcome::Record { target: hit.target.clone(), seq: hit.seq };
                 }
+                if !self.is_stored && !self.is_everywhere {
+                    return Outcome::Stays;
+                }
                 self.state = SearchState::Asked(words.clone());
                 let target = (!self.is_everywhere).then(|| self.target.clone());
                 return Outcome::Search { target, words };
@@ -92,6 +102,11 @@ impl Search {
 
     pub(super) fn paste(&mut self, line: &str) {
         self.input.paste(line);
+        self.state = SearchState::Local;
+    }
+
+    /// The server has refused the search.
+    pub(crate) fn refused(&mut self) {
         self.state = SearchState::Local;
     }
 

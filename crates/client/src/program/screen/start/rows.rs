@@ -85,7 +85,12 @@ impl StartScreen {
         });
         let mut found: Vec<_> = self.found.iter().collect();
         found.sort_by(|one, other| (&one.name, &one.addr).cmp(&(&other.name, &other.addr)));
-        let found = found.into_iter().map(|server| Entry {
+        // Nobody on the network says how a known server is reached.
+        let is_known = |addr: &str| {
+            let host_port = address::host_port(addr);
+            self.known.iter().any(|known| address::host_port(&known.addr) == host_port)
+        };
+        let found = found.into_iter().filter(|server| !is_known(&server.addr)).map(|server| Entry {
             kind: RowKind::Found,
             title: server.name.clone(),
             addr: server.addr.clone(),

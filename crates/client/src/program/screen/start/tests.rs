@@ -44,6 +44,14 @@ fn the_last_used_server_and_its_name_need_one_key() {
 }
 
 #[test]
+fn an_announcement_does_not_say_how_a_known_server_is_reached() {
+    let mut screen = StartScreen::new(vec![known("switchboard://b:2/", None)], None);
+    screen.discovery(found("1", "Lab", "b:2"));
+    screen.discovery(found("2", "Den", "c:3"));
+    assert_eq!(list(&screen), "[b:2] c:3 127.0.0.1:12345");
+}
+
+#[test]
 fn the_first_start_asks_for_a_name_and_nothing_else() {
     let mut screen = StartScreen::new(Vec::new(), None);
     screen.discovery(DiscoveryEvent::ThisMachine { answers: true });

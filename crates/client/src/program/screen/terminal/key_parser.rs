@@ -245,6 +245,10 @@ fn csi_input(parameters: &str, last: u8) -> Option<ParsedInput> {
         let is_answer = last == b'u' && private.bytes().all(|byte| byte.is_ascii_digit());
         return is_answer.then_some(ParsedInput::HasKeyboardProtocol);
     }
+    // Private sequences, such as a report of a mouse.
+    if parameters.starts_with(['<', '=', '>']) {
+        return None;
+    }
     let mut numbers = parameters.split(';');
     let first = numbers.next().unwrap_or_default();
     let modifiers = numbers.next().unwrap_or_default();
@@ -256,6 +260,8 @@ fn csi_input(parameters: &str, last: u8) -> Option<ParsedInput> {
         b'~' if first == "27" => code_key(third?.parse().ok()?, parse_modifiers(modifiers)?)?,
         b'~' => KeyEvent::new(number_key(first.parse().ok()?)?, parse_modifiers(modifiers)?),
         b'u' => code_key(first.split(':').next()?.parse().ok()?, parse_modifiers(modifiers)?)?,
+        // A report of a mouse, which an earlier program has left on.
+        b'M' => return None,
         _ => KeyEvent::new(letter_key(last)?, parse_modifiers(modifiers)?),
     };
     Some(ParsedInput::Key(key))
@@ -399,6 +405,8 @@ mod tests {
             b"\x1b]11;rgb:0000/0000/0000\x1b\\",
             b"\x1bP>|XTerm(380)\x1b\\",
             b"\x1b[0;0R",
+            b"\x1b[<0;17;5M\x1b[<0;17;5m",
+            b"\x1b[32;17;5M",
             b"\x1b[97;1:3u",
             b"\x1b[57358u",
             b"\x1b[201~",

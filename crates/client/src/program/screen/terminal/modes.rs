@@ -90,6 +90,11 @@ pub(super) fn check_taken() -> io::Result<()> {
     if IS_TAKEN.load(Ordering::SeqCst) { Ok(()) } else { Err(io::Error::other("a part of the program has failed")) }
 }
 
+/// Whether the program has the terminal.
+pub(super) fn is_taken() -> bool {
+    IS_TAKEN.load(Ordering::SeqCst)
+}
+
 /// Restores the modes, unless they are restored already.
 pub(super) fn give_back() {
     if !IS_TAKEN.swap(false, Ordering::SeqCst) {

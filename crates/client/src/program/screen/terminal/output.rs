@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::modes;
+
 /// The bytes of the next frame. All clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FrameBuffer(Rc<RefCell<Vec<u8>>>);
@@ -63,6 +65,10 @@ impl FrameWriter {
         debug_assert!(self.is_ready(), "frames must not overtake each other");
         self.writing = Some(spawn_blocking(move || {
             let mut stdout = io::stdout().lock();
+            // The screen of the shell must not get a late frame.
+            if !modes::is_taken() {
+                return Ok(());
+            }
             stdout.write_all(&frame)?;
             stdout.flush()
         }));

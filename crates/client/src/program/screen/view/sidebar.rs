@@ -51,12 +51,11 @@ pub(super) fn title<'a>(id: &ConversationId, conversation: &'a Conversation) -> 
 
 /// The number of unread messages, and a mark for a draft.
 fn count(conversation: &Conversation) -> String {
-    let draft = if conversation.draft.composer.is_empty() { "" } else { "✎" };
+    let draft = if conversation.draft.composer.is_empty() { "" } else { "~" };
     match conversation.n_unread {
-        0 if draft.is_empty() => String::new(),
-        0 => "~".to_owned(),
-        n @ 1..=999 => n.to_string(),
-        _ => "999+".to_owned(),
+        0 => draft.to_owned(),
+        n @ 1..=999 => format!("{n}{draft}"),
+        _ => format!("999+{draft}"),
     }
 }
 

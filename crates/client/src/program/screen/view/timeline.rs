@@ -164,16 +164,16 @@ pub(crate) fn scrolled(app: &App, rows: isize) -> Scroll {
     let scroll = app.current().scroll;
     let distance = rows.unsigned_abs();
     if rows <= 0 {
-        let above = rows_above(&maker, scroll, height + distance);
+        // A scrolled view ends with an entry: the messages on their way are below it.
+        let n_outgoing = if scroll == Scroll::End { maker.outgoing().len() } else { 0 };
+        let above = rows_above(&maker, scroll, height + distance + n_outgoing);
         // The first row never leaves the top of the screen.
         let lowest = above.len().saturating_sub(1 + distance).max(height.min(above.len()).saturating_sub(1));
         if above.len() <= height && scroll == Scroll::End {
             return Scroll::End;
         }
-        return match above.get(lowest) {
-            Some((Some((place, row)), _)) => Scroll::At { place: *place, row: *row },
-            _ => scroll,
-        };
+        let lowest = above.iter().take(lowest + 1).rev().find_map(|(place, _)| *place);
+        return lowest.map_or(scroll, |(place, row)| Scroll::At { place, row });
     }
     let Scroll::At { place, row } = scroll else { return Scroll::End };
     let below = rows_below(&maker, place, row, distance + 1);

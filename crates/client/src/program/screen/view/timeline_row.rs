@@ -5,7 +5,7 @@ use switchboard_client::conversations::RecordVerb;
 
 use super::theme::Theme;
 use crate::program::screen::conversation::{Conversation, Outgoing, OutgoingState, Readers};
-use crate::program::screen::conversation_id::{ConversationId, is_same_name};
+use crate::program::screen::conversation_id::ConversationId;
 use crate::program::screen::local_time::timestamp;
 use crate::program::screen::preferences::Preferences;
 use crate::program::screen::sentences;
@@ -246,12 +246,8 @@ impl RowMaker<'_> {
         if !message.is_own || !self.conversation.has_records() {
             return "│";
         }
-        let is_other = |name: &String| !is_same_name(name, self.own_name);
-        let readers = self.conversation.readers.as_ref().filter(|readers| readers.names.iter().any(is_other));
-        match (readers, place.seq()) {
-            (Some(readers), Some(seq)) if seq <= readers.seq => "✓✓",
-            _ => "✓",
-        }
+        let is_read = place.seq().is_some_and(|seq| seq <= self.conversation.read_by_others);
+        if is_read { "✓✓" } else { "✓" }
     }
 
     /// The line of the protocol that carries an entry.

@@ -229,8 +229,13 @@ impl Feeding {
     }
 
     async fn tell_closed(&self, target: String, error: &Error) {
+        let reason = sentence(error);
+        let event = match error {
+            Error::Refused { code: ErrorCode::UserNotFound, .. } => NetworkEvent::NoAccount { target, reason },
+            _ => NetworkEvent::Closed { target, reason },
+        };
         // It fails if the App has ended.
-        let _ = self.output.send_record(NetworkEvent::Closed { target, reason: sentence(error) }).await;
+        let _ = self.output.send_record(event).await;
     }
 }
 

@@ -160,6 +160,7 @@ fn event(rng: &mut Rng) -> NetworkEvent {
         11 => NetworkEvent::ChatMessage { name: text(rng), text: text(rng) },
         12 => NetworkEvent::ChatEnded { by_peer: rng.bool() },
         13 => NetworkEvent::Refused { request: text(rng), reason: text(rng) },
+        14 if rng.bool() => NetworkEvent::NoAccount { target: target(rng), reason: text(rng) },
         14 => NetworkEvent::Closed { target: target(rng), reason: text(rng) },
         15 => NetworkEvent::Lost { reason: text(rng), retry_in: Duration::from_secs(rng.u64(..100)) },
         16 => {
