@@ -160,7 +160,7 @@ impl App {
         self.commands_typed = commands.into_iter().collect();
     }
 
-    /// Takes one event. Returns what it wants done, in this order.
+    /// Handles one event. Returns its effects, in the order of their execution.
     pub(crate) fn handle(&mut self, event: Event, now: Moment) -> Vec<Effect> {
         self.now = now;
         match event {

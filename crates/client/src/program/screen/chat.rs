@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::app::{App, Wanted};
 use super::command_history::CommandHistory;
 use super::discovery::Discovery;
-use super::event::{Effect, Event, NetworkEvent, Request};
+use super::event::{Effect, Event, Request};
 use super::local_time::LocalTime;
 use super::log_files::LogFiles;
 use super::network::{self, Network};
@@ -209,7 +209,7 @@ impl Files {
         match effect {
             Effect::Request(request) => {
                 let request = requests.try_send(request).err()?.into_inner();
-                Some(Event::Network(refusal(request)))
+                request.refused("too many requests wait for the server.".to_owned()).map(Event::Network)
             }
             Effect::Log { conversation, line } => {
                 let problem = self.log.as_mut()?.append(&conversation, &line)?;
@@ -227,16 +227,5 @@ impl Files {
             // The main loop performs these.
             Effect::Bell | Effect::Notify { .. } | Effect::Redraw | Effect::Suspend | Effect::Quit => None,
         }
-    }
-}
-
-/// The network does not take a request: too many are unanswered.
-fn refusal(request: Request) -> NetworkEvent {
-    let reason = "too many requests wait for the server.".to_owned();
-    match request {
-        Request::Say { local, .. } | Request::SayInChat { local, .. } => {
-            NetworkEvent::NotSaid { local, reason, is_unknown: false }
-        }
-        request => NetworkEvent::Refused { request: request.words(), reason },
     }
 }

@@ -1,4 +1,4 @@
-//! One conversation of the chat: its lines, its draft, and what is new in it.
+//! One conversation of the chat: its timeline, its draft, and its unread count.
 
 use std::collections::VecDeque;
 
@@ -84,7 +84,7 @@ pub(crate) struct Outgoing {
     pub(crate) state: OutgoingState,
 }
 
-/// What is known of an own message.
+/// The delivery state of an own message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum OutgoingState {
     /// It waits for the connection, or for the answer of the server.

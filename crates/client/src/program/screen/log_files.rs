@@ -4,7 +4,6 @@
 //! DIR/SERVER/#lab.log            2026-11-30T10:22:33Z Elias: hi
 //!           /noy.log             a direct conversation
 //!           /noy.chat.log        a chat of version 1
-//!           /server.notices.log  notices
 //! ```
 //!
 //! Only their owner can read the files. An error of the disk never disturbs the chat: it is reported once.

@@ -51,12 +51,8 @@ impl App {
         }
     }
 
-    /// Something is addressed to the user.
-    pub(super) fn call_attention(&mut self, title: &str, body: &str) {
-        self.announce(true, title, body);
-    }
-
-    fn announce(&mut self, calls: bool, title: &str, body: &str) {
+    /// Rings the bell and notifies, as the settings say. `calls`: the news is addressed to the user.
+    pub(super) fn announce(&mut self, calls: bool, title: &str, body: &str) {
         let is_wanted = |attention| match attention {
             Attention::Off => false,
             Attention::Mention => calls,

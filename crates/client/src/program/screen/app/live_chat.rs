@@ -24,7 +24,7 @@ impl App {
         self.notice_in(&id, &sentence, false);
         self.chat = Some(id.clone());
         if is_incoming {
-            self.call_attention(name, "opened a chat with you");
+            self.announce(true, name, "opened a chat with you");
             if self.current == ConversationId::Server && self.current().draft.composer.is_empty() {
                 self.go_to(&id);
             } else if self.current != id {

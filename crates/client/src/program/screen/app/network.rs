@@ -84,7 +84,7 @@ impl App {
             NetworkEvent::Invited { room, by } => {
                 let text = format!("{by} invites you into {room}: /join {room} enters it.");
                 self.notice(&text);
-                self.call_attention(&by, &text);
+                self.announce(true, &by, &text);
             }
             NetworkEvent::Answer { shown_in, lines } => {
                 for line in lines {

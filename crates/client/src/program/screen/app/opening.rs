@@ -43,7 +43,7 @@ impl App {
         conversation.has_mention |= is_direct && conversation.n_unread > 0;
         let calls = is_direct && is_new && conversation.n_unread > 0 && !had_unread;
         if calls {
-            self.call_attention(&info.target, "has written to you");
+            self.announce(true, &info.target, "has written to you");
         }
     }
 

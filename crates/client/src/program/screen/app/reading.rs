@@ -1,4 +1,4 @@
-//! Where the reader is: the current conversation, its place in it, and what is unread.
+//! The position of the reader: the current conversation, the scroll position, and the unread messages.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl App {
         conversation.found = Some(conversation.timeline.place_of(seq));
         conversation.scroll = Scroll::At { place: conversation.timeline.place_of(seq), row: 0 };
         if self.current == *id {
-            // Some rows below the record show what was said next.
+            // The rows below the record show the next messages.
             self.scroll_by(isize::try_from(view::timeline_size(self).1 / 3).unwrap_or(0));
         }
     }

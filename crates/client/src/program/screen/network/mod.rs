@@ -130,17 +130,10 @@ impl Output {
 
     /// Says that a request has failed.
     async fn refuse(&self, request: Request, reason: String) {
-        let is_unknown = false;
-        match request {
-            Request::Say { local, .. } | Request::SayInChat { local, .. } => {
-                self.send(NetworkEvent::NotSaid { local, reason, is_unknown }).await;
-            }
-            Request::Open { target, .. } => {
-                let _ = self.send_record(NetworkEvent::Closed { target, reason }).await;
-            }
-            // They have no answer.
-            Request::Close { .. } | Request::Read { .. } | Request::ConnectNow => {}
-            request => self.send(NetworkEvent::Refused { request: request.words(), reason }).await,
+        match request.refused(reason) {
+            Some(event @ NetworkEvent::Closed { .. }) => drop(self.send_record(event).await),
+            Some(event) => self.send(event).await,
+            None => {}
         }
     }
 }

@@ -1,13 +1,13 @@
-//! A request in the words of the protocol, to name it in a message.
+//! A request in the words of the protocol, and the event of its failure.
 
-use super::super::event::Request;
+use super::super::event::{NetworkEvent, Request};
 
 /// The verbs whose arguments are secrets.
 const SECRET_VERBS: [&str; 4] = ["CLAIM", "LOGIN", "PASSWD", "PROVE"];
 
 impl Request {
     /// Returns the request in the words of the protocol, without secrets.
-    pub(crate) fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Open { target, joins: true } => format!("JOIN {target}"),
             Self::Open { target, joins: false } => format!("OPEN {target}"),
@@ -30,6 +30,18 @@ impl Request {
             Self::Rename { name } => format!("REGISTER {name}"),
             Self::ConnectNow => "connect".to_owned(),
         }
+    }
+
+    /// The event that says that the request has failed. `None`: the request has no answer.
+    pub(crate) fn refused(self, reason: String) -> Option<NetworkEvent> {
+        Some(match self {
+            Self::Say { local, .. } | Self::SayInChat { local, .. } => {
+                NetworkEvent::NotSaid { local, reason, is_unknown: false }
+            }
+            Self::Open { target, .. } => NetworkEvent::Closed { target, reason },
+            Self::Close { .. } | Self::Read { .. } | Self::ConnectNow => return None,
+            request => NetworkEvent::Refused { request: request.words(), reason },
+        })
     }
 }
 

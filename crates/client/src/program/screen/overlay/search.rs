@@ -1,4 +1,4 @@
-//! Searches a conversation: in what is here while the user types, and on the server with Enter.
+//! The search: each key searches the loaded messages, and Enter asks the server.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use switchboard_client::conversations::{Item, RecordVerb};
@@ -8,7 +8,7 @@ use super::super::conversation_id::ConversationId;
 use super::super::timeline::Content;
 use super::{LineInput, Outcome, OverlayContext, move_selection};
 
-/// The maximum number of hits in what is here.
+/// The maximum number of hits among the loaded messages.
 const LOCAL_HITS_MAX: usize = 64;
 
 /// The search.

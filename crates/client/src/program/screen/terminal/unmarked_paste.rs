@@ -1,7 +1,7 @@
 //! Pastes of terminals that do not mark them.
 //!
-//! Such a paste arrives like typed keys, but at once. So an Enter with text behind it, all of which arrived together, is
-//! the end of a pasted line and no key.
+//! The keys of such a paste arrive together. If text follows an Enter in the same batch of keys, the Enter ends a pasted
+//! line and is no key.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

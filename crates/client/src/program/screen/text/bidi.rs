@@ -26,7 +26,7 @@ pub(crate) fn is_rtl(text: &str) -> Option<bool> {
     })
 }
 
-/// Whether a text has characters of which the order can change.
+/// Whether display order and logical order of a text can differ.
 pub(super) fn needs_reordering(text: &str) -> bool {
     text.chars().any(|c| c >= FIRST_RTL && matches!(direction_class(c), BidiClass::R | BidiClass::AL | BidiClass::AN))
 }

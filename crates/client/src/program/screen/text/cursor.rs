@@ -125,7 +125,7 @@ impl PieceRow<'_, '_> {
         if self.is_rtl { self.range.start } else { self.range.end }
     }
 
-    /// The offset of the character of which a piece is a part.
+    /// The offset of the character that contains a piece.
     fn character_start(&self, index: usize) -> usize {
         let first = self.pieces[..=index].iter().rev().find(|piece| !piece.is_continuation());
         first.map_or(self.range.start, |piece| piece.range.start)
