@@ -145,10 +145,14 @@ async fn a_server_that_sends_nothing_gets_a_hint_before_the_error() {
 async fn plain_mode_prints_lines_and_a_prompt() {
     run_local(async {
         let (arrive, arrived) = tokio::sync::oneshot::channel();
+        let (leave, left) = tokio::sync::oneshot::channel();
         let server = FakeServer::spawn(async move |mut connection| {
             connection.play("< WELCOME\n> REGISTER Noy\n< REGISTER_OK Noy\n> /quit\n< ERROR UNKNOWN_COMMAND").await;
             arrived.await.expect("the test goes on");
-            connection.play("< FROM Elias: hi\n> MSG hello\n< MSG_SENT\n.").await;
+            connection.play("< FROM Elias: hi\n> MSG hello\n< MSG_SENT").await;
+            left.await.expect("the test goes on");
+            connection.play("< PEER_DISCONNECTED\n< INCOMING_CONNECTION User1\n> WHO\n< USERS Noy,User1").await;
+            connection.play("> MSG for Elias alone\n< MSG_SENT\n.").await;
         })
         .await;
         let state = tempfile::tempdir().expect("a directory");
@@ -165,6 +169,18 @@ async fn plain_mode_prints_lines_and_a_prompt() {
         arrive.send(()).expect("the server waits");
         wait_for_end("> MSG he\r\nFROM Elias: hi\r\n> ").await;
         user.write_all(b"llo\n").expect("the program reads");
+        wait_for_end("\r\nMSG_SENT\r\n> ").await;
+        // Another person comes while the user types for the first one.
+        user.write_all(b"MSG for Elias").expect("the program reads");
+        leave.send(()).expect("the server waits");
+        wait_for_end("\r\nINCOMING_CONNECTION User1\r\n> ").await;
+        user.write_all(b" alone\n").expect("the program reads");
+        wait_for_end("Send it to User1? yes or no\r\n> ").await;
+        user.write_all(b"no\n").expect("the program reads");
+        wait_for_end("switchboard: not sent\r\n> ").await;
+        user.write_all(b"WHO\n").expect("the program reads");
+        wait_for_end("\r\nUSERS Noy,User1\r\n> ").await;
+        user.write_all(b"MSG for Elias alone\n").expect("the program reads");
         wait_for_end("\r\nMSG_SENT\r\n> ").await;
         user.write_all(b"\x04").expect("the program reads");
         let status = child.wait().await.expect("the program ends");

@@ -16,6 +16,7 @@ mod message_words;
 mod name_prompt;
 mod oneshot;
 mod open_session;
+mod partner_guard;
 mod password;
 mod prompt;
 mod reconnecting;

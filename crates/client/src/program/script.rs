@@ -7,10 +7,10 @@
 //!
 //! At the end of input the program waits for the missing replies: one for each line that is not blank.
 //!
-//! Plain mode is script mode at a terminal: the user types the lines, the kernel edits them, and a [`Prompt`] tells when
-//! to type.
+//! Plain mode is script mode at a terminal: the user types the lines, the kernel edits them, a [`Prompt`] tells when to
+//! type, and a [`PartnerGuard`] keeps messages from a new chat partner whom the user has not seen yet.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::io;
 
@@ -24,6 +24,7 @@ use tokio::time::{self, Instant};
 use super::args::Options;
 use super::cli_error::CliError;
 use super::connecting;
+use super::partner_guard::PartnerGuard;
 use super::prompt::Prompt;
 use super::{stdin, stdout};
 
@@ -32,8 +33,15 @@ pub(crate) async fn run(addr: &str, options: &Options, has_prompt: bool) -> Resu
     let (read_half, mut socket) = connecting::connect(addr, options).await?.into_split();
     let mut lines = LineReader::new(read_half);
     let prompt = Prompt::new(has_prompt);
-    let mut printer =
-        ReplyPrinter { prompt: &prompt, is_json: options.json, n_answers: 0, n_refusals: 0, close_reason: None };
+    let guard = RefCell::new(PartnerGuard::default());
+    let mut printer = ReplyPrinter {
+        prompt: &prompt,
+        guard: &guard,
+        is_json: options.json,
+        n_answers: 0,
+        n_refusals: 0,
+        close_reason: None,
+    };
     let welcome = time::timeout(options.timeout, lines.next_line());
     let welcome = connecting::receive_greeting(addr, connecting::SILENT_SERVER_HINT, options, welcome).await;
     let welcome = welcome.map_err(|_| Error::WelcomeTimeout { addr: addr.to_owned(), limit: options.timeout })??;
@@ -41,11 +49,14 @@ pub(crate) async fn run(addr: &str, options: &Options, has_prompt: bool) -> Resu
 
     let n_expected = Cell::new(0);
     let mut input = LineDecoder::new(LINE_MAX_BYTES);
-    let count_sent = |bytes: &[u8]| {
-        n_expected.set(n_expected.get() + count_requests(&mut input, bytes));
+    let prepare = |bytes: &mut Vec<u8>| {
         prompt.entered();
+        if has_prompt {
+            guard.borrow_mut().pass(bytes);
+        }
+        n_expected.set(n_expected.get() + count_requests(&mut input, bytes));
     };
-    let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, count_sent));
+    let mut sending = std::pin::pin!(stdin::forward(first_lines(options)?, &mut socket, prepare));
     // Set when all lines are sent. Each reply then extends the deadline, so that a long script can finish.
     let mut deadline: Option<Instant> = None;
     while deadline.is_none() || printer.n_answers < n_expected.get() {
@@ -110,6 +121,7 @@ fn count_requests(input: &mut LineDecoder, bytes: &[u8]) -> u64 {
 /// Prints lines from the server and counts the answers.
 struct ReplyPrinter<'a> {
     prompt: &'a Prompt,
+    guard: &'a RefCell<PartnerGuard>,
     /// Whether to print each line as JSON.
     is_json: bool,
     /// The number of answers, including refusals.
@@ -125,6 +137,9 @@ impl ReplyPrinter<'_> {
         let incoming = Incoming::parse(line);
         if let Incoming::Event(Event::Notice { code, detail }) = &incoming {
             self.close_reason = Some(ConnectionError::ClosedWithCode { code: *code, detail: detail.clone() });
+        }
+        if let Incoming::Event(Event::IncomingConnection { name }) = &incoming {
+            self.guard.borrow_mut().partner_came(name);
         }
         let is_answer = matches!(incoming, Incoming::Answer(_));
         self.n_answers += u64::from(is_answer);

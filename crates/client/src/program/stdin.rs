@@ -8,15 +8,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 /// The largest read in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Sends the bytes `first` and then all of standard input. Before each write it calls `on_bytes` with the bytes to
-/// write. If the input does not end in an LF, it adds one.
+/// Sends the bytes `first` and then all of standard input. Before each write it passes the bytes to `prepare`, which may
+/// change them. If the input does not end in an LF, it adds one.
 ///
 /// If the socket fails, it returns `Ok`, because the reading side reports the reason. A returned error is an error of
 /// standard input.
 pub(crate) async fn forward(
     first: Vec<u8>,
     socket: &mut StreamWriter,
-    mut on_bytes: impl FnMut(&[u8]),
+    mut prepare: impl FnMut(&mut Vec<u8>),
 ) -> io::Result<()> {
     let mut input = tokio::io::stdin();
     let mut bytes = first;
@@ -24,7 +24,7 @@ pub(crate) async fn forward(
     loop {
         if let Some(last) = bytes.last() {
             ends_in_lf = *last == b'\n';
-            on_bytes(&bytes);
+            prepare(&mut bytes);
             if socket.write_all(&bytes).await.and(socket.flush().await).is_err() {
                 return Ok(());
             }
