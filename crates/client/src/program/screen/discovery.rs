@@ -12,6 +12,7 @@ use switchboard_client::low_level::open_session;
 use switchboard_client::{HostPort, JoinLink};
 use switchboard_protocol::sanitize;
 use tokio::sync::oneshot;
+use tokio::time::{Interval, interval};
 
 use super::event::{DiscoveryEvent, FoundServer};
 use super::start::rows::THIS_MACHINE;
@@ -22,9 +23,15 @@ const SERVICE: &str = "_switchboard._tcp.local.";
 /// The time in which a server on this machine answers.
 const THIS_MACHINE_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// The most events of the network. The library keeps the records of all announcements, so somebody who invents servers
-/// could fill the memory.
+/// Maximum events of the network: the work of a search that nobody ends.
 const EVENTS_MAX: usize = 20_000;
+
+/// Maximum records that the library keeps: some megabytes. It keeps each record until its time is over, also one that
+/// nobody asked for, and has no bound of its own. A network of a hundred machines has a thousand.
+const RECORDS_MAX: i64 = 10_000;
+
+/// Time between two counts of these records.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest name in characters: the longest label of DNS has 63 bytes (RFC 1035 §2.3.4).
 const NAME_MAX_CHARS: usize = 63;
@@ -40,6 +47,7 @@ struct Network {
     daemon: ServiceDaemon,
     events: Receiver<ServiceEvent>,
     event_count: usize,
+    counts: Interval,
 }
 
 impl Discovery {
@@ -60,7 +68,7 @@ impl Discovery {
         });
         let network = daemon.and_then(|daemon| {
             let events = daemon.browse(SERVICE)?;
-            Ok(Network { daemon, events, event_count: 0 })
+            Ok(Network { daemon, events, event_count: 0, counts: interval(COUNT_INTERVAL) })
         });
         let (network, failure) = match network {
             Ok(network) => (Some(network), None),
@@ -113,15 +121,29 @@ async fn wait_for(answer: &mut Option<oneshot::Receiver<bool>>) -> bool {
     }
 }
 
-/// The next event. `None` after the last one. Waits for ever without a network.
+/// The next event. `None` after the last one, and if there are too many. Waits for ever without a network.
 async fn next_event(network: &mut Option<Network>) -> Option<ServiceEvent> {
     let Some(network) = network else { return std::future::pending().await };
-    if network.event_count == EVENTS_MAX {
-        return None;
+    while network.event_count < EVENTS_MAX {
+        tokio::select! {
+            _ = network.counts.tick() => {
+                if record_count(&network.daemon).await? > RECORDS_MAX {
+                    return None;
+                }
+            }
+            event = network.events.recv_async() => {
+                network.event_count += 1;
+                return event.ok();
+            }
+        }
     }
-    let event = network.events.recv_async().await.ok();
-    network.event_count += 1;
-    event
+    None
+}
+
+/// The number of records that the library keeps. `None` if it has ended.
+async fn record_count(daemon: &ServiceDaemon) -> Option<i64> {
+    let figures = daemon.get_metrics().ok()?.recv_async().await.ok()?;
+    Some(figures.iter().filter(|(name, _)| name.starts_with("cached-")).map(|(_, count)| count).sum())
 }
 
 /// The server of an announcement. `None` if it has no port, or no address that another machine can have.

@@ -149,3 +149,30 @@ async fn a_failure_is_news() {
     let DiscoveryEvent::Failed { reason } = discovery.next().await else { panic!("no failure was reported") };
     assert!(reason.starts_with(r"no socket\u{1b}"), "{reason}");
 }
+
+#[tokio::test]
+async fn search_ends_when_the_records_of_others_would_fill_the_memory() {
+    const RECORDS: u8 = 200;
+    let (mut discovery, announcer) = search();
+    let mut host = 0;
+    let failed = async {
+        loop {
+            for _ in 0..=RECORDS_MAX / i64::from(RECORDS) {
+                // Addresses of other machines, which nobody asked for.
+                let mut packet = vec![0, 0, 0x84, 0, 0, 0, 0, RECORDS, 0, 0, 0, 0];
+                for _ in 0..RECORDS {
+                    host += 1;
+                    push_record(&mut packet, &[&format!("h{host}"), "local"], 1, 4500, &[192, 0, 2, 1]);
+                }
+                let _ = announcer.send(&packet);
+                tokio::task::yield_now().await;
+            }
+            match timeout(COUNT_INTERVAL, discovery.next()).await {
+                Ok(DiscoveryEvent::ThisMachine { .. }) | Err(_) => {}
+                Ok(event) => return event,
+            }
+        }
+    };
+    let event = timeout(TIME_MAX, failed).await.expect("the search ends");
+    assert!(matches!(&event, DiscoveryEvent::Failed { reason } if reason.contains("too many")), "{event:?}");
+}
