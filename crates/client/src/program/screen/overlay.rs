@@ -85,19 +85,13 @@ impl Overlay {
         Self::Search(Search::new(words, conversation))
     }
 
-    pub(crate) fn log_in(name: &str) -> Self {
-        Self::Password(PasswordForm::new(PasswordPurpose::LogIn { name: name.to_owned() }))
+    /// Asks for the password of an account. `message`: why, or a warning.
+    pub(crate) fn log_in(name: &str, message: Option<String>) -> Self {
+        Self::Password(PasswordForm::new(PasswordPurpose::LogIn { name: name.to_owned() }, message))
     }
 
-    /// Asks for the password of an account, and says why.
-    pub(crate) fn log_in_because(name: &str, reason: String) -> Self {
-        let mut form = PasswordForm::new(PasswordPurpose::LogIn { name: name.to_owned() });
-        form.message = Some(reason);
-        Self::Password(form)
-    }
-
-    pub(crate) fn claim() -> Self {
-        Self::Password(PasswordForm::new(PasswordPurpose::Claim { first: None }))
+    pub(crate) fn claim(message: Option<String>) -> Self {
+        Self::Password(PasswordForm::new(PasswordPurpose::Claim { first: None }, message))
     }
 
     pub(crate) fn name(name: &str, reason: Option<String>) -> Self {

@@ -13,6 +13,10 @@ pub(crate) const FIRST_STEPS: &str = "Ctrl-K jumps to a room or a person. /join 
 pub(crate) const WAYS_TO_CONNECT: &str =
     "There is no connection. Ctrl-R tries again, /login NAME logs in, /nick NAME takes another name.";
 
+/// Shown with the form for a password before the password leaves this machine in plain text.
+pub(crate) const PASSWORD_IS_READABLE: &str =
+    "This connection is not encrypted: others on the network can read the password.";
+
 /// The beginning of a session.
 pub(crate) fn connected(server: &ServerInfo) -> String {
     let who = match (&server.device, server.version) {

@@ -4,10 +4,10 @@ use switchboard_protocol::version2::Standing;
 
 use super::super::conversation::{Conversation, Status};
 use super::super::conversation_id::{ConversationId, is_same_name};
-use super::super::event::Request;
+use super::super::event::{Request, Security};
 use super::super::overlay::Overlay;
 use super::super::question::{Action, Question};
-use super::super::sentences;
+use super::super::sentences::{self, PASSWORD_IS_READABLE};
 use super::super::slash_command::{COMMANDS, CommandKind};
 use super::super::timeline::Content;
 use super::{App, Link};
@@ -54,14 +54,14 @@ impl App {
                 if name.is_empty() {
                     self.usage("/login NAME");
                 } else {
-                    self.with_secrets(|app| app.overlay = Some(Overlay::log_in(&name)));
+                    self.with_secrets(|app| app.ask_password(&name));
                 }
             }
             CommandKind::Claim => self.with_secrets(|app| {
                 if app.is_account() {
                     app.error("You are logged in already.");
                 } else {
-                    app.overlay = Some(Overlay::claim());
+                    app.overlay = Some(Overlay::claim(app.password_warning()));
                 }
             }),
             CommandKind::Close => self.close_current(),
@@ -79,6 +79,17 @@ impl App {
             }
             CommandKind::Line(verb) => self.line(format!("{verb} {argument}").trim_end().to_owned()),
         }
+    }
+
+    /// Asks for the password of an account.
+    pub(super) fn ask_password(&mut self, name: &str) {
+        self.overlay = Some(Overlay::log_in(name, self.password_warning()));
+    }
+
+    /// The warning before a password leaves this machine in plain text.
+    fn password_warning(&self) -> Option<String> {
+        let is_plain = self.server.as_ref().is_some_and(|server| server.security == Security::Plain);
+        is_plain.then(|| PASSWORD_IS_READABLE.to_owned())
     }
 
     fn usage(&mut self, usage: &str) {

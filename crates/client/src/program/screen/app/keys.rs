@@ -173,7 +173,7 @@ impl App {
             Outcome::LogIn { name, password } => self.request(Request::LogIn { name, password }),
             Outcome::Claim { password } => self.request(Request::Claim { password }),
             Outcome::Rename { name } => self.request(Request::Rename { name }),
-            Outcome::AskPassword { name } => self.overlay = Some(Overlay::log_in(&name)),
+            Outcome::AskPassword { name } => self.ask_password(&name),
         }
         true
     }

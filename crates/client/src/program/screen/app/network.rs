@@ -35,13 +35,13 @@ impl App {
             NetworkEvent::NameRefused { name, reason, needs_login } => {
                 self.link = Link::Ended { reason: reason.clone() };
                 let overlay =
-                    if needs_login { Overlay::log_in_because(&name, reason) } else { Overlay::name(&name, Some(reason)) };
+                    if needs_login { Overlay::log_in(&name, Some(reason)) } else { Overlay::name(&name, Some(reason)) };
                 self.overlay = Some(overlay);
             }
             // The user does something else meanwhile.
             NetworkEvent::PasswordRefused { reason, .. } if self.overlay.is_some() => self.error(&reason),
             NetworkEvent::PasswordRefused { name, reason } => {
-                self.overlay = Some(Overlay::log_in_because(&name, reason));
+                self.overlay = Some(Overlay::log_in(&name, Some(reason)));
             }
             NetworkEvent::RoundTrip(time) => self.round_trip = Some(time),
             NetworkEvent::Conversations(list) => self.conversations_listed(list),

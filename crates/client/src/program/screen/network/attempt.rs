@@ -169,7 +169,8 @@ async fn store_token(session: &Session, files: Result<AccountFiles, CliError>, s
     }
 }
 
-fn security(server: &CheckedAddress) -> Security {
+/// Who can read the connections to this server.
+pub(super) fn security(server: &CheckedAddress) -> Security {
     match server.trust {
         Trust::Plain if is_loopback(&server.addr) => Security::Loopback,
         Trust::Plain => Security::Plain,

@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::super::super::cli_error::CliError;
 use super::super::super::known_servers::{self, CheckedAddress, Trust};
-use super::super::event::{NetworkEvent, Request};
-use super::attempt::{self, Connected, Connection, Login, User};
+use super::super::event::{NetworkEvent, Request, Security};
+use super::super::sentences::PASSWORD_IS_READABLE;
+use super::attempt::{self, Connected, Connection, Login, User, security};
 use super::failure::{Failure, is_name_taken};
 use super::version2::Unfinished;
 use super::{Output, Settings, version1, version2};
@@ -181,6 +182,9 @@ impl Supervisor {
             }
             Failure::NameRefused { reason, needs_login } => {
                 let name = self.login.name().to_owned();
+                let is_readable =
+                    needs_login && self.server.as_ref().is_some_and(|server| security(server) == Security::Plain);
+                let reason = if is_readable { format!("{reason} {PASSWORD_IS_READABLE}") } else { reason };
                 (NetworkEvent::NameRefused { name, reason, needs_login }, None)
             }
             Failure::Ended(reason) => (NetworkEvent::Ended { reason }, None),

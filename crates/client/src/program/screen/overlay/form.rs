@@ -69,10 +69,10 @@ impl fmt::Debug for PasswordForm {
 }
 
 impl PasswordForm {
-    pub(super) fn new(purpose: PasswordPurpose) -> Self {
+    pub(super) fn new(purpose: PasswordPurpose, message: Option<String>) -> Self {
         // Enough memory for the longest password: a growing text would leave copies.
         let text = Zeroizing::new(String::with_capacity(SECRET_MAX_BYTES));
-        Self { purpose, text, message: None }
+        Self { purpose, text, message }
     }
 
     /// The number of characters so far.
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_new_password_is_asked_for_twice() {
-        let mut form = PasswordForm::new(PasswordPurpose::Claim { first: None });
+        let mut form = PasswordForm::new(PasswordPurpose::Claim { first: None }, None);
         assert!(matches!(type_in(&mut form, "open sesame"), Outcome::Stays));
         assert!(matches!(type_in(&mut form, "open sesam"), Outcome::Stays));
         assert!(form.message.as_deref().is_some_and(|message| message.contains("different")));
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_password_is_not_in_the_debug_output() {
-        let mut form = PasswordForm::new(PasswordPurpose::LogIn { name: "Noy".to_owned() });
+        let mut form = PasswordForm::new(PasswordPurpose::LogIn { name: "Noy".to_owned() }, None);
         form.paste("hunter2");
         assert_eq!(form.n_chars(), 7);
         assert!(!format!("{form:?}").contains("hunter2"));

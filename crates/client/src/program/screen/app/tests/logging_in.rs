@@ -1,6 +1,7 @@
 //! Names, passwords, and the way back to the chat without them.
 
 use super::super::super::overlay::Overlay;
+use super::super::super::sentences::PASSWORD_IS_READABLE;
 use super::*;
 
 fn refused(needs_login: bool) -> NetworkEvent {
@@ -62,5 +63,18 @@ fn escape_leads_from_the_windows_back_to_the_chat() {
         assert_eq!(chat.requests(), ["connect now"]);
         chat.type_line("/nick Noy2");
         assert_eq!(chat.requests().last().map(String::as_str), Some("REGISTER Noy2"));
+    }
+}
+
+#[test]
+fn the_form_for_a_password_warns_on_a_connection_without_encryption() {
+    for (security, warning) in [(Security::Plain, Some(PASSWORD_IS_READABLE)), (Security::Loopback, None)] {
+        for command in ["/login Elias", "/claim"] {
+            let mut chat = Chat::of_guest(2);
+            chat.app.server.as_mut().expect("a connection").security = security;
+            chat.type_line(command);
+            let Some(Overlay::Password(form)) = &chat.app.overlay else { panic!("no form for {command}") };
+            assert_eq!(form.message.as_deref(), warning, "{command}");
+        }
     }
 }
