@@ -153,6 +153,42 @@ fn accounts_of_a_running_server() {
 }
 
 #[test]
+fn state_and_sessions_of_a_running_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = start(&data);
+    let mut noy = TestClient::account(server.commands, "Noy", FIRST);
+    noy.send("JOIN #lab");
+    noy.expect_reply("JOIN_OK #lab 1");
+    let _guest = TestClient::guest(server.commands, "Guest");
+
+    let status = succeed(&data, &["ctl", "status", "--json"], "");
+    let status: serde_json::Value = serde_json::from_str(&status).expect("an object");
+    let expected = [("sessions_account", 1), ("sessions_guest", 1), ("accounts", 1), ("rooms", 1), ("records", 1)];
+    for (fact, value) in expected {
+        assert_eq!(status[fact], value, "{fact} in {status}");
+    }
+    assert_eq!(status["store"], "writable");
+    let listeners = status["listeners"].as_array().expect("a list");
+    let commands = format!("commands {}", server.commands);
+    assert!(listeners.iter().any(|listener| *listener == commands.as_str()), "{listeners:?}");
+    assert!(succeed(&data, &["ctl", "status"], "").contains("sessions account      1\n"));
+
+    let sessions = succeed(&data, &["ctl", "sessions", "--json"], "");
+    let sessions: Vec<serde_json::Value> =
+        sessions.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    assert_eq!(sessions.len(), 2);
+    let noy = sessions.iter().find(|session| session["name"] == "Noy").expect("her session");
+    assert_eq!((&noy["account"], &noy["transport"], &noy["version"]), (&1.into(), &"tcp".into(), &2.into()));
+    assert_eq!((&noy["outbox_bytes"], &noy["lag"]), (&0.into(), &0.into()));
+    assert!(noy["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{noy}");
+    assert!(succeed(&data, &["ctl", "sessions"], "").contains("  Guest  -        commands"));
+
+    drop(server);
+    fail(&data, &["ctl", "status"], "", 1, &["no server runs with this data directory"]);
+}
+
+#[test]
 fn accounts_of_a_stopped_server_also_after_a_kill() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // The path of a socket here would be too long for an address.

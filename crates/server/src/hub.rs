@@ -4,6 +4,7 @@
 //! socket. It collects writes, wake-ups and the like in [`Deferred`], and performs them after it has released the lock.
 
 mod operator;
+mod overview;
 mod store_link;
 mod turn_effects;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
 use operator::PendingCommands;
+pub(crate) use overview::SessionRow;
 use slotmap::SecondaryMap;
 pub(crate) use store_link::StoreLink;
 pub use store_link::StoreStartError;
@@ -21,7 +23,7 @@ use switchboard_core::{
     SessionId, Switchboard,
 };
 use switchboard_protocol::{Command, Dialect, ErrorCode, ReceivedBytes};
-use switchboard_store::Generation;
+use switchboard_store::{Generation, StoreError};
 use tokio::time::Instant;
 use turn_effects::TurnEffects;
 
@@ -43,6 +45,9 @@ pub(crate) struct Hub {
     pub(crate) identities: IdentityService,
     /// The commands of the operator that wait for the store.
     operator: PendingCommands,
+    pub(crate) started: Instant,
+    /// Why the store takes no changes now, if it takes none.
+    store_failure: Mutex<Option<StoreError>>,
     pub(crate) settings: Settings,
     pub(crate) watermarks: Watermarks,
 }
@@ -109,7 +114,16 @@ impl Hub {
         let identities = IdentityService::new(&settings, server_id);
         let operator = PendingCommands::default();
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
-        Self { state: Mutex::new(state), store: OnceLock::new(), identities, operator, settings, watermarks }
+        Self {
+            state: Mutex::new(state),
+            store: OnceLock::new(),
+            identities,
+            operator,
+            started: Instant::now(),
+            store_failure: Mutex::default(),
+            settings,
+            watermarks,
+        }
     }
 
     /// Opens a session, whose replies leave through `socket`. While the server stops, the session ends at once.
@@ -119,7 +133,8 @@ impl Hub {
         socket: impl Socket + 'static,
         now: Instant,
     ) -> (SessionId, Arc<Outbox>) {
-        let outbox: Arc<Outbox> = Arc::new(Outbox::new(dialect, socket));
+        let opened = now.saturating_duration_since(self.started).as_secs();
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(dialect, opened.try_into().unwrap_or(u32::MAX), socket));
         let id = self.with_effects(|board, effects| {
             let id = board.admit(now.into_std());
             effects.outboxes.insert(id, Arc::clone(&outbox));

@@ -1,7 +1,9 @@
-//! The commands of the operator: `switchboard-server account …` and `switchboard-server restore …`.
+//! The commands of the operator: `switchboard-server account …`, `ctl …` and `restore …`.
 
 mod account;
 mod connection;
+mod ctl;
+mod facts;
 mod password;
 mod restore;
 
@@ -12,6 +14,7 @@ use clap::Subcommand;
 use switchboard_protocol::sanitize;
 use switchboard_store::StoreError;
 
+pub use self::ctl::CtlCommand;
 use crate::hub::StoreStartError;
 use crate::settings::Settings;
 
@@ -24,6 +27,10 @@ pub enum Command {
     /// List, add, reset or delete accounts, while the server runs or not
     #[command(subcommand)]
     Account(AccountCommand),
+
+    /// Watch and steer a running server
+    #[command(subcommand)]
+    Ctl(CtlCommand),
 
     /// Check a backup, and copy it into a new directory, named by --data. Each conversation gets a new epoch, so that
     /// clients notice that newer records are lost
@@ -117,6 +124,7 @@ pub async fn run(command: &Command, settings: Settings) -> Result<(), CommandErr
     };
     match command {
         Command::Account(command) => account::run(command, &data, settings).await,
+        Command::Ctl(command) => ctl::run(command, &data).await,
         Command::Restore { file } => restore::run(file, &data),
     }
 }

@@ -78,6 +78,8 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
     dialect: Dialect,
+    /// When the session opened, in seconds since the start of the server. It fits beside the dialect, so it takes no memory.
+    opened_seconds: u32,
     state: Mutex<State>,
     /// Locked before `state`, and until the bytes in flight are written, so that all bytes leave in order.
     io: Mutex<Io<S>>,
@@ -279,7 +281,8 @@ pub(crate) struct Appended {
 }
 
 impl<S> Outbox<S> {
-    pub(crate) fn new(dialect: Dialect, socket: S) -> Self {
+    /// `opened_seconds`: the time of the session's opening, since the start of the server.
+    pub(crate) fn new(dialect: Dialect, opened_seconds: u32, socket: S) -> Self {
         let state = State {
             queue: Queue::default(),
             has_sent: false,
@@ -292,7 +295,7 @@ impl<S> Outbox<S> {
             paused_senders: Vec::new(),
         };
         let io = Io { output: Output::Clear, socket };
-        Self { dialect, state: Mutex::new(state), io: Mutex::new(io) }
+        Self { dialect, opened_seconds, state: Mutex::new(state), io: Mutex::new(io) }
     }
 }
 
@@ -469,7 +472,25 @@ impl Outbox {
     }
 
     pub(crate) fn has_unsent_bytes(&self) -> bool {
-        self.lock().unsent_bytes > 0
+        self.unsent_bytes() > 0
+    }
+
+    pub(crate) fn unsent_bytes(&self) -> usize {
+        self.lock().unsent_bytes
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// When the session opened, in seconds since the start of the server.
+    pub(crate) fn opened_seconds(&self) -> u32 {
+        self.opened_seconds
+    }
+
+    /// The time since the client's last byte, if the system reports it.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.io().socket.tcp().and_then(tcp_info::idle)
     }
 
     #[cfg(test)]

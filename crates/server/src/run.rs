@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
 use crate::admission::Admission;
 use crate::announcement::Announcement;
-use crate::control::{self, socket::ControlSocket};
+use crate::control::{self, ControlledServer, RunningServer, socket::ControlSocket};
 use crate::hub::{Counts, Hub};
 use crate::hub::{StoreLink, StoreStartError};
 use crate::identity::server_id;
@@ -117,8 +117,10 @@ pub async fn run_with_store(
     };
     let hub = load_hub(settings, store)?;
     let mut acceptors = JoinSet::new();
+    let running = RunningServer::new(&listeners, Arc::clone(&admission));
+    let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
     if let Some(control) = control {
-        acceptors.spawn(control::service::serve(control, Arc::clone(&hub)));
+        acceptors.spawn(control::service::serve(control, controlled));
     }
     let (stop_signal, stopping) = Stopping::new();
     let commands_over_tls = listeners.iter().filter_map(|listener| {

@@ -146,7 +146,7 @@ mod tests {
     fn handled_lines_hold_no_memory() {
         let congested = Watermarks { soft_bytes: 0, hard_bytes: usize::MAX };
         let uncongested = Watermarks { soft_bytes: usize::MAX, hard_bytes: usize::MAX };
-        let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Line, tokio::io::empty()));
+        let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Line, 0, tokio::io::empty()));
         let mut writer = outbox.open(true).expect("the session goes on");
         let appended = writer.append(congested, |_, queue| {
             queue.push(b'\n');

@@ -63,6 +63,17 @@ impl TcpInfo {
     }
 }
 
+/// The time since the peer's last byte of data. `None` if the system does not report it.
+#[cfg(target_os = "linux")]
+pub(crate) fn idle(socket: &TcpStream) -> Option<Duration> {
+    TcpInfo::read(socket).map(|TcpInfo { info, .. }| Duration::from_millis(info.tcpi_last_data_recv.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn idle(_socket: &TcpStream) -> Option<Duration> {
+    None
+}
+
 /// The state of the sending direction. `None` if the system does not report it.
 #[cfg(target_os = "linux")]
 pub(crate) fn send_state(socket: &TcpStream) -> Option<SendState> {

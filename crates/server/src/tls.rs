@@ -9,6 +9,7 @@ mod renewal;
 mod self_made;
 mod socket;
 mod tickets;
+mod validity;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -108,6 +109,19 @@ impl Tls {
     #[must_use]
     pub fn fingerprints(&self) -> Fingerprints {
         Fingerprints::of(&self.certificate.get())
+    }
+
+    /// The time from 1970 to the end of the certificate.
+    pub(crate) fn not_after(&self) -> Option<Duration> {
+        validity::not_after(self.certificate.get().cert.first()?)
+    }
+
+    /// The whole days until the certificate ends. Negative after its end.
+    pub(crate) fn days_left(&self) -> Option<i64> {
+        const DAY_SECONDS: i64 = 24 * 60 * 60;
+        let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let left = self.not_after()?.as_secs().cast_signed() - now.cast_signed();
+        Some(left.div_euclid(DAY_SECONDS))
     }
 
     /// The same side for a web listener, with the certificate in common.

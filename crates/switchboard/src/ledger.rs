@@ -182,6 +182,15 @@ impl Ledger {
         self.rooms.range::<str, _>((start, Bound::Unbounded)).map(|(name, &id)| (&**name, id))
     }
 
+    /// The conversations after one, in order of their ids.
+    pub(crate) fn conversations_from(
+        &self,
+        last: Option<ConversationId>,
+    ) -> impl Iterator<Item = (&ConversationId, &Conversation)> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.conversations.range((start, Bound::Unbounded))
+    }
+
     /// The direct conversation of two accounts.
     pub(crate) fn direct(&self, first: AccountId, second: AccountId) -> Option<ConversationId> {
         self.directs.get(&pair(first, second)).copied()

@@ -31,5 +31,6 @@ pub use reads::{Answer, Query, SENT_KEPT, Ticket};
 pub use refusal::Refusal;
 pub use session::{Session, SessionId};
 pub use version2::{
-    AccountSummary, Operated, OperatorCommand, OperatorTicket, Position, Quota, RoomLimits, Version2Settings,
+    AccountSummary, Operated, OperatorCommand, OperatorTicket, Position, Quota, RoomLimits, SessionKind,
+    SessionSummary, StoredCounts, Version2Settings,
 };

@@ -32,7 +32,8 @@ pub(super) fn push_timestamp(out: &mut Vec<u8>, millis: u64) {
 }
 
 /// Parses a time in exactly this form, as milliseconds after 1970-01-01T00:00:00Z.
-pub(super) fn parse_timestamp(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse_timestamp(text: &str) -> Option<u64> {
     let bytes: &[u8; LEN] = text.as_bytes().try_into().ok()?;
     for (&byte, &expected) in bytes.iter().zip(b"0000-00-00T00:00:00.000Z") {
         if expected == b'0' && !byte.is_ascii_digit() || expected != b'0' && byte != expected {

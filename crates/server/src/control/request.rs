@@ -8,6 +8,8 @@ use super::accounts::AccountRequest;
 #[derive(Debug)]
 pub(super) enum Request {
     Account(AccountRequest),
+    Sessions,
+    Status,
 }
 
 /// A verb of the control socket.
@@ -20,11 +22,18 @@ struct Verb {
 }
 
 /// All verbs.
-const VERBS: [Verb; 1] = [Verb {
-    word: "ACCOUNT",
-    form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
-    parse: |rest| Ok(AccountRequest::parse(rest)?.map(Request::Account)),
-}];
+const VERBS: [Verb; 3] = [
+    Verb {
+        word: "ACCOUNT",
+        form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
+        parse: |rest| Ok(AccountRequest::parse(rest)?.map(Request::Account)),
+    },
+    Verb { word: "SESSIONS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Sessions)) },
+    Verb { word: "STATUS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Status)) },
+];
+
+/// The form of a verb without arguments.
+const ALONE: &str = "without an argument";
 
 /// Why a line is no command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,9 +64,7 @@ impl Refusal {
             Self::TooLong => {
                 ("LINE_TOO_LONG", "a command has at most 4096 bytes, and a password at most 1024".to_owned())
             }
-            Self::TooSlow => {
-                ("TRY_LATER", "the command did not arrive within 10 s: send it as one line".to_owned())
-            }
+            Self::TooSlow => ("TRY_LATER", "the command did not arrive within 10 s: send it as one line".to_owned()),
             Self::InvalidText => {
                 ("INVALID_TEXT", "send UTF-8 without control characters, and end the line with LF".to_owned())
             }
@@ -105,6 +112,9 @@ mod tests {
             ("ACCOUNT LIST all", wrong_form("ACCOUNT")),
             ("ACCOUNT", wrong_form("ACCOUNT")),
             ("account list", Err(Refusal::Unknown)),
+            ("SESSIONS", Ok("Sessions")),
+            ("STATUS", Ok("Status")),
+            ("STATUS all", wrong_form("STATUS")),
             ("PING", Err(Refusal::Unknown)),
             ("", Err(Refusal::Unknown)),
             ("ACCOUNT DELETE No\u{7}y", Err(Refusal::InvalidText)),

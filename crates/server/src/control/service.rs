@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::request::{Refusal, Request};
 use super::socket::ControlSocket;
-use crate::hub::Hub;
+use super::{ControlledServer, sessions, status};
 use crate::telemetry;
 
 /// Maximum connections that are served at once. Further ones wait.
@@ -28,20 +28,23 @@ const REQUEST_TIME_MAX: Duration = Duration::from_secs(10);
 /// Maximum length of a command, in bytes with its LF.
 const LINE_MAX_BYTES: u64 = 4096;
 
+/// The answer to a command that a stopped server cannot carry out.
+const NOT_RUNNING: &str = "ERROR NOT_RUNNING no server runs with this data directory: start it first\n";
+
 /// The pause after a failed accept, such as one that finds no free file descriptor.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Serves the control socket. Never returns. Dropping the future ends all connections.
-pub(crate) async fn serve(socket: ControlSocket, hub: Arc<Hub>) {
+pub(crate) async fn serve(socket: ControlSocket, server: ControlledServer) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         match socket.accept().await {
             Ok(stream) => {
-                let hub = Arc::clone(&hub);
+                let server = server.clone();
                 connections.spawn(async move {
-                    serve_connection(stream, &hub).await;
+                    serve_connection(stream, &server).await;
                     drop(permit);
                 });
             }
@@ -55,16 +58,16 @@ pub(crate) async fn serve(socket: ControlSocket, hub: Arc<Hub>) {
 }
 
 /// Serves one connection. If its client is gone or does not read, nobody is left to tell about an error.
-pub(crate) async fn serve_connection(mut stream: UnixStream, hub: &Hub) {
-    let served = async {
+pub(crate) async fn serve_connection(mut stream: UnixStream, server: &ControlledServer) {
+    let exchange = async {
         match timeout(REQUEST_TIME_MAX, read_request(&mut stream)).await {
-            Ok(Ok(Some(request))) => answer(request, &mut stream, hub).await,
+            Ok(Ok(Some(request))) => answer(request, &mut stream, server).await,
             Ok(Ok(None)) => Ok(()),
             Ok(Err(refusal)) => stream.write_all(refusal.line().as_bytes()).await,
             Err(_) => stream.write_all(Refusal::TooSlow.line().as_bytes()).await,
         }
     };
-    let _ = timeout(CONNECTION_TIME_MAX, served).await;
+    let _ = timeout(CONNECTION_TIME_MAX, exchange).await;
 }
 
 /// Reads the line of a connection. `None` if there is none.
@@ -84,8 +87,12 @@ async fn read_request(stream: &mut UnixStream) -> Result<Option<Request>, Refusa
 }
 
 /// Carries out a command, and writes its answer.
-async fn answer(request: Request, stream: &mut UnixStream, hub: &Hub) -> io::Result<()> {
-    match request {
-        Request::Account(request) => request.answer(stream, hub).await,
+async fn answer(request: Request, stream: &mut UnixStream, server: &ControlledServer) -> io::Result<()> {
+    let ControlledServer { hub, running } = server;
+    match (request, running) {
+        (Request::Account(request), _) => request.answer(stream, hub).await,
+        (_, None) => stream.write_all(NOT_RUNNING.as_bytes()).await,
+        (Request::Sessions, Some(_)) => sessions::list(stream, hub).await,
+        (Request::Status, Some(running)) => stream.write_all(status::answer(server, running).as_bytes()).await,
     }
 }

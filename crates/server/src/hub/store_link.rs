@@ -4,7 +4,7 @@
 //! The threads of the store hold the hub weakly, so that they do not keep it alive. They call it without any lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::{Arc, PoisonError, Weak, mpsc};
 use std::thread;
 
 use switchboard_core::change::{Change, Snapshot};
@@ -120,6 +120,15 @@ impl Hub {
         })
     }
 
+    /// Why the store takes no changes now, if it takes none.
+    pub(crate) fn store_failure(&self) -> Option<StoreError> {
+        self.store_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_store_failure(&self, failure: Option<StoreError>) {
+        *self.store_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
     pub(crate) fn store_failed(&self, code: ErrorCode) {
         self.with_effects(|board, effects| board.store_failed(code, effects));
     }
@@ -175,12 +184,14 @@ fn report(hub: &Hub, outcome: Outcome) {
         Outcome::Durable { position, trimmed } => hub.store_durable(Position(position), &trimmed),
         Outcome::Failed { error } => {
             telemetry::store_failed(&error);
+            hub.set_store_failure(Some(error.clone()));
             let code = if let StoreError::Full { .. } = error { ErrorCode::StoreFull } else { ErrorCode::Unavailable };
             hub.store_failed(code);
         }
         Outcome::Reloaded { snapshot } => hub.store_reloaded(snapshot),
         Outcome::Writable { generation, position } => {
             telemetry::store_writable();
+            hub.set_store_failure(None);
             hub.store_writable(generation, Position(position));
         }
         Outcome::MaintenanceFailed { error } => telemetry::store_maintenance_failed(&error),

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use super::CommandError;
-use crate::control::{service, socket};
+use crate::control::{ControlledServer, service, socket};
 use crate::hub::{Hub, StoreStartError};
 use crate::run::{load_hub, open_store};
 use crate::settings::Settings;
@@ -60,6 +60,21 @@ pub(super) async fn request(
     }
 }
 
+/// Sends a command to a server that must run, and returns its answer.
+pub(super) async fn request_running(line: &str, data: &Path) -> Result<String, CommandError> {
+    check_directory(data)?;
+    match socket::connect(data).await {
+        Ok(stream) => exchange(stream, &Zeroizing::new(line.to_owned()), data).await,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            Err(CommandError::Io {
+                place: data.display().to_string(),
+                error: "no server runs with this data directory: start it first".to_owned(),
+            })
+        }
+        Err(error) => Err(unreachable(data, &error)),
+    }
+}
+
 /// Checks that this is the data directory of a server, so that a mistyped name creates nothing.
 fn check_directory(data: &Path) -> Result<(), CommandError> {
     match data.join(SQLITE_FILE).metadata() {
@@ -88,8 +103,9 @@ fn unreachable(data: &Path, error: &std::io::Error) -> CommandError {
 
 /// The same service as that of the socket, on a server without listeners.
 async fn in_process(hub: &Arc<Hub>, line: &Zeroizing<String>, data: &Path) -> Result<String, CommandError> {
-    let (stream, served) = UnixStream::pair().map_err(|error| unreachable(data, &error))?;
-    let (answer, ()) = tokio::join!(exchange(stream, line, data), service::serve_connection(served, hub));
+    let (stream, other_end) = UnixStream::pair().map_err(|error| unreachable(data, &error))?;
+    let server = ControlledServer { hub: Arc::clone(hub), running: None };
+    let (answer, ()) = tokio::join!(exchange(stream, line, data), service::serve_connection(other_end, &server));
     answer
 }
 
@@ -107,6 +123,7 @@ async fn exchange(mut stream: UnixStream, line: &Zeroizing<String>, data: &Path)
     }
     Err(CommandError::Io {
         place: data.display().to_string(),
-        error: "the server stopped before it had answered: look at `account list` for the outcome".to_owned(),
+        error: "the server stopped before it had answered: look at its log and at `account list` for the outcome"
+            .to_owned(),
     })
 }

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn bytes_count_as_unsent_while_queued_lent_or_in_flight() {
     let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
-    let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
+    let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, 0, tokio::io::empty()));
     let append = |writer: &mut OutboxWriter| {
         let appended = writer.append(watermarks, |_, queue| {
             queue.extend_from_slice(b"twenty bytes of text");
@@ -37,7 +37,7 @@ fn bytes_count_as_unsent_while_queued_lent_or_in_flight() {
 #[test]
 fn task_does_not_sleep_as_congested_if_there_is_room() {
     let watermarks = Watermarks { soft_bytes: 10, hard_bytes: 100 };
-    let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, tokio::io::empty()));
+    let outbox: Arc<Outbox> = Arc::new(Outbox::new(Dialect::Commands, 0, tokio::io::empty()));
     let sleeps = || outbox.sleep(Waker::noop(), None, TaskState::Congested, watermarks);
     let mut writer = outbox.open(true).expect("the session goes on");
     let appended = writer.append(watermarks, |_, queue| {

@@ -1,0 +1,45 @@
+//! What only a running server has, for commands that need it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use switchboard_protocol::Dialect;
+
+use crate::admission::Admission;
+use crate::listener::{Listener, Service};
+use crate::tls::Tls;
+
+/// The parts of a running server beside its hub.
+#[derive(Debug)]
+pub(crate) struct RunningServer {
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) listeners: Vec<BoundListener>,
+    /// The certificate of the listeners with TLS, if there are any. They share it.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// A listener, as the operator sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct BoundListener {
+    /// Its service: `commands`, `commands-tls`, `line`, `line-tls`, `web` or `web-tls`.
+    pub(crate) service: &'static str,
+    pub(crate) address: SocketAddr,
+}
+
+impl RunningServer {
+    pub(crate) fn new(listeners: &[Listener], admission: Arc<Admission>) -> Self {
+        let tls = listeners.iter().find_map(|listener| listener.tls.clone());
+        let bound = listeners.iter().filter_map(|listener| {
+            let service = match (listener.service, listener.tls.is_some()) {
+                (Service::Lines(Dialect::Commands), false) => "commands",
+                (Service::Lines(Dialect::Commands), true) => "commands-tls",
+                (Service::Lines(Dialect::Line), false) => "line",
+                (Service::Lines(Dialect::Line), true) => "line-tls",
+                (Service::Web, false) => "web",
+                (Service::Web, true) => "web-tls",
+            };
+            Some(BoundListener { service, address: listener.local_addr().ok()? })
+        });
+        Self { admission, listeners: bound.collect(), tls }
+    }
+}
