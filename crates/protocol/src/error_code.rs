@@ -104,6 +104,10 @@ codes! {
         "Only members of that room may do that: an account becomes one by JOIN, if the room admits it.";
     /// Version 2: the settings of the room or the client's standing do not allow it.
     NotAllowed = "NOT_ALLOWED", "You may not do that there: in a room, its owner decides who may.";
+    /// Version 2: a moderator of the room has muted the client.
+    Muted = "MUTED", "A moderator of that room has muted you: read on, and ask when you may write again.";
+    /// Version 2: the room is in slow mode, and the client has just written.
+    TooSoon = "TOO_SOON", "That room is in slow mode: wait a little before your next message.";
     /// Version 2: the conversation is not open in this session.
     NotOpen = "NOT_OPEN", "That conversation is not open here: OPEN it first.";
     /// Version 2: the conversation has no such record.

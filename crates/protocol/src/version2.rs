@@ -11,6 +11,7 @@
 
 mod device_name;
 mod number;
+mod period;
 mod record;
 mod reply;
 mod request;
@@ -22,6 +23,7 @@ mod verbs;
 
 pub use device_name::DeviceName;
 pub use number::NUMBER_MAX;
+pub use period::Period;
 pub use record::{RecordLine, RecordVerb};
 pub use reply::{DoneVerb, GapReason, Reply, Standing, TaggedReply, Words, parse_reply, push_with_n};
 pub use request::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, DeviceId, LastSent, NextIds, Record, Snapshot, StoredAccount,
+    AccountId, Change, ConversationId, DeviceId, LastSent, NextIds, Person, Record, Snapshot, StoredAccount,
     StoredConversation, StoredDevice, UnixMillis,
 };
 
@@ -107,6 +107,7 @@ impl Ledger {
                     last: 0,
                     last_at: UnixMillis::default(),
                     members: Vec::new(),
+                    sanctions: Vec::new(),
                     sent: Vec::new(),
                 };
                 insert_new(&mut self.conversations, *conversation, stored)?;
@@ -123,6 +124,18 @@ impl Ledger {
             }
             Change::MemberRemoved { conversation, account } => {
                 self.conversations.get_mut(conversation)?.members.retain(|(member, _)| member != account);
+            }
+            Change::SanctionSet { conversation, person, sanction } => {
+                let has_account = match person {
+                    Person::Account(account) => self.accounts.contains_key(account),
+                    Person::Guest(_) => true,
+                };
+                let sanctions = &mut self.conversations.get_mut(conversation)?.sanctions;
+                match sanction {
+                    Some(_) if !has_account => return None,
+                    Some(sanction) => set(sanctions, person.clone(), *sanction),
+                    None => sanctions.retain(|(known, _)| known != person),
+                }
             }
             Change::RecordAppended(record) => self.append(record)?,
             Change::Redacted { conversation, .. } => drop(self.conversations.get(conversation)?),
@@ -157,6 +170,7 @@ impl Ledger {
         self.forget_sent(&devices);
         for conversation in self.conversations.values_mut() {
             conversation.members.retain(|(member, _)| *member != account);
+            conversation.sanctions.retain(|(person, _)| *person != Person::Account(account));
         }
         Some(())
     }
@@ -191,8 +205,8 @@ fn insert_new<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: V) -> Option<(
 }
 
 /// Sets the value of a key in a sorted list.
-fn set<K: Ord + Copy, V>(list: &mut Vec<(K, V)>, key: K, value: V) {
-    match list.binary_search_by_key(&key, |(known, _)| *known) {
+fn set<K: Ord, V>(list: &mut Vec<(K, V)>, key: K, value: V) {
+    match list.binary_search_by(|(known, _)| known.cmp(&key)) {
         Ok(place) => list[place].1 = value,
         Err(place) => list.insert(place, (key, value)),
     }

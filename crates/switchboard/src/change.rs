@@ -97,6 +97,8 @@ pub struct RoomSettings {
     pub keep_days: Option<u32>,
     /// Older records than the newest `keep_records` expire. `None`: never.
     pub keep_records: Option<u64>,
+    /// Slow mode: the seconds between two messages of one person. `None`: off.
+    pub slow_seconds: Option<u32>,
 }
 
 /// The rights of guests in a room.
@@ -136,6 +138,33 @@ pub enum Standing {
     Moderator,
     /// A member who may change everything. A room has one.
     Owner,
+}
+
+/// Somebody in a room, as its moderators name people.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Person {
+    /// An account.
+    Account(AccountId),
+    /// All guests of this name, in its folded form.
+    Guest(Box<str>),
+}
+
+/// A sanction in a room, besides the standing of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sanction {
+    /// The kind.
+    pub kind: SanctionKind,
+    /// The sanction ends by itself at this time. `None`: never.
+    pub until: Option<UnixMillis>,
+}
+
+/// The kind of a sanction.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SanctionKind {
+    /// A guest may not enter. (A banned account has the standing [`Banned`](Standing::Banned) instead.)
+    Banned,
+    /// The person may not write.
+    Muted,
 }
 
 /// One record of a conversation.
@@ -185,11 +214,15 @@ pub enum RecordKind {
     Redacted = 9,
     /// `SET`: the author has changed a setting. The text is the setting and its value.
     Set = 10,
+    /// `MUTED`: the person whose name is the text may not write. The text ends with a period, if the mute ends by itself.
+    Muted = 11,
+    /// `UNMUTED`: the person whose name is the text may write again.
+    Unmuted = 12,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 10] = [
+    pub const ALL: [RecordKind; 12] = [
         Self::Message,
         Self::Joined,
         Self::Left,
@@ -200,6 +233,8 @@ impl RecordKind {
         Self::Unbanned,
         Self::Redacted,
         Self::Set,
+        Self::Muted,
+        Self::Unmuted,
     ];
 }
 
@@ -302,6 +337,15 @@ pub enum Change {
         conversation: ConversationId,
         /// The account.
         account: AccountId,
+    },
+    /// Somebody in a room has a sanction, another one, or none any more.
+    SanctionSet {
+        /// The room.
+        conversation: ConversationId,
+        /// Whom it concerns.
+        person: Person,
+        /// The sanction. `None`: it has ended.
+        sanction: Option<Sanction>,
     },
     /// A record is added at the end of its conversation. The core keeps the record, too, until it is durable.
     RecordAppended(Arc<Record>),
@@ -412,6 +456,8 @@ pub struct StoredConversation {
     pub last_at: UnixMillis,
     /// The accounts with a place in it, in order of their ids.
     pub members: Vec<(AccountId, Member)>,
+    /// The sanctions, in order of their persons.
+    pub sanctions: Vec<(Person, Sanction)>,
     /// For each device that has sent numbered records: its highest `n`, and the record that has it. In order of the
     /// device ids.
     pub sent: Vec<(DeviceId, LastSent)>,

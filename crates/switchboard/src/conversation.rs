@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::change::{
-    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, RoomSettings, Standing, StoredConversation,
+    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, Person, RoomSettings, Sanction, SanctionKind,
+    Standing, StoredConversation, UnixMillis,
 };
 use crate::members::Members;
 use crate::reads::Ticket;
@@ -23,6 +24,10 @@ pub(crate) struct Conversation {
     pub(crate) durable: u64,
     /// The accounts with a place in the conversation.
     pub(crate) members: Members,
+    /// The sanctions of its moderators, besides the standings.
+    pub(crate) sanctions: BTreeMap<Person, Sanction>,
+    /// In slow mode: when each person has written last. Older times than the slow mode needs may be missing.
+    pub(crate) last_said: HashMap<Person, UnixMillis>,
     /// For each device that has sent numbered records: the last of them.
     pub(crate) sent: HashMap<DeviceId, LastSent>,
     /// The sessions that have the conversation open.
@@ -68,6 +73,8 @@ impl Conversation {
             last: 0,
             durable: 0,
             members: Members::default(),
+            sanctions: BTreeMap::new(),
+            last_said: HashMap::new(),
             sent: HashMap::new(),
             viewers: BTreeMap::new(),
             vacancy: None,
@@ -84,6 +91,8 @@ impl Conversation {
             last: stored.last,
             durable: stored.last,
             members: stored.members.into_iter().collect(),
+            sanctions: stored.sanctions.into_iter().collect(),
+            last_said: HashMap::new(),
             sent: stored.sent.into_iter().collect(),
             viewers: BTreeMap::new(),
             vacancy: None,
@@ -95,7 +104,7 @@ impl Conversation {
         self.members.get(&account?).map(|member| member.standing)
     }
 
-    /// Whether `account`, or a guest, may read the records.
+    /// Whether `account`, or a guest that is not banned, may read the records.
     pub(crate) fn may_read(&self, account: Option<AccountId>) -> bool {
         match self.standing(account) {
             Some(standing) if standing.is_member() => true,
@@ -104,13 +113,18 @@ impl Conversation {
         }
     }
 
-    /// Whether `account`, or a guest, may add messages.
+    /// Whether `account`, or a guest that is not banned, may add messages.
     pub(crate) fn may_write(&self, account: Option<AccountId>) -> bool {
         match self.standing(account) {
             Some(standing) if standing.is_member() => true,
             Some(Standing::Banned) => false,
             _ => self.settings.guests == GuestAccess::Write && self.is_room(),
         }
+    }
+
+    /// Whether a person has a sanction of this kind.
+    pub(crate) fn has_sanction(&self, person: &Person, kind: SanctionKind) -> bool {
+        self.sanctions.get(person).is_some_and(|sanction| sanction.kind == kind)
     }
 
     /// The number of the first record for readers. Later ones may be on their way to the store, and older ones may expire

@@ -7,8 +7,8 @@ use switchboard_protocol::version2::RoomName;
 
 use crate::accounts::Accounts;
 use crate::change::{
-    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, LastSent, Member, RoomSettings, Snapshot,
-    Standing,
+    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, LastSent, Member, Person, RoomSettings,
+    Sanction, Snapshot, Standing, UnixMillis,
 };
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
@@ -35,11 +35,20 @@ pub(crate) struct Ledger {
     /// The rooms without members in which nobody reads, the longest idle one first.
     vacant: BTreeSet<(u64, ConversationId)>,
     last_vacancy: u64,
+    /// What ends by itself, and when.
+    ends: BTreeSet<(UnixMillis, Ending)>,
     /// The conversations that were deleted last.
     deleted: VecDeque<(ConversationId, ConversationKind)>,
     next_conversation: u64,
     /// The place of the last change.
     position: Position,
+}
+
+/// Something that ends by itself.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Ending {
+    /// The sanction of a person in a room.
+    Sanction(ConversationId, Person),
 }
 
 impl Ledger {
@@ -76,6 +85,9 @@ impl Ledger {
             if conversation.is_room() {
                 self.count_joined(account, None, Some(member.standing));
             }
+        }
+        for (person, sanction) in &conversation.sanctions {
+            self.ends.extend(sanction.until.map(|until| (until, Ending::Sanction(id, person.clone()))));
         }
         for &device in conversation.sent.keys() {
             self.numbered.entry(device).or_default().insert(id);
@@ -294,6 +306,38 @@ impl Ledger {
         true
     }
 
+    /// Gives a person in a room a sanction, another one, or ends it.
+    pub(crate) fn set_sanction(
+        &mut self,
+        id: ConversationId,
+        person: &Person,
+        sanction: Option<Sanction>,
+        effects: &mut impl StoreEffects,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let before = match sanction {
+            Some(sanction) => conversation.sanctions.insert(person.clone(), sanction),
+            None => conversation.sanctions.remove(person),
+        };
+        let end = |until| (until, Ending::Sanction(id, person.clone()));
+        if let Some(until) = before.and_then(|before| before.until) {
+            self.ends.remove(&end(until));
+        }
+        self.ends.extend(sanction.and_then(|sanction| sanction.until).map(end));
+        if before != sanction {
+            self.append(Change::SanctionSet { conversation: id, person: person.clone(), sanction }, effects);
+        }
+    }
+
+    /// Ends the next thing that is due at this time. Returns whether there was one.
+    pub(crate) fn end_next(&mut self, now: UnixMillis, effects: &mut impl StoreEffects) -> bool {
+        let Some((_, ending)) = self.ends.first().filter(|(until, _)| *until <= now).cloned() else { return false };
+        match ending {
+            Ending::Sanction(id, person) => self.set_sanction(id, &person, None, effects),
+        }
+        true
+    }
+
     /// Sets all settings of a room.
     pub(crate) fn set_settings(&mut self, id: ConversationId, settings: RoomSettings, effects: &mut impl StoreEffects) {
         if let Some(conversation) = self.conversations.get_mut(&id) {
@@ -347,6 +391,11 @@ impl Ledger {
                 self.count_joined(account, Some(member.standing), None);
             }
         }
+        for (person, sanction) in &conversation.sanctions {
+            if let Some(until) = sanction.until {
+                self.ends.remove(&(until, Ending::Sanction(id, person.clone())));
+            }
+        }
         for device in conversation.sent.keys() {
             if let Some(numbered) = self.numbered.get_mut(device) {
                 numbered.remove(&id);
@@ -377,6 +426,12 @@ impl Ledger {
             self.forget_device(device);
         }
         self.append(Change::AccountDeleted { account }, effects);
+        let person = Person::Account(account);
+        for (&id, conversation) in &mut self.conversations {
+            if let Some(until) = conversation.sanctions.remove(&person).and_then(|sanction| sanction.until) {
+                self.ends.remove(&(until, Ending::Sanction(id, person.clone())));
+            }
+        }
         for id in self.memberships.remove(&account).unwrap_or_default() {
             self.set_place(id, account, None);
             let is_left = |conversation: &Conversation| !conversation.is_room() && conversation.members.is_empty();

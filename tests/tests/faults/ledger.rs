@@ -357,6 +357,8 @@ fn heard(record: &Record) -> Heard {
         RecordKind::Unbanned => RecordVerb::Unbanned,
         RecordKind::Redacted => RecordVerb::Redacted,
         RecordKind::Set => RecordVerb::Set,
+        RecordKind::Muted => RecordVerb::Muted,
+        RecordKind::Unmuted => RecordVerb::Unmuted,
     };
     Heard {
         verb,

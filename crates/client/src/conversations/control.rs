@@ -133,6 +133,8 @@ impl Control {
             Command::Kick { .. } => is_done(DoneVerb::Kick, reply),
             Command::Ban { .. } => is_done(DoneVerb::Ban, reply),
             Command::Unban { .. } => is_done(DoneVerb::Unban, reply),
+            Command::Mute { .. } => is_done(DoneVerb::Mute, reply),
+            Command::Unmute { .. } => is_done(DoneVerb::Unmute, reply),
             Command::Redact { .. } => is_done(DoneVerb::Redact, reply),
             Command::Room { .. } => is_done(DoneVerb::Room, reply),
             // The handshake sends the first two. The session sends no request of the others.
@@ -158,6 +160,8 @@ impl Control {
             | Command::Kick { target, .. }
             | Command::Ban { target, .. }
             | Command::Unban { target, .. }
+            | Command::Mute { target, .. }
+            | Command::Unmute { target, .. }
             | Command::Room { target, .. }
             | Command::Redact { target, .. } => Some(target.to_string()),
             _ => None,

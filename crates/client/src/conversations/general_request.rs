@@ -90,6 +90,9 @@ fn is_repeatable(command: &Command<'_>) -> bool {
         // The answer to the second one is an error.
         | Command::Kick { .. }
         | Command::Unban { .. }
+        | Command::Unmute { .. }
+        // The second one would begin later, and is a further record.
+        | Command::Mute { .. }
         | Command::Revoke { .. } => false,
         _ => true,
     }
@@ -112,7 +115,7 @@ mod tests {
                 Name | Device | Setting | Signature | Text | OptionalText => " word",
                 Credential | Proof => " password hunter2",
                 Number | Redaction => " 7",
-                Position => "",
+                Position | Period => "",
             });
             let line = arguments.fold(verb.word.to_owned(), |line, argument| line + argument);
             let Ok(Some(Request { command, .. })) = parse(line.as_bytes(), TEXT_MAX_BYTES) else {

@@ -121,6 +121,8 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::RoomNotFound
         | ErrorCode::NotAMember
         | ErrorCode::NotAllowed
+        | ErrorCode::Muted
+        | ErrorCode::TooSoon
         | ErrorCode::NotOpen
         | ErrorCode::RecordNotFound
         | ErrorCode::Stale

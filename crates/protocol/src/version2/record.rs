@@ -51,6 +51,10 @@ pub enum RecordVerb {
     Banned,
     /// `UNBANNED <author> <name>`: the author lets somebody in again.
     Unbanned,
+    /// `MUTED <author> <name> [<time>]`: the author lets somebody read, and not write.
+    Muted,
+    /// `UNMUTED <author> <name>`: the author lets somebody write again.
+    Unmuted,
     /// `REDACTED <author> <number or name>`: the author has emptied records.
     Redacted,
     /// `SET <author> <setting> <value>`: the author has changed a setting.
@@ -70,7 +74,7 @@ enum Form {
 
 impl RecordVerb {
     /// All verbs.
-    pub const ALL: [RecordVerb; 10] = [
+    pub const ALL: [RecordVerb; 12] = [
         Self::From,
         Self::Joined,
         Self::Left,
@@ -79,6 +83,8 @@ impl RecordVerb {
         Self::Kicked,
         Self::Banned,
         Self::Unbanned,
+        Self::Muted,
+        Self::Unmuted,
         Self::Redacted,
         Self::Set,
     ];
@@ -95,6 +101,8 @@ impl RecordVerb {
             Self::Kicked => "KICKED",
             Self::Banned => "BANNED",
             Self::Unbanned => "UNBANNED",
+            Self::Muted => "MUTED",
+            Self::Unmuted => "UNMUTED",
             Self::Redacted => "REDACTED",
             Self::Set => "SET",
         }
@@ -104,7 +112,14 @@ impl RecordVerb {
         match self {
             Self::From | Self::Topic => Form::Colon,
             Self::Joined | Self::Left => Form::Author,
-            Self::Invited | Self::Kicked | Self::Banned | Self::Unbanned | Self::Redacted | Self::Set => Form::Space,
+            Self::Invited
+            | Self::Kicked
+            | Self::Banned
+            | Self::Unbanned
+            | Self::Muted
+            | Self::Unmuted
+            | Self::Redacted
+            | Self::Set => Form::Space,
         }
     }
 }

@@ -290,6 +290,10 @@ pub enum DoneVerb {
     Ban,
     /// `UNBAN_OK`
     Unban,
+    /// `MUTE_OK`
+    Mute,
+    /// `UNMUTE_OK`
+    Unmute,
     /// `REDACT_OK`
     Redact,
     /// `ROOM_OK`
@@ -326,7 +330,7 @@ pub enum Standing {
 
 impl DoneVerb {
     /// All verbs.
-    pub const ALL: [DoneVerb; 9] = [
+    pub const ALL: [DoneVerb; 11] = [
         Self::Join,
         Self::Leave,
         Self::Topic,
@@ -334,6 +338,8 @@ impl DoneVerb {
         Self::Kick,
         Self::Ban,
         Self::Unban,
+        Self::Mute,
+        Self::Unmute,
         Self::Redact,
         Self::Room,
     ];
@@ -349,6 +355,8 @@ impl DoneVerb {
             Self::Kick => "KICK_OK",
             Self::Ban => "BAN_OK",
             Self::Unban => "UNBAN_OK",
+            Self::Mute => "MUTE_OK",
+            Self::Unmute => "UNMUTE_OK",
             Self::Redact => "REDACT_OK",
             Self::Room => "ROOM_OK",
         }

@@ -12,6 +12,7 @@ pub use parse::{Hello, InvalidRequest, RequestError, hello, parse};
 
 use super::device_name::DeviceName;
 use super::number::parse_number;
+use super::period::Period;
 use super::secret::Secret;
 use crate::text::Text;
 
@@ -107,6 +108,22 @@ pub enum Command<'a> {
     },
     /// Lets somebody into a room again.
     Unban {
+        /// The room.
+        target: Target<'a>,
+        /// The person: a name, or an account id.
+        who: Target<'a>,
+    },
+    /// Lets somebody read in a room, and not write.
+    Mute {
+        /// The room.
+        target: Target<'a>,
+        /// The person: a name, or an account id.
+        who: Target<'a>,
+        /// How long. `None`: until `UNMUTE`.
+        period: Option<Period>,
+    },
+    /// Lets somebody write in a room again.
+    Unmute {
         /// The room.
         target: Target<'a>,
         /// The person: a name, or an account id.
@@ -330,6 +347,10 @@ impl Command<'_> {
             Command::Kick { target, who } => Command::Kick { target: target.into_owned(), who: who.into_owned() },
             Command::Ban { target, who } => Command::Ban { target: target.into_owned(), who: who.into_owned() },
             Command::Unban { target, who } => Command::Unban { target: target.into_owned(), who: who.into_owned() },
+            Command::Mute { target, who, period } => {
+                Command::Mute { target: target.into_owned(), who: who.into_owned(), period }
+            }
+            Command::Unmute { target, who } => Command::Unmute { target: target.into_owned(), who: who.into_owned() },
             Command::Redact { target, what } => {
                 let what = match what {
                     Redaction::Record(seq) => Redaction::Record(seq),

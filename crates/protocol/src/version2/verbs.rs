@@ -25,6 +25,8 @@ pub enum Argument {
     Redaction,
     /// The name of a setting.
     Setting,
+    /// How long, such as `10m`. It may be absent.
+    Period,
     /// A text up to the end of the line.
     Text,
     /// A text up to the end of the line. It may be absent.
@@ -54,12 +56,12 @@ impl Verb {
 }
 
 use Argument::{
-    Credential, Device, Name, Number, OptionalText, Position, Proof, Redaction, Setting, Signature, Target,
+    Credential, Device, Name, Number, OptionalText, Period, Position, Proof, Redaction, Setting, Signature, Target,
     TargetOrAll, Text,
 };
 
 /// All verbs, in the order in which a new user needs them. The parser looks them up here.
-pub const VERBS: [Verb; 38] = [
+pub const VERBS: [Verb; 40] = [
     Verb::new("REGISTER", &[Name], "take a name as a guest"),
     Verb::new("WHO", &[], "list who is here"),
     Verb::new("CONNECT", &[Target], "join and open a conversation, and make it your partner"),
@@ -91,6 +93,8 @@ pub const VERBS: [Verb; 38] = [
     Verb::new("KICK", &[Target, Name], "remove a member from a room"),
     Verb::new("BAN", &[Target, Name], "remove somebody from a room for good"),
     Verb::new("UNBAN", &[Target, Name], "let somebody into a room again"),
+    Verb::new("MUTE", &[Target, Name, Period], "let somebody read in a room and not write, for a time such as 10m"),
+    Verb::new("UNMUTE", &[Target, Name], "let somebody write in a room again"),
     Verb::new("REDACT", &[Target, Redaction], "empty a record, or all of an author"),
     Verb::new("ROOM", &[Target, Setting, Text], "change a setting of a room"),
     Verb::new("BLOCK", &[Name], "no longer hear somebody"),

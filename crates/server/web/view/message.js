@@ -115,6 +115,8 @@ const EVENTS = {
   KICKED: (text) => ` has removed ${text}.`,
   BANNED: (text) => ` has banned ${text}.`,
   UNBANNED: (text) => ` lets ${text} come back.`,
+  MUTED: (text) => (text.includes(' ') ? ` has muted ${text.replace(' ', ' for ')}.` : ` has muted ${text}.`),
+  UNMUTED: (text) => ` lets ${text} write again.`,
   REDACTED: (text) => (/^\d+$/.test(text) ? ` has deleted message ${text}.` : ` has deleted the messages of ${text}.`),
   SET: (text) => ` has changed a setting: ${text}.`,
 };

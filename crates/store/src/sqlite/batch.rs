@@ -6,8 +6,8 @@ use rusqlite::{
     CachedStatement, Connection, Error, ErrorCode, Params, Result, Transaction, TransactionBehavior, params,
 };
 use switchboard_core::change::{
-    Change, ConversationId, ConversationKind, Credential, DeviceId, GuestAccess, LastSent, Record, RoomSettings,
-    Standing, UnixMillis,
+    Change, ConversationId, ConversationKind, Credential, DeviceId, GuestAccess, LastSent, Person, Record,
+    RoomSettings, Sanction, SanctionKind, Standing, UnixMillis,
 };
 
 use super::failure::Place;
@@ -153,6 +153,9 @@ impl<'a> Batch<'a> {
                 let pair = [conversation.0.cast_signed(), account.0.cast_signed()];
                 self.run("DELETE FROM members WHERE conversation = ?1 AND account = ?2", pair)?;
             }
+            Change::SanctionSet { conversation, person, sanction } => {
+                self.set_sanction(conversation.0.cast_signed(), person, sanction.as_ref())?;
+            }
             Change::Redacted { conversation, target, by } => {
                 redaction::write(self.transaction, *conversation, target, *by, self.indexed)?;
             }
@@ -222,12 +225,33 @@ impl<'a> Batch<'a> {
     }
 
     fn set_settings(&mut self, id: i64, settings: &RoomSettings) -> Result<bool> {
-        let RoomSettings { topic, is_invite_only, guests, keep_days, keep_records } = settings;
+        let RoomSettings { topic, is_invite_only, guests, keep_days, keep_records, slow_seconds } = settings;
+        let keep_records = keep_records.map(u64::cast_signed);
         self.run_for_one(
-            "UPDATE conversations SET topic = ?2, is_invite_only = ?3, guests = ?4, keep_days = ?5, keep_records = ?6
+            "UPDATE conversations
+             SET topic = ?2, is_invite_only = ?3, guests = ?4, keep_days = ?5, keep_records = ?6, slow_seconds = ?7
              WHERE id = ?1",
-            params![id, topic, is_invite_only, guests_number(*guests), keep_days, keep_records.map(u64::cast_signed)],
+            params![id, topic, is_invite_only, guests_number(*guests), keep_days, keep_records, slow_seconds],
         )
+    }
+
+    fn set_sanction(&mut self, conversation: i64, person: &Person, sanction: Option<&Sanction>) -> Result<()> {
+        let (account, guest) = match person {
+            Person::Account(account) => (Some(account.0.cast_signed()), None),
+            Person::Guest(name) => (None, Some(&**name)),
+        };
+        self.run(
+            "DELETE FROM room_sanctions WHERE conversation = ?1 AND account IS ?2 AND guest IS ?3",
+            params![conversation, account, guest],
+        )?;
+        if let Some(Sanction { kind, until }) = sanction {
+            let until = until.map(|until| until.0.cast_signed());
+            self.run(
+                "INSERT INTO room_sanctions (conversation, account, guest, kind, until) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![conversation, account, guest, sanction_number(*kind), until],
+            )?;
+        }
+        Ok(())
     }
 
     /// Moves the first record. Its rows are deleted later.
@@ -254,6 +278,7 @@ impl<'a> Batch<'a> {
             .run_for_one("UPDATE conversations SET is_deleted = 1, topic = '' WHERE id = ?1 AND is_deleted = 0", id)?;
         self.run("UPDATE heads SET first = last + 1 WHERE conversation = ?1", id)?;
         self.run("DELETE FROM members WHERE conversation = ?1", id)?;
+        self.run("DELETE FROM room_sanctions WHERE conversation = ?1", id)?;
         self.run("DELETE FROM device_sent WHERE conversation = ?1", id)?;
         self.run("DELETE FROM redactions WHERE conversation = ?1", id)?;
         self.run("INSERT OR IGNORE INTO expiring (conversation) VALUES (?1)", id)?;
@@ -294,6 +319,14 @@ pub(crate) fn standing_number(standing: Standing) -> i64 {
         Standing::Member => 2,
         Standing::Moderator => 3,
         Standing::Owner => 4,
+    }
+}
+
+/// The number of a kind of sanction in the file. It keeps its meaning for ever.
+pub(crate) fn sanction_number(kind: SanctionKind) -> i64 {
+    match kind {
+        SanctionKind::Banned => 0,
+        SanctionKind::Muted => 1,
     }
 }
 

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, Error, Result, Row};
 use switchboard_core::change::{
     AccountId, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Member, NextIds,
-    RoomSettings, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice, TokenHash, UnixMillis,
+    Person, RoomSettings, Sanction, SanctionKind, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice,
+    TokenHash, UnixMillis,
 };
 
-use super::batch::{guests_number, standing_number};
+use super::batch::{guests_number, sanction_number, standing_number};
 use super::record_row::unsigned;
 
 /// Reads a snapshot. Its tables are read in order of their ids, so each list is filled by one pass.
@@ -49,6 +50,22 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
         |conversation, row| {
             let member = Member { standing: standing(row, 2)?, read: unsigned(row, 3)?, joined: unsigned(row, 4)? };
             conversation.members.push((AccountId(unsigned(row, 1)?), member));
+            Ok(())
+        },
+    )?;
+    attach(
+        &transaction,
+        "SELECT conversation, account, guest, kind, until FROM room_sanctions
+         ORDER BY conversation, account IS NULL, account, guest",
+        &mut conversations,
+        owner,
+        |conversation, row| {
+            let person = match row.get::<_, Option<String>>(2)? {
+                Some(guest) => Person::Guest(guest.into()),
+                None => Person::Account(AccountId(unsigned(row, 1)?)),
+            };
+            let until = row.get::<_, Option<i64>>(4)?.map(|until| UnixMillis(until.cast_unsigned()));
+            conversation.sanctions.push((person, Sanction { kind: sanction_kind(row, 3)?, until }));
             Ok(())
         },
     )?;
@@ -120,6 +137,7 @@ fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
         guests: guests(row)?,
         keep_days: row.get("keep_days")?,
         keep_records: row.get::<_, Option<i64>>("keep_records")?.map(i64::cast_unsigned),
+        slow_seconds: row.get("slow_seconds")?,
     };
     Ok(StoredConversation {
         conversation: ConversationId(number("id")?),
@@ -130,6 +148,7 @@ fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
         last: number("last")?,
         last_at: UnixMillis(number("last_at")?),
         members: Vec::new(),
+        sanctions: Vec::new(),
         sent: Vec::new(),
     })
 }
@@ -139,6 +158,13 @@ fn guests(row: &Row<'_>) -> Result<GuestAccess> {
     let all = [GuestAccess::None, GuestAccess::Read, GuestAccess::Write];
     let found = all.into_iter().find(|guests| guests_number(*guests) == number);
     found.ok_or(Error::IntegralValueOutOfRange(0, number))
+}
+
+fn sanction_kind(row: &Row<'_>, column: usize) -> Result<SanctionKind> {
+    let number: i64 = row.get(column)?;
+    let all = [SanctionKind::Banned, SanctionKind::Muted];
+    let found = all.into_iter().find(|kind| sanction_number(*kind) == number);
+    found.ok_or(Error::IntegralValueOutOfRange(column, number))
 }
 
 fn standing(row: &Row<'_>, column: usize) -> Result<Standing> {

@@ -9,10 +9,15 @@ use crate::error::StoreError;
 const APPLICATION_ID: i64 = 0x5357_4244;
 
 /// The steps from each version to the next. A released step does not change any more.
-const STEPS: [&str; 3] = [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const STEPS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// The version that this program writes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 const _: () = assert!(VERSION == STEPS.len().cast_signed() as i64);
 
 /// Checks that the file is empty, or a store of this or an earlier version. Nothing is written.

@@ -3,7 +3,7 @@
 use switchboard_core::SENT_KEPT;
 use switchboard_core::change::{
     AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, NextIds,
-    Record, RecordKind, RedactTarget, RoomSettings, Standing, TokenHash, UnixMillis,
+    Person, Record, RecordKind, RedactTarget, RoomSettings, Sanction, SanctionKind, Standing, TokenHash, UnixMillis,
 };
 
 use super::home::{ALL, Home, account, append, device, member, record, record_of_account, record_sent, room, seqs};
@@ -34,7 +34,13 @@ fn every_change_is_in_the_snapshot_also_after_a_restart() {
         guests: GuestAccess::Write,
         keep_days: Some(30),
         keep_records: Some(1000),
+        slow_seconds: Some(30),
     };
+    let [guest, banned_guest] = ["ron", "noise"].map(|name| Person::Guest(name.into()));
+    let muted = Sanction { kind: SanctionKind::Muted, until: Some(UnixMillis(1_800_000_000_000)) };
+    let banned = Sanction { kind: SanctionKind::Banned, until: None };
+    let sanction =
+        |person: &Person, sanction| Change::SanctionSet { conversation: ROOM, person: person.clone(), sanction };
     for mut home in Home::each() {
         home.commit(&[
             account(1),
@@ -60,6 +66,12 @@ fn every_change_is_in_the_snapshot_also_after_a_restart() {
             append(record(1, 2, "two")),
             append(record_sent(1, 3, u64::MAX, 1)),
             member(1, 2, Standing::Owner, 3),
+            sanction(&guest, Some(muted)),
+            sanction(&banned_guest, Some(muted)),
+            sanction(&Person::Account(AccountId(3)), Some(muted)),
+            sanction(&banned_guest, Some(banned)),
+            sanction(&Person::Account(AccountId(2)), Some(banned)),
+            sanction(&Person::Account(AccountId(2)), None),
         ]);
         let before = home.load();
         let mut home = home.restart();
@@ -79,6 +91,8 @@ fn every_change_is_in_the_snapshot_also_after_a_restart() {
         let members: Vec<_> =
             lab.members.iter().map(|(account, member)| (account.0, member.standing, member.read)).collect();
         assert_eq!(members, [(1, Standing::Banned, 0), (2, Standing::Owner, 3)]);
+        let of_account = (Person::Account(AccountId(3)), muted);
+        assert_eq!(lab.sanctions, [of_account, (banned_guest.clone(), banned), (guest.clone(), muted)]);
         assert_eq!(lab.sent, [(DeviceId(1), LastSent { n: u64::MAX, seq: 3 })]);
         assert_eq!(direct.kind, ConversationKind::Direct([AccountId(1), AccountId(2)]));
         assert_eq!((direct.first, direct.last), (1, 0));
@@ -88,12 +102,14 @@ fn every_change_is_in_the_snapshot_also_after_a_restart() {
 
 #[test]
 fn deleted_account_leaves_its_records() {
+    let muted = Sanction { kind: SanctionKind::Muted, until: None };
     for mut home in Home::each() {
         home.commit(&[account(1), account(2), device(1, 1), device(2, 2), room(1)]);
         home.commit(&[
             member(1, 1, Standing::Owner, 0),
             member(1, 2, Standing::Member, 0),
             Change::BlockSet { account: AccountId(2), blocked: AccountId(1), is_blocked: true },
+            Change::SanctionSet { conversation: ROOM, person: Person::Account(AccountId(1)), sanction: Some(muted) },
             append(record_sent(1, 1, 1, 0)),
             Change::AccountDeleted { account: AccountId(1) },
         ]);
@@ -103,6 +119,7 @@ fn deleted_account_leaves_its_records() {
         assert_eq!((snapshot.accounts[0].account, &snapshot.accounts[0].blocked[..]), (AccountId(2), &[][..]));
         let lab = &snapshot.conversations[0];
         assert_eq!((lab.members.len(), lab.members[0].0, lab.sent.len()), (1, AccountId(2), 0), "{}", home.name);
+        assert_eq!(lab.sanctions, []);
         // No later account gets the same id.
         assert_eq!(snapshot.next_ids.account, 3);
         let page = home.reader().records(ROOM, 1..=1, ALL).unwrap();
@@ -160,12 +177,13 @@ fn removed_device_has_no_last_n() {
 
 #[test]
 fn records_of_every_kind_are_read_as_they_were_written() {
+    let after = RecordKind::ALL.len() as u64 + 1;
     for mut home in Home::each() {
         home.commit(&[account(1), device(1, 1), room(1)]);
         let records: Vec<Record> = (1..)
             .zip(RecordKind::ALL)
             .map(|(seq, kind)| Record { kind, ..record_of_account(1, seq, "a\u{0}b 🎉 'quoted\"") })
-            .chain([record(1, 11, ""), record_sent(1, 12, 3, 7)])
+            .chain([record(1, after, ""), record_sent(1, after + 1, 3, 7)])
             .collect();
         home.commit(&records.iter().cloned().map(append).collect::<Vec<_>>());
         let home = home.restart();

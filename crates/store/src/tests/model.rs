@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Record,
-    RecordKind, RedactTarget, RoomSettings, Sent, Standing, TokenHash,
+    AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Person,
+    Record, RecordKind, RedactTarget, RoomSettings, Sanction, SanctionKind, Sent, Standing, TokenHash, UnixMillis,
 };
 
 use super::home::{ALL, Home, account, append, device, member, record};
@@ -25,6 +25,7 @@ enum Step {
     SetSettings(usize, RoomSettings),
     SetMember(usize, usize, Standing, u64),
     RemoveMember(usize, usize),
+    Sanction(usize, Author, Option<Sanction>),
     Append(usize, Author, RecordKind, String),
     Redact(usize, Target),
     Expire(usize, u64),
@@ -57,13 +58,15 @@ fn step() -> impl Strategy<Value = Step> {
         Standing::Owner,
     ]);
     let guests = prop::sample::select(vec![GuestAccess::None, GuestAccess::Read, GuestAccess::Write]);
-    let settings = (".*", any::<bool>(), guests, any::<Option<u32>>(), any::<Option<u64>>()).prop_map(
-        |(topic, is_invite_only, guests, keep_days, keep_records)| RoomSettings {
+    let slow_seconds = any::<Option<u32>>();
+    let settings = (".*", any::<bool>(), guests, any::<Option<u32>>(), any::<Option<u64>>(), slow_seconds).prop_map(
+        |(topic, is_invite_only, guests, keep_days, keep_records, slow_seconds)| RoomSettings {
             topic,
             is_invite_only,
             guests,
             keep_days,
             keep_records,
+            slow_seconds,
         },
     );
     let author = prop_oneof![
@@ -71,6 +74,10 @@ fn step() -> impl Strategy<Value = Step> {
         index().prop_map(Author::Account),
         (index(), 1..3_u64).prop_map(|(device, step)| Author::Device(device, step)),
     ];
+    let until = prop::option::of((0..u64::MAX / 2).prop_map(UnixMillis));
+    let sanction = (prop::sample::select(vec![SanctionKind::Banned, SanctionKind::Muted]), until);
+    let sanction = prop::option::of(sanction.prop_map(|(kind, until)| Sanction { kind, until }));
+    let subject = prop_oneof![guest().prop_map(Author::Guest), index().prop_map(Author::Account)];
     let kind = prop_oneof![4 => Just(RecordKind::Message), 1 => prop::sample::select(RecordKind::ALL.to_vec())];
     let text =
         prop::collection::vec(prop::sample::select(vec!["one", "Two", "שָׁלוֹם", "לך", "北京", "京", ".", ""]), 0..4)
@@ -92,6 +99,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (index(), settings).prop_map(|(conversation, settings)| Step::SetSettings(conversation, settings)),
         3 => (index(), index(), standing, 0..9_u64).prop_map(|(a, b, standing, read)| Step::SetMember(a, b, standing, read)),
         1 => (index(), index()).prop_map(|(conversation, account)| Step::RemoveMember(conversation, account)),
+        2 => (index(), subject, sanction).prop_map(|(room, subject, sanction)| Step::Sanction(room, subject, sanction)),
         20 => (index(), author, kind, text).prop_map(|(conversation, author, kind, text)| {
             Step::Append(conversation, author, kind, text)
         }),
@@ -186,6 +194,16 @@ impl Core {
             Step::RemoveMember(index, account) => {
                 let (conversation, _) = conversation(self, *index)?;
                 vec![Change::MemberRemoved { conversation, account: AccountId(pick(&self.accounts, *account)?) }]
+            }
+            Step::Sanction(index, subject, sanction) => {
+                let (conversation, _) = conversation(self, *index)?;
+                let person = match subject {
+                    Author::Guest(name) => Person::Guest((*name).into()),
+                    Author::Account(account) | Author::Device(account, _) => {
+                        Person::Account(AccountId(pick(&self.accounts, *account)?))
+                    }
+                };
+                vec![Change::SanctionSet { conversation, person, sanction: *sanction }]
             }
             Step::Append(index, author, kind, text) => vec![append(self.record(*index, author, *kind, text)?)],
             Step::Redact(index, target) => {

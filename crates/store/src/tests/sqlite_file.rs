@@ -49,7 +49,7 @@ fn other_programs_can_read_the_file() {
         check_integrity(&file);
         assert_eq!(query(&file, "SELECT text FROM records WHERE seq = 1"), "שלום");
         assert_eq!(query(&file, "PRAGMA application_id"), 0x5357_4244.to_string());
-        assert_eq!(query(&file, "PRAGMA user_version"), "3");
+        assert_eq!(query(&file, "PRAGMA user_version"), "4");
         assert_eq!(query(&file, "PRAGMA journal_mode"), "wal");
         home = home.restart();
     }
@@ -71,7 +71,7 @@ fn file_of_the_first_version_is_migrated() {
     assert_eq!(store.load().unwrap().conversations[0].last_at, UnixMillis(77));
     store.commit(&[append(record(1, 2, "text"))]).unwrap();
     assert_eq!(store.load().unwrap().conversations[0].last, 2);
-    assert_eq!(query(store.file(), "PRAGMA user_version"), "3");
+    assert_eq!(query(store.file(), "PRAGMA user_version"), "4");
 }
 
 #[test]
@@ -152,10 +152,10 @@ fn second_server_is_refused() {
 fn newer_and_foreign_files_are_refused_and_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let file = open(&directory).file().to_owned();
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 4).unwrap();
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 5).unwrap();
     let before = std::fs::read(&file).unwrap();
     let error = try_open(directory.path()).unwrap_err();
-    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 4, known: 3 });
+    assert_eq!(error, StoreError::WrongVersion { place: file.clone(), found: 5, known: 4 });
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
     std::fs::remove_file(&file).unwrap();

@@ -13,7 +13,7 @@ use super::news::ReadMarker;
 use super::operator::OperatorTicket;
 use super::state::{LaneItem, LaneRead};
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record};
+use crate::change::{ConversationId, Person, Record};
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
 
@@ -142,8 +142,8 @@ pub(super) struct RecordContext {
     pub(super) reply: Option<PendingReply>,
     /// The target of the `ERROR` that takes the place of the reply if the record is not stored.
     pub(super) target: Option<String>,
-    /// The account that has left, or was removed or invited.
-    pub(super) about: Option<AccountId>,
+    /// The person that has left, or was removed or invited.
+    pub(super) about: Option<Person>,
 }
 
 /// The reply to the author of a record.

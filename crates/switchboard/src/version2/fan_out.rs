@@ -19,7 +19,7 @@ use super::commit_queue::RECORD_OVERHEAD_BYTES;
 use super::say::{encode, is_hidden};
 use crate::accounts::Account;
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record, RecordKind, Standing};
+use crate::change::{AccountId, ConversationId, Person, Record, RecordKind, Standing};
 use crate::conversation::Progress;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
@@ -48,8 +48,8 @@ pub(super) struct FanOuts {
 /// The records of one conversation that some viewers have not got yet.
 #[derive(Debug, Default)]
 struct FanOut {
-    /// The records, each with the account that has left, or was removed or invited.
-    records: VecDeque<(Arc<Record>, Option<AccountId>)>,
+    /// The records, each with the person that has left, or was removed or invited.
+    records: VecDeque<(Arc<Record>, Option<Person>)>,
     /// Those of the records after which some views end.
     ends: VecDeque<End>,
     /// Number of the records, from the first, that the present pass sends.
@@ -61,16 +61,16 @@ struct FanOut {
 }
 
 /// A record in fan-out after which some views end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct End {
     seq: u64,
-    /// The account that has left or was removed. `None`: the settings have changed.
-    account: Option<AccountId>,
+    /// The person that has left or was removed. `None`: the settings have changed.
+    person: Option<Person>,
 }
 
 impl FanOuts {
     /// Adds a durable record to those of its conversation.
-    pub(super) fn add(&mut self, record: Arc<Record>, about: Option<AccountId>) {
+    pub(super) fn add(&mut self, record: Arc<Record>, about: Option<Person>) {
         let id = record.conversation;
         self.bytes += bytes_of(&record);
         let fan_out = self.by_conversation.entry(id).or_insert_with(|| {
@@ -78,7 +78,7 @@ impl FanOuts {
             FanOut::default()
         });
         if ends_views(&record) {
-            fan_out.ends.push_back(End { seq: record.seq, account: about });
+            fan_out.ends.push_back(End { seq: record.seq, person: about.clone() });
         }
         fan_out.records.push_back((record, about));
     }
@@ -88,12 +88,12 @@ impl FanOuts {
     }
 
     /// The records of a conversation in fan-out after which some views end.
-    fn ends(&self, id: ConversationId) -> impl Iterator<Item = End> {
-        self.by_conversation.get(&id).into_iter().flat_map(|fan_out| &fan_out.ends).copied()
+    fn ends(&self, id: ConversationId) -> impl Iterator<Item = &End> {
+        self.by_conversation.get(&id).into_iter().flat_map(|fan_out| &fan_out.ends)
     }
 
     /// All records, those of each conversation in their order.
-    pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Record>, Option<AccountId>)> {
+    pub(super) fn into_records(self) -> impl Iterator<Item = (Arc<Record>, Option<Person>)> {
         self.by_conversation.into_values().flat_map(|fan_out| fan_out.records)
     }
 
@@ -122,7 +122,7 @@ impl Switchboard {
     pub(super) fn deliver(
         &mut self,
         record: &Arc<Record>,
-        about: Option<AccountId>,
+        about: Option<Person>,
         effects: &mut impl StoreEffects,
     ) -> usize {
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&record.conversation) else { return 0 };
@@ -133,7 +133,7 @@ impl Switchboard {
             return 0;
         }
         self.send_records(record.conversation, std::slice::from_ref(record), None, viewers, effects);
-        self.follow_record(record, about, effects);
+        self.follow_record(record, about.as_ref(), effects);
         viewers
     }
 
@@ -208,13 +208,13 @@ impl Switchboard {
     }
 
     /// Performs the consequences of a durable record: ends views, or tells an account that it is invited.
-    pub(super) fn follow_record(&mut self, record: &Record, about: Option<AccountId>, effects: &mut impl StoreEffects) {
+    pub(super) fn follow_record(&mut self, record: &Record, about: Option<&Person>, effects: &mut impl StoreEffects) {
         match (record.kind, about) {
-            (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(account)) => {
-                self.close_views_of(account, record, effects);
+            (RecordKind::Left | RecordKind::Kicked | RecordKind::Banned, Some(person)) => {
+                self.close_views_of(person, record, effects);
                 self.remove_if_abandoned(record.conversation, effects);
             }
-            (RecordKind::Invited, Some(account)) => self.send_invitation(account, record, effects),
+            (RecordKind::Invited, Some(Person::Account(account))) => self.send_invitation(*account, record, effects),
             (RecordKind::Set, _) if forbids_views(record) => {
                 self.close_forbidden_views(record.conversation, None, usize::MAX, effects);
             }
@@ -241,16 +241,24 @@ impl Switchboard {
         }
     }
 
-    /// Ends the views of an account that is no longer a member. The last record that it hears says so.
-    fn close_views_of(&mut self, account: AccountId, record: &Record, effects: &mut impl StoreEffects) {
+    /// Ends the views of a person that is not, or no longer, a member. The last record that it hears says so.
+    fn close_views_of(&mut self, person: &Person, record: &Record, effects: &mut impl StoreEffects) {
         let id = record.conversation;
         let Some(conversation) = self.version2.ledger.conversations.get(&id) else { return };
-        if conversation.standing(Some(account)).is_some_and(Standing::is_member) {
+        let sessions: Vec<_> = match person {
             // It has joined again meanwhile.
-            return;
-        }
-        let sessions: Vec<_> =
-            self.version2.ledger.accounts.get(account).into_iter().flat_map(Account::sessions).collect();
+            Person::Account(account) if conversation.standing(Some(*account)).is_some_and(Standing::is_member) => {
+                return;
+            }
+            Person::Account(account) => {
+                self.version2.ledger.accounts.get(*account).into_iter().flat_map(Account::sessions).collect()
+            }
+            // At most one session has the name.
+            Person::Guest(_) => {
+                let viewers = conversation.viewers.keys().copied();
+                viewers.filter(|&viewer| self.person_of(viewer).as_ref() == Some(person)).take(1).collect()
+            }
+        };
         for session in sessions {
             self.close_view_of(session, id, effects);
         }
@@ -269,8 +277,7 @@ impl Switchboard {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let visited = conversation.viewers.range((start, Bound::Unbounded)).take(viewers_max);
         let visited: Vec<_> = visited.map(|(&session, _)| session).collect();
-        let may_read = |session: &SessionId| conversation.may_read(self.account_of(*session));
-        let forbidden: Vec<_> = visited.iter().copied().filter(|session| !may_read(session)).collect();
+        let forbidden: Vec<_> = visited.iter().copied().filter(|&session| !self.may_read(session, id)).collect();
         for session in forbidden {
             self.close_view_of(session, id, effects);
         }
@@ -285,8 +292,8 @@ impl Switchboard {
         if conversation.standing(account).is_some_and(Standing::is_member) {
             return None;
         }
-        let may_read = conversation.may_read(account);
-        let is_end = |end: &End| if end.account.is_some() { end.account == account } else { !may_read };
+        let (may_read, person) = (self.may_read(session, id), self.person_of(session));
+        let is_end = |end: &&End| if end.person.is_some() { end.person == person } else { !may_read };
         self.version2.fan_outs.ends(id).find(is_end).map(|end| end.seq)
     }
 
@@ -335,7 +342,7 @@ impl Switchboard {
                     fan_out.is_ending_views = true;
                 } else {
                     fan_out.ends.pop_front_if(|end| end.seq <= record.seq);
-                    self.follow_record(&record, about, effects);
+                    self.follow_record(&record, about.as_ref(), effects);
                 }
             }
             fan_out.pass_len = 0;

@@ -104,8 +104,7 @@ impl Switchboard {
     /// The conversation of `target`, which the session may read.
     pub(super) fn readable(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
         let id = self.find_conversation(from, target)?;
-        let may_read = self.version2.ledger.conversations[&id].may_read(self.account_of(from));
-        if may_read { Ok(id) } else { Err(ErrorCode::NotAMember) }
+        if self.may_read(from, id) { Ok(id) } else { Err(ErrorCode::NotAMember) }
     }
 
     /// Adds an item to the lane of a session. It is sent at once if nothing is before it.
@@ -217,9 +216,7 @@ impl Switchboard {
     /// The number of the last record that the answer to a request may have. `last` was the last one at the request: an
     /// account that was banned since then reads no newer ones.
     fn last_readable(&self, session: SessionId, id: ConversationId, last: u64) -> u64 {
-        let conversation = self.version2.ledger.conversations.get(&id);
-        let may_read = conversation.is_some_and(|conversation| conversation.may_read(self.account_of(session)));
-        if may_read { self.durable_seq(id) } else { last }
+        if self.may_read(session, id) { self.durable_seq(id) } else { last }
     }
 
     /// The question to the store, or the answer if it is known without the store.

@@ -111,7 +111,7 @@ impl Switchboard {
             ListCursor::Rooms(sent) => {
                 let mut rooms = ledger.rooms_after(sent.as_deref());
                 let reached = rooms.find_map(|(name, id)| {
-                    count += u64::from(self.push_room(account, id, out));
+                    count += u64::from(self.push_room(session, id, out));
                     is_full(out).then(|| name.into())
                 });
                 let Some(reached) = reached else {
@@ -134,7 +134,7 @@ impl Switchboard {
             }
             ListCursor::Members(id, sent) => {
                 let target = ledger.target_name(id, account);
-                let conversation = self.still_readable(id, account, &target, out)?;
+                let conversation = self.still_readable(id, session, &target, out)?;
                 let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
                 let reached = conversation.members.range((start, Bound::Unbounded)).find_map(|(&account, member)| {
                     if let Some(stored) = ledger.accounts.get(account) {
@@ -148,7 +148,7 @@ impl Switchboard {
             }
             ListCursor::Guests(id, sent) => {
                 let target = ledger.target_name(id, account);
-                let conversation = self.still_readable(id, account, &target, out)?;
+                let conversation = self.still_readable(id, session, &target, out)?;
                 let start = sent.map_or(Bound::Unbounded, Bound::Excluded);
                 let reached = conversation.viewers.range((start, Bound::Unbounded)).find_map(|(&viewer, _)| {
                     count += u64::from(self.push_guest(viewer, &target, out));
@@ -164,13 +164,14 @@ impl Switchboard {
         Some(List { cursor, count, is_waiting: true })
     }
 
-    /// Appends the line of a room, if the account or guest may know of it.
-    fn push_room(&self, account: Option<AccountId>, id: ConversationId, out: &mut Vec<u8>) -> bool {
+    /// Appends the line of a room, if the session may know of it.
+    fn push_room(&self, session: SessionId, id: ConversationId, out: &mut Vec<u8>) -> bool {
         let conversation = &self.version2.ledger.conversations[&id];
         let ConversationKind::Room { name } = &conversation.kind else { return false };
+        let account = self.account_of(session);
         let is_known = match conversation.standing(account) {
             Some(standing) => standing != Standing::Banned,
-            None => conversation.may_read(account) || (account.is_some() && !conversation.settings.is_invite_only),
+            None => self.may_read(session, id) || (account.is_some() && !conversation.settings.is_invite_only),
         };
         if is_known {
             let members = conversation.members.member_count() as u64;
@@ -196,12 +197,12 @@ impl Switchboard {
     fn still_readable(
         &self,
         id: ConversationId,
-        reader: Option<AccountId>,
+        reader: SessionId,
         target: &str,
         out: &mut Vec<u8>,
     ) -> Option<&Conversation> {
         let conversation = self.version2.ledger.conversations.get(&id);
-        let readable = conversation.filter(|conversation| conversation.may_read(reader));
+        let readable = conversation.filter(|_| self.may_read(reader, id));
         if readable.is_none() {
             out.extend(error_line(None, ErrorCode::NotAMember, Some(target)));
         }

@@ -15,6 +15,7 @@ mod fan_out;
 mod identity;
 mod lane;
 mod lists;
+mod moderation;
 mod news;
 mod operator;
 mod orphaned_views;
@@ -39,7 +40,7 @@ use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::{Command, Reply, Request, RequestError, TaggedReply, Target, Words};
 
 use crate::board::Switchboard;
-use crate::change::{AccountId, ConversationId, Record, Snapshot};
+use crate::change::{AccountId, ConversationId, Person, Record, Snapshot};
 use crate::effects::{Effects, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
@@ -67,9 +68,9 @@ pub(crate) struct Version2 {
     /// Durable records that are on their way to many viewers.
     fan_outs: FanOuts,
     orphaned_views: OrphanedViews,
-    /// Withdrawn records from which more would follow than their delivery, each with the account that has left, or was
+    /// Withdrawn records from which more would follow than their delivery, each with the person that has left, or was
     /// removed or invited: a loading of the store may show that they are stored after all.
-    withdrawn_events: Vec<(Arc<Record>, Option<AccountId>)>,
+    withdrawn_events: Vec<(Arc<Record>, Option<Person>)>,
     /// Conversations of whose new records not all members were told yet.
     news: News,
     /// Read markers that some devices of their account have not received yet.
@@ -361,6 +362,8 @@ impl Switchboard {
             Command::Kick { target, who } => self.kick(from, &target, &who, effects),
             Command::Ban { target, who } => self.ban(from, &target, &who, effects),
             Command::Unban { target, who } => self.unban(from, &target, &who, effects),
+            Command::Mute { target, who, period } => self.mute(from, &target, &who, period, effects),
+            Command::Unmute { target, who } => self.unmute(from, &target, &who, effects),
             Command::Redact { target, what } => self.redact(from, &target, &what, effects),
             Command::Room { target, setting, value } => self.set_room(from, &target, &setting, value.as_str(), effects),
             Command::Say { target, text } => {

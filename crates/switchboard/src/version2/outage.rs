@@ -28,7 +28,7 @@ impl Switchboard {
             if let QueuedOutput::Record(record, RecordContext { about, .. }) = output
                 && (about.is_some() || ends_views(record))
             {
-                withdrawn_events.push((Arc::clone(record), *about));
+                withdrawn_events.push((Arc::clone(record), about.clone()));
             }
         });
         self.version2.shows_withdrawn |= self.version2.durable < self.version2.ledger.position();
@@ -136,7 +136,7 @@ impl Switchboard {
         });
         self.restore_viewers(old, effects);
         for (record, about) in events {
-            self.follow_record(&record, about, effects);
+            self.follow_record(&record, about.as_ref(), effects);
         }
         // Lists have waited for the true state.
         let sessions: Vec<_> = self.version2.sessions.keys().copied().collect();

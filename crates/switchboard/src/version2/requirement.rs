@@ -68,6 +68,8 @@ fn requirement(n: Option<u64>, command: &Command<'_>) -> Requirement {
         | Command::Kick { .. }
         | Command::Ban { .. }
         | Command::Unban { .. }
+        | Command::Mute { .. }
+        | Command::Unmute { .. }
         | Command::Redact { .. }
         | Command::Room { .. }
         | Command::Read { .. }

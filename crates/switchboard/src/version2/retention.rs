@@ -31,6 +31,9 @@ const RETRIED_MAX: usize = 256;
 /// Maximum conversations whose oldest record one call of [`Switchboard::tick`] reads.
 const ASKED_MAX: usize = 16;
 
+/// Maximum things that one call of [`Switchboard::tick`] ends.
+const ENDED_MAX: usize = 1024;
+
 /// Maximum records of one read of old records.
 const OLD_RECORDS_MAX: usize = 256;
 
@@ -46,8 +49,21 @@ impl Switchboard {
             let Some(session) = self.version2.unread_sessions.pop_first() else { break };
             self.read_next_view(session, effects);
         }
+        self.end_due(effects);
         self.expire_old(effects);
         self.settle(EVENT_WORK_MAX, effects);
+    }
+
+    /// Ends what ends by itself at this time, such as a mute.
+    fn end_due(&mut self, effects: &mut impl StoreEffects) {
+        if self.version2.outage.is_none() {
+            let now = effects.wall_clock();
+            for _ in 0..ENDED_MAX {
+                if !self.version2.ledger.end_next(now, effects) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Looks for records that are older than their room keeps them. Each call looks at some conversations, the next

@@ -1,14 +1,14 @@
 //! Rooms: who is in them, what they are about, and what their members may do.
 
-use switchboard_protocol::version2::{DoneVerb, Reply, RoomName, Target};
+use switchboard_protocol::version2::{DoneVerb, Period, Reply, RoomName, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
 use super::commit_queue::PendingReply;
 use super::say::NewRecord;
 use crate::board::Switchboard;
 use crate::change::{
-    AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, RecordKind, RedactTarget, RoomSettings,
-    Standing,
+    AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, Person, RecordKind, RedactTarget,
+    RoomSettings, Standing,
 };
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
@@ -24,7 +24,8 @@ pub struct RoomLimits {
     /// Maximum rooms of which an account is a member, and maximum rooms that it makes in 24 hours: otherwise, an account
     /// that leaves its rooms at once could push out the rooms of all others.
     pub joined_rooms: usize,
-    /// Maximum members of a room. It may have as many invited accounts besides, and as many banned ones.
+    /// Maximum members of a room. It may have as many invited accounts besides, as many banned ones, and as many
+    /// muted people and banned guests.
     pub members: usize,
 }
 
@@ -68,8 +69,8 @@ impl Switchboard {
         };
         let conversation = &self.version2.ledger.conversations[&id];
         let Some(account) = self.account_of(from) else {
-            let may_read = conversation.may_read(None);
-            return may_read.then_some((id, Some(conversation.last))).ok_or(ErrorCode::NotLoggedIn);
+            let last = conversation.last;
+            return self.may_read(from, id).then_some((id, Some(last))).ok_or(ErrorCode::NotLoggedIn);
         };
         let member = match conversation.members.get(&account) {
             Some(member) if member.standing.is_member() && member.joined > 0 => {
@@ -179,7 +180,7 @@ impl Switchboard {
         let conversation = &self.version2.ledger.conversations[&id];
         let is_member = conversation.standing(account).is_some_and(Standing::is_member);
         // A stranger does not learn how many records a closed room has.
-        let last = if conversation.may_read(account) { conversation.last } else { 0 };
+        let last = if self.may_read(from, id) { conversation.last } else { 0 };
         if is_member {
             self.can_store()?;
         }
@@ -210,13 +211,16 @@ impl Switchboard {
         }
         self.version2.ledger.remove_member(id, account, effects);
         // The operator may remove the account without a session of it.
-        let new_record =
-            NewRecord { about: Some(account), author: Some(account), ..NewRecord::new(RecordKind::Left, "", reply) };
+        let new_record = NewRecord {
+            about: Some(Person::Account(account)),
+            author: Some(account),
+            ..NewRecord::new(RecordKind::Left, "", reply)
+        };
         self.append_record(from, id, new_record, effects);
     }
 
     /// Sends a reply that names a record, once the store has all changes so far.
-    fn done_after_change(&mut self, to: SessionId, id: ConversationId, verb: DoneVerb, seq: u64) {
+    pub(super) fn done_after_change(&mut self, to: SessionId, id: ConversationId, verb: DoneVerb, seq: u64) {
         let target = self.target_name(id, to);
         self.reply_after_change(to, &Reply::Done { verb, target: target.into(), seq });
     }
@@ -243,6 +247,7 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, Standing::is_member)?;
+        self.check_unmuted(from, id)?;
         let Conversation { settings, last, .. } = &self.version2.ledger.conversations[&id];
         if settings.topic == text.as_str() {
             self.done_after_change(from, id, DoneVerb::Topic, *last);
@@ -284,81 +289,14 @@ impl Switchboard {
         }
     }
 
-    /// `KICK`: a moderator removes a member, or takes an invitation back. The account may come back if the room lets it.
-    pub(super) fn kick(
-        &mut self,
-        from: SessionId,
-        target: &Target<'_>,
-        who: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        let (id, kicked, standing) = self.place_to_take(from, target, who)?;
-        if standing.is_none_or(|standing| standing == Standing::Banned) {
-            return Err(ErrorCode::UserNotFound);
-        }
-        self.set_standing(from, id, kicked, None, (RecordKind::Kicked, DoneVerb::Kick), effects)
-    }
-
-    /// `BAN`: a moderator removes an account, which may not come back.
-    pub(super) fn ban(
-        &mut self,
-        from: SessionId,
-        target: &Target<'_>,
-        who: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        let (id, banned, standing) = self.place_to_take(from, target, who)?;
-        if standing == Some(Standing::Banned) {
-            let last = self.version2.ledger.conversations[&id].last;
-            self.done_after_change(from, id, DoneVerb::Ban, last);
-            return Ok(());
-        }
-        self.check_place(id, Standing::Banned)?;
-        self.set_standing(from, id, banned, Some(Standing::Banned), (RecordKind::Banned, DoneVerb::Ban), effects)
-    }
-
-    /// `UNBAN`: the account may come back, but is no member yet.
-    pub(super) fn unban(
-        &mut self,
-        from: SessionId,
-        target: &Target<'_>,
-        who: &Target<'_>,
-        effects: &mut impl StoreEffects,
-    ) -> Result<(), ErrorCode> {
-        let (id, banned, standing) = self.place_to_take(from, target, who)?;
-        if standing != Some(Standing::Banned) {
-            return Err(ErrorCode::UserNotFound);
-        }
-        self.set_standing(from, id, banned, None, (RecordKind::Unbanned, DoneVerb::Unban), effects)
-    }
-
-    /// The room and the account of a `KICK`, `BAN` or `UNBAN` that the session may carry out, and the standing of the
-    /// account.
-    fn place_to_take(
-        &self,
-        from: SessionId,
-        target: &Target<'_>,
-        who: &Target<'_>,
-    ) -> Result<(ConversationId, AccountId, Option<Standing>), ErrorCode> {
-        let (id, own) = self.room_as(from, target, Standing::is_moderator)?;
-        let account = self.person(who)?;
-        let standing = self.version2.ledger.conversations[&id].standing(Some(account));
-        let is_allowed = match standing {
-            Some(Standing::Owner) => false,
-            Some(Standing::Moderator) => own == Standing::Owner,
-            _ => true,
-        };
-        if is_allowed { Ok((id, account, standing)) } else { Err(ErrorCode::NotAllowed) }
-    }
-
     /// Whether the room can have one more invited or banned account.
-    fn check_place(&self, id: ConversationId, standing: Standing) -> Result<(), ErrorCode> {
+    pub(super) fn check_place(&self, id: ConversationId, standing: Standing) -> Result<(), ErrorCode> {
         let count = self.version2.ledger.conversations[&id].members.count(standing);
         if count < self.version2.settings.room_limits.members { Ok(()) } else { Err(ErrorCode::RoomFull) }
     }
 
     /// Gives another account a new standing, or takes its place away. The record has the name of the account.
-    fn set_standing(
+    pub(super) fn set_standing(
         &mut self,
         from: SessionId,
         id: ConversationId,
@@ -374,8 +312,10 @@ impl Switchboard {
             Some(standing) => ledger.set_member(id, account, Member { standing, ..Member::default() }, effects),
             None => ledger.remove_member(id, account, effects),
         }
-        let new_record =
-            NewRecord { about: Some(account), ..NewRecord::new(kind, &name, Some(PendingReply::Done(done))) };
+        let new_record = NewRecord {
+            about: Some(Person::Account(account)),
+            ..NewRecord::new(kind, &name, Some(PendingReply::Done(done)))
+        };
         self.append_record(from, id, new_record, effects);
         Ok(())
     }
@@ -458,7 +398,7 @@ impl Switchboard {
     }
 
     /// The room that `target` names, in which the account has a standing that is `enough`.
-    fn room_as(
+    pub(super) fn room_as(
         &self,
         from: SessionId,
         target: &Target<'_>,
@@ -483,6 +423,11 @@ fn apply_setting(settings: &mut RoomSettings, setting: &str, value: &str) -> Res
         ("guests", "write") => settings.guests = GuestAccess::Write,
         ("invite", "on") => settings.is_invite_only = true,
         ("invite", "off") => settings.is_invite_only = false,
+        ("slow", "off") => settings.slow_seconds = None,
+        ("slow", value) => {
+            let period = Period::parse(value).ok_or(ErrorCode::InvalidArgument)?;
+            settings.slow_seconds = Some(period.seconds());
+        }
         ("keep", "forever") => (settings.keep_days, settings.keep_records) = (None, None),
         ("keep", value) => {
             let (number, unit) = value.split_at(value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len()));

@@ -10,22 +10,22 @@ use super::commit_queue::{PendingReply, QueuedOutput, RECORD_OVERHEAD_BYTES, Rec
 use super::state::{LaneItem, LaneRead};
 use crate::board::Switchboard;
 use crate::change::{
-    AccountId, Change, ConversationId, ConversationKind, DeviceId, LastSent, Record, RecordKind, Sent,
+    AccountId, Change, ConversationId, ConversationKind, DeviceId, LastSent, Person, Record, RecordKind, Sent,
 };
 use crate::effects::StoreEffects;
 use crate::ledger::Ledger;
 use crate::session::SessionId;
 
 /// A record that has no number yet.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct NewRecord<'a> {
     pub(super) kind: RecordKind,
     pub(super) text: &'a str,
     pub(super) sent: Option<Sent>,
     /// The reply to its author.
     pub(super) reply: Option<PendingReply>,
-    /// The account that has left, or was removed or invited.
-    pub(super) about: Option<AccountId>,
+    /// The person that has left, or was removed or invited.
+    pub(super) about: Option<Person>,
     /// The account that wrote it. `None`: that of the session, or a guest.
     pub(super) author: Option<AccountId>,
 }
@@ -59,7 +59,8 @@ impl Switchboard {
         if other.is_some_and(|other| self.version2.ledger.accounts.get(other).is_none()) {
             return Err(ErrorCode::UserNotFound);
         }
-        if conversation.may_write(account) { Ok(()) } else { Err(ErrorCode::NotAMember) }
+        let may_write = conversation.may_write(account) && !self.is_banned_guest(from, conversation);
+        if may_write { Ok(()) } else { Err(ErrorCode::NotAMember) }
     }
 
     /// Adds a message to a conversation.
@@ -91,7 +92,10 @@ impl Switchboard {
             }
             sent = Some(Sent { device, n, previous_seq: last.map_or(0, |last| last.seq) });
         }
+        self.check_unmuted(from, id)?;
+        self.check_pace(from, id, effects)?;
         self.may_store(from, text.as_str().len(), effects)?;
+        self.count_said(from, id, effects);
         let new_record = NewRecord { sent, ..NewRecord::new(RecordKind::Message, text.as_str(), Some(reply)) };
         self.append_record(from, id, new_record, effects);
         Ok(())
@@ -235,5 +239,7 @@ fn verb(kind: RecordKind) -> RecordVerb {
         RecordKind::Unbanned => RecordVerb::Unbanned,
         RecordKind::Redacted => RecordVerb::Redacted,
         RecordKind::Set => RecordVerb::Set,
+        RecordKind::Muted => RecordVerb::Muted,
+        RecordKind::Unmuted => RecordVerb::Unmuted,
     }
 }

@@ -95,6 +95,8 @@ pub(super) fn target_word(command: &Command<'_>) -> Option<String> {
         | Command::Kick { target, .. }
         | Command::Ban { target, .. }
         | Command::Unban { target, .. }
+        | Command::Mute { target, .. }
+        | Command::Unmute { target, .. }
         | Command::Redact { target, .. }
         | Command::Say { target, .. }
         | Command::Open { target, .. }

@@ -300,12 +300,12 @@ impl Switchboard {
             }
             for (session, mut viewer) in before.viewers {
                 sessions.insert(session);
-                let account = self.account_of(session);
+                let may_read = self.may_read(session, id);
                 let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else {
                     self.end_view(session, id, true, effects);
                     continue;
                 };
-                if !conversation.may_read(account) {
+                if !may_read {
                     // The record that ended the view was still in fan-out.
                     conversation.viewers.insert(session, Viewer { progress: Progress::Behind, ..viewer });
                     self.close_view_of(session, id, effects);

@@ -30,6 +30,9 @@ pub(crate) enum Op {
     Mistake(usize),
     Ping(usize),
     Block(usize, bool),
+    /// Mutes Elias for a second or without an end, or lets him write again. Only the owner may.
+    Mute(usize, usize, bool),
+    Unmute(usize, usize),
     /// The device loses its connection, and logs in again.
     Reconnect(usize),
     /// The device logs in a second time, which ends the first session.
@@ -67,6 +70,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => place.clone().prop_map(|(d, c)| Op::Read(d, c)),
         1 => place.clone().prop_map(|(d, c)| Op::Topic(d, c)),
         1 => (place.clone(), 1_u64..12).prop_map(|((d, c), seq)| Op::Redact(d, c, seq)),
+        1 => (place.clone(), any::<bool>()).prop_map(|((d, c), has_end)| Op::Mute(d, c, has_end)),
+        1 => place.clone().prop_map(|(d, c)| Op::Unmute(d, c)),
         1 => place.prop_map(|(d, c)| Op::Members(d, c)),
         1 => device.clone().prop_map(Op::Mistake),
         1 => device.clone().prop_map(Op::Ping),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, DeviceId, Epoch, LastSent, Record, RecordKind, RedactTarget, Snapshot,
+    AccountId, Change, ConversationId, DeviceId, Epoch, LastSent, Person, Record, RecordKind, RedactTarget, Snapshot,
     StoredAccount, StoredConversation, StoredDevice, UnixMillis,
 };
 use switchboard_core::{Answer, Position, Query, SENT_KEPT};
@@ -161,6 +161,7 @@ impl Home {
                 }
                 for conversation in &mut self.state.conversations {
                     conversation.members.retain(|&(member, _)| member != account);
+                    conversation.sanctions.retain(|(person, _)| *person != Person::Account(account));
                 }
             }
             Change::DeviceAdded { device, account, name } => {
@@ -199,6 +200,7 @@ impl Home {
                     last: 0,
                     last_at: UnixMillis::default(),
                     members: Vec::new(),
+                    sanctions: Vec::new(),
                     sent: Vec::new(),
                 });
             }
@@ -212,6 +214,15 @@ impl Home {
             }
             Change::MemberRemoved { conversation, account } => {
                 self.conversation(conversation).members.retain(|&(member, _)| member != account);
+            }
+            Change::SanctionSet { conversation, person, sanction } => {
+                if let (Person::Account(account), Some(_)) = (&person, sanction) {
+                    self.account(*account);
+                }
+                let sanctions = &mut self.conversation(conversation).sanctions;
+                sanctions.retain(|(other, _)| *other != person);
+                sanctions.extend(sanction.map(|sanction| (person, sanction)));
+                sanctions.sort_unstable_by(|(first, _), (second, _)| first.cmp(second));
             }
             Change::RecordAppended(record) => self.append_record(&record),
             Change::Redacted { conversation, target, by } => self.redact(conversation, &target, by),

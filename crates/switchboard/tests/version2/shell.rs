@@ -14,7 +14,7 @@ use switchboard_protocol::{ErrorCode, Reply, commands, limits};
 
 use crate::home::Home;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shell {
     pub(crate) home: Home,
     /// The lines of all sessions, in the order in which they were sent.
@@ -26,7 +26,26 @@ pub(crate) struct Shell {
     pub(crate) identity_requests: VecDeque<(SessionId, IdentityRequest)>,
     pub(crate) operated: Vec<(OperatorTicket, Result<(), ErrorCode>)>,
     pub(crate) resumed: Vec<SessionId>,
+    /// The time of day.
+    pub(crate) now: UnixMillis,
     randoms: u64,
+}
+
+impl Default for Shell {
+    fn default() -> Self {
+        Self {
+            home: Home::default(),
+            lines: VecDeque::new(),
+            closed: HashMap::new(),
+            not_reading: HashSet::new(),
+            questions: VecDeque::new(),
+            identity_requests: VecDeque::new(),
+            operated: Vec::new(),
+            resumed: Vec::new(),
+            now: UnixMillis(1_795_903_837_123),
+            randoms: 0,
+        }
+    }
 }
 
 impl Effects for Shell {
@@ -80,7 +99,7 @@ impl StoreEffects for Shell {
     }
 
     fn wall_clock(&self) -> UnixMillis {
-        UnixMillis(1_795_903_837_123)
+        self.now
     }
 
     fn random(&mut self) -> u64 {

@@ -55,6 +55,11 @@ pub(crate) fn happening(verb: RecordVerb, author: &str, text: &str) -> String {
         RecordVerb::Kicked => format!("{author} removed {text}"),
         RecordVerb::Banned => format!("{author} banned {text}"),
         RecordVerb::Unbanned => format!("{author} let {text} come back"),
+        RecordVerb::Muted => match text.split_once(' ') {
+            Some((name, period)) => format!("{author} muted {name} for {period}"),
+            None => format!("{author} muted {text}"),
+        },
+        RecordVerb::Unmuted => format!("{author} lets {text} write again"),
         RecordVerb::Redacted if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("{author} deleted the text of message {text}")
         }

@@ -69,10 +69,12 @@ pub(crate) const COMMANDS: &[CommandInfo] = &[
     info(&["kick"], "NAME", "remove a member from this room", Kind::LineHere("KICK")),
     info(&["ban"], "NAME", "remove an account for good", Kind::LineHere("BAN")),
     info(&["unban"], "NAME", "let an account come back", Kind::LineHere("UNBAN")),
+    info(&["mute"], "NAME [TIME]", "let somebody read here and not write, such as for 10m", Kind::LineHere("MUTE")),
+    info(&["unmute"], "NAME", "let somebody write here again", Kind::LineHere("UNMUTE")),
     info(
         &["room", "mode"],
         "SETTING VALUE",
-        "guests none|read|write, invite on|off, keep 30d, owner NAME",
+        "guests none|read|write, invite on|off, keep 30d, slow 30s|off, owner NAME",
         Kind::LineHere("ROOM"),
     ),
     info(&["redact"], "NUMBER", "delete a message (F2 shows the numbers)", Kind::LineHere("REDACT")),

@@ -129,6 +129,9 @@ fn records_of_the_specification_are_replies() {
         ("KICKED Elias Dana", record(RecordVerb::Kicked, "Dana")),
         ("BANNED Elias Dana", record(RecordVerb::Banned, "Dana")),
         ("UNBANNED Elias Dana", record(RecordVerb::Unbanned, "Dana")),
+        ("MUTED Elias Dana", record(RecordVerb::Muted, "Dana")),
+        ("MUTED Elias Dana 10m", record(RecordVerb::Muted, "Dana 10m")),
+        ("UNMUTED Elias Dana", record(RecordVerb::Unmuted, "Dana")),
         ("REDACTED Elias 9088", record(RecordVerb::Redacted, "9088")),
         ("SET Elias guests write", record(RecordVerb::Set, "guests write")),
     ];

@@ -3,6 +3,7 @@
 use super::{Command, Credential, Proof, Redaction, Request, Target};
 use crate::dialect::commands::{self, UnsupportedCommand};
 use crate::version2::number::push_number;
+use crate::version2::period::Period;
 
 impl Request<'_> {
     /// Appends the request as one line with its LF. Fails for [`Tell`](crate::Command::Tell), which only the line
@@ -43,6 +44,8 @@ impl Command<'_> {
             Self::Kick { target, who } => line.word("KICK").target(target).target(who),
             Self::Ban { target, who } => line.word("BAN").target(target).target(who),
             Self::Unban { target, who } => line.word("UNBAN").target(target).target(who),
+            Self::Mute { target, who, period } => line.word("MUTE").target(target).target(who).period(*period),
+            Self::Unmute { target, who } => line.word("UNMUTE").target(target).target(who),
             Self::Redact { target, what } => match what {
                 Redaction::Record(seq) => line.word("REDACT").target(target).number(*seq),
                 Redaction::Author(author) => line.word("REDACT").target(target).target(author),
@@ -107,6 +110,13 @@ impl LineWriter<'_> {
                 push_number(self.0, *id);
                 self
             }
+        }
+    }
+
+    fn period(&mut self, period: Option<Period>) -> &mut Self {
+        match period {
+            Some(period) => self.argument(&period.to_string()),
+            None => self,
         }
     }
 

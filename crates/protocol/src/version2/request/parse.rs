@@ -11,6 +11,7 @@ use crate::text::{Text, TextError, checked_line};
 use crate::username::UsernameError;
 use crate::version2::device_name::DeviceName;
 use crate::version2::number::parse_number;
+use crate::version2::period::Period;
 use crate::version2::secret::{SECRET_MAX_BYTES, Secret};
 use crate::version2::tags::{InvalidTag, request_number, split_tags, split_word};
 use crate::version2::verbs::find_verb;
@@ -197,6 +198,8 @@ fn parse_command(line: &str, text_max_bytes: usize) -> Result<Command<'_>, Inval
         "KICK" => Command::Kick { target: arguments.target()?, who: arguments.person()? },
         "BAN" => Command::Ban { target: arguments.target()?, who: arguments.person()? },
         "UNBAN" => Command::Unban { target: arguments.target()?, who: arguments.person()? },
+        "MUTE" => Command::Mute { target: arguments.target()?, who: arguments.person()?, period: arguments.period()? },
+        "UNMUTE" => Command::Unmute { target: arguments.target()?, who: arguments.person()? },
         "REDACT" => Command::Redact { target: arguments.target()?, what: arguments.redaction()? },
         "OPEN" => Command::Open { target: arguments.target()?, position: arguments.position()? },
         "CLOSE" => Command::Close { target: arguments.target()? },
@@ -327,6 +330,16 @@ impl<'a> Arguments<'a> {
         }
         let epoch = self.word("an epoch")?;
         Ok(Some(Position { epoch: epoch.into(), after: self.number()? }))
+    }
+
+    /// Takes a period, which may be absent.
+    fn period(&mut self) -> Result<Option<Period>, InvalidRequest> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let period = Period::parse(self.word("a time")?);
+        let needs = "a time such as 30s, 10m, 2h or 1d, or none";
+        period.map(Some).ok_or(InvalidRequest::Argument { verb: self.verb, needs })
     }
 
     fn redaction(&mut self) -> Result<Redaction<'a>, InvalidRequest> {

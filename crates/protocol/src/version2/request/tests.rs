@@ -71,6 +71,9 @@ fn valid_lines_parse_as_commands() {
         ("KICK #lab @7", Kick { target: lab(), who: Target::Account(7) }),
         ("BAN #lab Elias", Ban { target: lab(), who: person("Elias") }),
         ("UNBAN #lab Elias", Unban { target: lab(), who: person("Elias") }),
+        ("MUTE #lab Elias", Mute { target: lab(), who: person("Elias"), period: None }),
+        ("MUTE #lab @7 10m", Mute { target: lab(), who: Target::Account(7), period: Period::from_seconds(600) }),
+        ("UNMUTE #lab Elias", Unmute { target: lab(), who: person("Elias") }),
         ("REDACT #lab 9088", Redact { target: lab(), what: Redaction::Record(9088) }),
         ("REDACT #lab Elias", Redact { target: lab(), what: Redaction::Author(person("Elias")) }),
         ("REDACT #lab @7", Redact { target: lab(), what: Redaction::Author(Target::Account(7)) }),
@@ -144,6 +147,9 @@ fn an_invalid_line_is_answered_with_its_number_and_target() {
         (b"ROOMS all", "ERROR INVALID_ARGUMENT"),
         (b"KICK #lab", "ERROR MISSING_ARGUMENT #lab"),
         (b"KICK #lab Elias now", "ERROR INVALID_ARGUMENT #lab"),
+        (b"MUTE #lab Elias 10", "ERROR INVALID_ARGUMENT #lab"),
+        (b"MUTE #lab Elias 0s", "ERROR INVALID_ARGUMENT #lab"),
+        (b"MUTE #lab Elias 10m now", "ERROR INVALID_ARGUMENT #lab"),
         (b"OPEN #lab 7m2k", "ERROR MISSING_ARGUMENT #lab"),
         (b"OPEN #lab 7m2k x", "ERROR INVALID_ARGUMENT #lab"),
         (b"HISTORY #lab 5", "ERROR MISSING_ARGUMENT #lab"),
@@ -230,6 +236,7 @@ fn every_verb_of_the_table_parses() {
             Argument::Credential | Argument::Proof => "key ssh-ed25519 AAAA",
             Argument::Number | Argument::Redaction => "7",
             Argument::Position => "7m2k 7",
+            Argument::Period => "10m",
             Argument::Text | Argument::OptionalText => "two words",
         };
         let mut line = verb.word.to_owned();
@@ -244,7 +251,7 @@ fn every_verb_of_the_table_parses() {
         // Without its last argument, the line is not valid, unless the argument is optional.
         if let Some(last) = verb.arguments.last() {
             let end = line.len() - sample(last).len();
-            let is_optional = matches!(last, Argument::Position | Argument::OptionalText);
+            let is_optional = matches!(last, Argument::Position | Argument::Period | Argument::OptionalText);
             let result = parse(&line.as_bytes()[..end], 64);
             assert_eq!(result.is_ok(), is_optional, "{line}: {result:?}");
         }
@@ -342,6 +349,10 @@ fn redaction() -> impl Strategy<Value = Redaction<'static>> {
     ]
 }
 
+fn period() -> impl Strategy<Value = Option<Period>> {
+    any::<u32>().prop_map(Period::from_seconds)
+}
+
 /// Any command. Each variant of [`Command`] needs a line here; a macro names each only once.
 fn command() -> impl Strategy<Value = Command<'static>> {
     let position = ("[0-9a-z]{1,13}", number()).prop_map(|(epoch, after)| Position { epoch: epoch.into(), after });
@@ -377,6 +388,8 @@ fn command() -> impl Strategy<Value = Command<'static>> {
         (target(), person_target()).prop_map(|(target, who)| Command::Kick { target, who }),
         (target(), person_target()).prop_map(|(target, who)| Command::Ban { target, who }),
         (target(), person_target()).prop_map(|(target, who)| Command::Unban { target, who }),
+        (target(), person_target(), period()).prop_map(|(target, who, period)| Command::Mute { target, who, period }),
+        (target(), person_target()).prop_map(|(target, who)| Command::Unmute { target, who }),
         Just(Command::Rooms),
         target().prop_map(|target| Command::Members { target }),
         (target(), name(), owned_text()).prop_map(|(target, setting, value)| Command::Room {
@@ -444,7 +457,7 @@ proptest! {
     fn no_line_of_the_right_words_makes_a_parser_panic(
         words in proptest::collection::vec(
             proptest::sample::select(&[
-                "@n=1", "@", "@n=1;", "SAY", "OPEN", "LOGIN", "CLAIM", "KICK", "ROOM", "SEARCH", "key", "password",
+                "@n=1", "@", "@n=1;", "SAY", "OPEN", "LOGIN", "CLAIM", "KICK", "MUTE", "10m", "ROOM", "SEARCH", "key", "password",
                 "ssh-ed25519", "#lab", "@7", "*", "", "7", "\u{a0}", "é", "\t", "\u{7f}",
             ][..]),
             0..8,

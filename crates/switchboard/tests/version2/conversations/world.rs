@@ -275,6 +275,14 @@ impl World {
                 let request = Request::Done(DoneVerb::Redact, conversation);
                 self.request(device, conversation, "REDACT", &format!(" {seq}"), request);
             }
+            Op::Mute(device, conversation, has_end) => {
+                let request = Request::Done(DoneVerb::Mute, conversation);
+                self.request(device, conversation, "MUTE", if has_end { " Elias 1s" } else { " Elias" }, request);
+            }
+            Op::Unmute(device, conversation) => {
+                let request = Request::Done(DoneVerb::Unmute, conversation);
+                self.request(device, conversation, "UNMUTE", " Elias", request);
+            }
             Op::Members(device, conversation) => {
                 self.request(device, conversation, "MEMBERS", "", Request::Members(conversation));
             }
@@ -304,6 +312,7 @@ impl World {
             Op::AnswerFailed(index) => self.answer(index, false),
             Op::Work => self.work(),
             Op::Tick => {
+                self.shell.now.0 += 1000;
                 self.board.tick(&mut self.shell);
                 self.end_event();
             }
