@@ -76,6 +76,8 @@ codes! {
     TooManySessions = "TOO_MANY_SESSIONS", "Your address has too many sessions open: close one first.";
     /// The server is shutting down. It closes the session.
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
+    /// The operator has ended the session. The server closes it.
+    Kicked = "KICKED", "The operator has closed this session: ask the operator before you connect again.";
     /// Version 2: the tags before the verb are invalid.
     InvalidTag = "INVALID_TAG", "The tags before the command are not valid: write @n= and a number, then a space.";
     /// Version 2: an argument is not as the verb needs it.
@@ -152,6 +154,7 @@ impl ErrorCode {
                 | Self::ServerFull
                 | Self::TooManySessions
                 | Self::ServerShutdown
+                | Self::Kicked
                 | Self::Displaced
                 | Self::Revoked
         )
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn seven_codes_end_a_session() {
+    fn some_codes_end_a_session() {
         let ending: Vec<_> =
             ErrorCode::ALL.iter().filter(|code| code.ends_session()).map(|code| code.as_str()).collect();
         let expected = [
@@ -217,6 +220,7 @@ mod tests {
             "SERVER_FULL",
             "TOO_MANY_SESSIONS",
             "SERVER_SHUTDOWN",
+            "KICKED",
             "DISPLACED",
             "REVOKED",
         ];

@@ -32,7 +32,7 @@ pub use request::{
 pub use room_name::{RoomName, RoomNameError};
 pub use secret::{SECRET_MAX_BYTES, Secret};
 pub use tags::{InvalidTag, fits_tag};
-pub use timestamp::parse_timestamp;
+pub use timestamp::{parse_timestamp, timestamp};
 pub use verbs::{Argument, VERBS, Verb};
 
 /// The version of the protocol that this module implements.

@@ -25,7 +25,7 @@ import { encode, fold, isRoom, parseLine } from './protocol.js';
 import { logIn } from './session.js';
 
 /** After these errors a client does not connect again by itself (§16.8). */
-const NO_RETURN = new Set(['DISPLACED', 'REVOKED']);
+const NO_RETURN = new Set(['DISPLACED', 'REVOKED', 'KICKED']);
 
 /** Time in which the server may still hold a guest's name for the lost connection, in milliseconds. */
 const NAME_PATIENCE = 90_000;
@@ -294,10 +294,11 @@ export class Client extends Emitter {
     this.conversations.receive(line, isAnswer);
     this.presence.receive(line);
     this.chats.receive(line);
-    if (line.verb === 'ERROR' && !isAnswer) this.#unasked(line.words[0]);
+    if (line.verb === 'ERROR' && !isAnswer) this.#unasked(line.words[0], line.words.slice(1).join(' '));
+    if (line.verb === 'NOTICE') this.emit('notice', `The server: ${line.rest}`);
   }
 
-  #unasked(code) {
+  #unasked(code, detail) {
     if (NO_RETURN.has(code)) {
       const { identity } = this;
       if (code === 'REVOKED') {
@@ -305,6 +306,7 @@ export class Client extends Emitter {
         this.accounts.forget(this.name);
       }
       this.#leave(code === 'DISPLACED' ? 'elsewhere' : 'out');
+      if (detail) this.emit('notice', `The operator: ${detail}`);
       this.emit('refused', code, identity);
     } else if (!FINAL_ERRORS.has(code)) {
       this.emit('notice', errorSentence(code));

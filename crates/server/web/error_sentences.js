@@ -22,6 +22,7 @@ const SENTENCES = {
   SERVER_FULL: 'The server is full: try again later.',
   TOO_MANY_SESSIONS: 'Your address has too many sessions open: close one first.',
   SERVER_SHUTDOWN: 'The server is shutting down.',
+  KICKED: 'The operator has closed this session: ask the operator before you connect again.',
   INVALID_TAG: 'The tags before the command are not valid.',
   INVALID_ARGUMENT: 'That command does not take such an argument.',
   INVALID_ROOM: "That cannot be a room's name: use '#' and 1 to 31 letters, digits, '_', '-' or '.'.",

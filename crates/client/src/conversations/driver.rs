@@ -376,9 +376,9 @@ fn fail(control: Control, error: Error) {
 /// Whether another attempt to connect would fail for the same reason.
 fn is_final(error: &Error) -> bool {
     match error {
-        // Another session has taken the place of this one, on purpose.
+        // Another session has taken the place of this one, on purpose, or the operator wants the person to be away.
         Error::Closed(ConnectionError::ClosedWithCode { code, .. }) => {
-            matches!(code, ErrorCode::Displaced | ErrorCode::Revoked)
+            matches!(code, ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::Kicked)
         }
         Error::Refused { code, .. } => !matches!(code, ErrorCode::Unavailable | ErrorCode::NameTaken),
         // A changed key needs the decision of a person.

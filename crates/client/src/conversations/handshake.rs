@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding as _};
 use switchboard_protocol::version2::{self, Command, Proof, Reply, parse_reply};
-use switchboard_protocol::{Username, sanitize};
+use switchboard_protocol::{ErrorCode, Username, sanitize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -124,6 +124,8 @@ fn parse(line: &str) -> Result<Reply<'_>, Error> {
 pub(crate) fn check_refusal(line: &str) -> Option<Error> {
     let owned = |text: &str| sanitize(text).into_owned();
     let (code, detail) = match parse_reply(line).map(|reply| reply.reply) {
+        // The reason of the operator may be one word.
+        Ok(Reply::Error { code: code @ ErrorCode::Kicked, target }) => (code, target.map(|reason| owned(&reason))),
         Ok(Reply::Error { code, .. }) => (code, None),
         Ok(Reply::Version1(switchboard_protocol::Reply::Error { code, detail })) => {
             (code, detail.map(|detail| owned(&detail)))

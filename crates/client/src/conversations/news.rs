@@ -34,6 +34,11 @@ pub enum News {
         /// The name.
         name: String,
     },
+    /// The server tells the person something: a word of its operator, or why an earlier session was ended.
+    Notice {
+        /// The text.
+        text: String,
+    },
     /// This account was invited into a room that is not open in this session. The author of the record has invited it.
     Invited(Record),
     /// A chat of version 1 has begun.

@@ -3,7 +3,9 @@
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use switchboard_client::conversations::{Identity, RefusedMessage, Session, SessionOptions, ssh_keygen_signer};
+use switchboard_client::conversations::{
+    Identity, News, NewsReceiver, RefusedMessage, Session, SessionOptions, ssh_keygen_signer,
+};
 use switchboard_client::{Error, ErrorCode};
 use switchboard_protocol::sanitize;
 use tokio::time::timeout;
@@ -41,19 +43,31 @@ pub(crate) async fn connect(addr: &str, options: &Options, device: Option<&str>)
         if device.is_some() {
             return Err(not_logged_in(Error::Refused { code: ErrorCode::NotLoggedIn, detail: None }));
         }
-        let session = Session::connect(addr, Identity::guest(name), settings).await;
+        let session = Session::connect_with_news(addr, Identity::guest(name), settings).await;
         let session = session.map_err(|error| match error {
             Error::Refused { code: ErrorCode::NameTaken, .. } => not_logged_in(error),
             error => error.into(),
         })?;
-        return Ok(OpenSession { session, files: None });
+        return Ok(OpenSession { session: with_notices(session), files: None });
     };
     let settings = SessionOptions { outbox: Some(files.outbox_path()), ..settings };
-    let session = Session::connect(addr, identity, settings).await.map_err(|error| match error {
+    let session = Session::connect_with_news(addr, identity, settings).await.map_err(|error| match error {
         Error::Refused { code: ErrorCode::LoginFailed, .. } => not_logged_in(error),
         error => error.into(),
     })?;
-    Ok(OpenSession { session, files: Some(files) })
+    Ok(OpenSession { session: with_notices(session), files: Some(files) })
+}
+
+/// Shows the notices of the server on standard error, until the session ends.
+fn with_notices((session, mut news): (Session, NewsReceiver)) -> Session {
+    tokio::spawn(async move {
+        while let Some(news) = news.next().await {
+            if let News::Notice { text } = news {
+                notice(&format!("the server: {}", sanitize(&text)));
+            }
+        }
+    });
+    session
 }
 
 /// How a device proves its account: with its token, or else by its SSH key. `None` if it has not logged in yet.
@@ -87,9 +101,9 @@ async fn connect_guest(addr: &str, settings: &SessionOptions) -> Result<Session,
     loop {
         let guest = Identity::guest(&format!("guest-{:08x}", fastrand::u32(..)));
         tries_left -= 1;
-        match Session::connect(addr, guest, settings.clone()).await {
+        match Session::connect_with_news(addr, guest, settings.clone()).await {
             Err(Error::Refused { code: ErrorCode::NameTaken, .. }) if tries_left > 0 => {}
-            result => return Ok(result?),
+            result => return Ok(with_notices(result?)),
         }
     }
 }

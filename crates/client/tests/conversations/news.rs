@@ -41,6 +41,7 @@ async fn lines_that_answer_nothing_are_news() {
                     < READ #lab 9
                     < CAME Dana
                     < GONE Dana
+                    < NOTICE the server restarts at 18:00
                     < INCOMING_CONNECTION guest-7
                     < FROM guest-7: hi
                     < PEER_DISCONNECTED
@@ -60,6 +61,7 @@ async fn lines_that_answer_nothing_are_news() {
             News::ReadMoved { target: owned("#lab"), seq: 9 },
             News::Came { name: owned("Dana") },
             News::Gone { name: owned("Dana") },
+            News::Notice { text: owned("the server restarts at 18:00") },
             News::ChatBegan { name: owned("guest-7"), is_incoming: true },
             News::ChatMessage { name: owned("guest-7"), text: owned("hi") },
             News::ChatEnded { by_peer: true },

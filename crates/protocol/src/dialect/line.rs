@@ -108,6 +108,7 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::ServerFull
         | ErrorCode::TooManySessions
         | ErrorCode::ServerShutdown
+        | ErrorCode::Kicked
         | ErrorCode::InvalidTag
         | ErrorCode::InvalidArgument
         | ErrorCode::InvalidRoom
@@ -139,7 +140,11 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::TooManyBlocked
         | ErrorCode::NotSupported => code.sentence(),
     };
-    append_line(out, &[detail.unwrap_or(sentence)]);
+    match (code, detail) {
+        // The words of the operator alone would not say that the session ends.
+        (ErrorCode::Kicked, Some(reason)) => append_line(out, &["The operator has closed this session: ", reason]),
+        _ => append_line(out, &[detail.unwrap_or(sentence)]),
+    }
     AfterReply::KeepOpen
 }
 

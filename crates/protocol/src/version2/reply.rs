@@ -257,6 +257,11 @@ pub enum Reply<'a> {
         /// The name.
         name: Cow<'a, str>,
     },
+    /// A word of the server to the person: from its operator, or about the end of an earlier session.
+    Notice {
+        /// The text.
+        text: Cow<'a, str>,
+    },
     /// The state of the connection.
     WireOk {
         /// Each value as one word: `key=value`.
@@ -514,6 +519,7 @@ impl Reply<'_> {
             Reply::UnwatchOk => Reply::UnwatchOk,
             Reply::Came { name } => Reply::Came { name: owned(name) },
             Reply::Gone { name } => Reply::Gone { name: owned(name) },
+            Reply::Notice { text } => Reply::Notice { text: owned(text) },
             Reply::WireOk { values } => Reply::WireOk { values: values.into_owned() },
             Reply::Error { code, target } => Reply::Error { code, target: target.map(owned) },
             Reply::Record(record) => Reply::Record(record.into_owned()),

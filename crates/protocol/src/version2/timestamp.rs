@@ -31,6 +31,14 @@ pub(super) fn push_timestamp(out: &mut Vec<u8>, millis: u64) {
     out.extend_from_slice(&text);
 }
 
+/// The time that is `millis` milliseconds after 1970-01-01T00:00:00Z.
+#[must_use]
+pub fn timestamp(millis: u64) -> String {
+    let mut text = Vec::with_capacity(LEN);
+    push_timestamp(&mut text, millis);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Parses a time in exactly this form, as milliseconds after 1970-01-01T00:00:00Z.
 #[must_use]
 pub fn parse_timestamp(text: &str) -> Option<u64> {

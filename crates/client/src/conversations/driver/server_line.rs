@@ -98,6 +98,7 @@ impl Driver {
             Reply::Read { target, seq } => News::ReadMoved { target: target.into_owned(), seq },
             Reply::Came { name } => News::Came { name: name.into_owned() },
             Reply::Gone { name } => News::Gone { name: name.into_owned() },
+            Reply::Notice { text } => News::Notice { text: text.into_owned() },
             Reply::Version1(Version1Reply::IncomingConnection { name }) => {
                 self.chat_peer = Some(name.clone().into_owned());
                 News::ChatBegan { name: name.into_owned(), is_incoming: true }

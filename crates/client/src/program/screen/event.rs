@@ -162,6 +162,8 @@ pub(crate) enum NetworkEvent {
     Came(String),
     /// Users that have gone since the list.
     Gone(String),
+    /// The server tells the person something.
+    Notice(String),
     /// A chat of version 1 has begun.
     ChatBegan { name: String, is_incoming: bool },
     /// A message of a chat of version 1, or of a user of the line dialect.

@@ -206,6 +206,7 @@ impl ChatSession {
                     | ErrorCode::ServerFull
                     | ErrorCode::TooManySessions
                     | ErrorCode::ServerShutdown
+                    | ErrorCode::Kicked
                     | ErrorCode::WrongProtocol,
                 ..
             }
@@ -327,7 +328,8 @@ impl ChatSession {
                     ErrorCode::RegisterTimeout
                     | ErrorCode::ServerFull
                     | ErrorCode::TooManySessions
-                    | ErrorCode::ServerShutdown,
+                    | ErrorCode::ServerShutdown
+                    | ErrorCode::Kicked,
                 ..
             } => None,
             Reply::Error { .. } if self.pending.pop_front().is_none() => {

@@ -116,6 +116,7 @@ impl Reply<'_> {
             Self::UnwatchOk => append_line(out, "UNWATCH_OK", []),
             Self::Came { name } => append_line(out, "CAME", [Word(name)]),
             Self::Gone { name } => append_line(out, "GONE", [Word(name)]),
+            Self::Notice { text } => append_line(out, "NOTICE", [Word(text)]),
             Self::WireOk { values } => append_line(out, "WIRE_OK", [Word(values.as_space_separated())]),
             Self::Error { code, target: None } => append_line(out, "ERROR", [Word(code.as_str())]),
             Self::Error { code, target: Some(target) } => {

@@ -109,6 +109,7 @@ fn parse_untagged(line: &str) -> Result<Reply<'_>, UnknownReply> {
         "UNWATCH_OK" => Reply::UnwatchOk,
         "CAME" => Reply::Came { name: fields.word()? },
         "GONE" => Reply::Gone { name: fields.word()? },
+        "NOTICE" => Reply::Notice { text: fields.rest().into() },
         "WIRE_OK" => Reply::WireOk { values: Words::from_space_separated(fields.rest()) },
         _ => match DoneVerb::ALL.iter().find(|verb| verb.as_str() == word) {
             Some(&verb) => Reply::Done { verb, target: fields.word()?, seq: fields.number()? },

@@ -91,6 +91,7 @@ fn lines_of_the_specification_are_replies() {
         ("UNWATCH_OK", UnwatchOk),
         ("CAME Dana", Came { name: "Dana".into() }),
         ("GONE Dana", Gone { name: "Dana".into() }),
+        ("NOTICE the server restarts at 18:00", Notice { text: "the server restarts at 18:00".into() }),
         ("WIRE_OK rtt=41 cwnd=10", WireOk { values: Words::from_space_separated("rtt=41 cwnd=10") }),
         ("ERROR STALE #lab", Error { code: ErrorCode::Stale, target: Some(lab()) }),
         ("ERROR LOGIN_FAILED", Error { code: ErrorCode::LoginFailed, target: None }),
@@ -331,6 +332,7 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
             Just(UnwatchOk),
             word().prop_map(|name| Came { name }),
             word().prop_map(|name| Gone { name }),
+            text().prop_map(|text| Notice { text }),
             words().prop_map(|values| WireOk { values }),
             (code(), proptest::option::of(word())).prop_map(|(code, target)| Error { code, target }),
         ];

@@ -78,6 +78,11 @@ impl App {
             NetworkEvent::Came(name) if self.users.len() < USERS_MAX => drop(self.users.insert(fold(&name), name)),
             NetworkEvent::Came(_) => {}
             NetworkEvent::Gone(name) => drop(self.users.remove(&fold(&name))),
+            NetworkEvent::Notice(text) => {
+                let text = format!("The server: {text}");
+                self.notice(&text);
+                self.announce(true, "The server", &text);
+            }
             NetworkEvent::ChatBegan { name, is_incoming } => self.chat_began(&name, is_incoming),
             NetworkEvent::ChatMessage { name, text } => self.chat_message(&name, &text),
             NetworkEvent::ChatEnded { by_peer } => self.chat_ended(by_peer),

@@ -50,9 +50,10 @@ impl Failure {
             Error::Refused { code: ErrorCode::LoginFailed | ErrorCode::NotLoggedIn, .. } => {
                 Self::NameRefused { reason, needs_login: true }
             }
-            // Another session has taken the place of this one, on purpose; or another protocol is there.
+            // Another session has taken the place of this one, on purpose; or the operator wants the person to be away; or
+            // another protocol is there.
             Error::Closed(ConnectionError::ClosedWithCode {
-                code: ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::WrongProtocol,
+                code: ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::Kicked | ErrorCode::WrongProtocol,
                 ..
             })
             // A changed key needs the decision of a person.
@@ -168,6 +169,7 @@ mod tests {
             (closed(ErrorCode::ServerShutdown), "retry"),
             (closed(ErrorCode::Displaced), "ended"),
             (closed(ErrorCode::Revoked), "ended"),
+            (closed(ErrorCode::Kicked), "ended"),
             (Error::Ended(Arc::new(closed(ErrorCode::Displaced))), "ended"),
             // For a session, another server is there now.
             (no_version_2(), "retry"),

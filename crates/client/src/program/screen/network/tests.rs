@@ -212,6 +212,7 @@ fn describe(event: NetworkEvent) -> String {
         NetworkEvent::Users(names) => format!("Users {}", names.join(" ")),
         NetworkEvent::Came(name) => format!("Came {name}"),
         NetworkEvent::Gone(name) => format!("Gone {name}"),
+        NetworkEvent::Notice(text) => format!("Notice {text}"),
         NetworkEvent::ChatBegan { name, is_incoming } => format!("ChatBegan {name} {is_incoming}"),
         NetworkEvent::ChatMessage { name, text } => format!("ChatMessage {name}: {text}"),
         NetworkEvent::ChatEnded { by_peer } => format!("ChatEnded {by_peer}"),

@@ -143,6 +143,7 @@ async fn news_are_passed_on_in_their_order() {
                     < READ #lab 10
                     < CAME Dana
                     < GONE Dana
+                    < NOTICE the server restarts at 18:00
                     < @in=#new;seq=2;at=2026-11-28T22:10:37.123Z;by=7 INVITED Elias Noy
                     < INCOMING_CONNECTION g7
                     < FROM g7: hi
@@ -154,8 +155,8 @@ async fn news_are_passed_on_in_their_order() {
         .await;
         let mut chat = Chat::start_in(logged_in(&server), &server, |_| {});
         chat.expect(ACCOUNT_EVENTS).await;
-        chat.expect(["Conversation #lab 10 4", "ReadMoved #lab 10", "Came Dana", "Gone Dana", "Invited #new Elias"])
-            .await;
+        chat.expect(["Conversation #lab 10 4", "ReadMoved #lab 10", "Came Dana", "Gone Dana"]).await;
+        chat.expect(["Notice the server restarts at 18:00", "Invited #new Elias"]).await;
         chat.expect(["ChatBegan g7 true", "ChatMessage g7: hi", "ChatEnded true"]).await;
         chat.close().await;
         server.finish().await;

@@ -13,6 +13,7 @@ pub(super) async fn forward(session: Session, mut news: NewsReceiver, output: Ou
             News::ReadMoved { target, seq } => NetworkEvent::ReadMoved { target, seq },
             News::Came { name } => NetworkEvent::Came(name),
             News::Gone { name } => NetworkEvent::Gone(name),
+            News::Notice { text } => NetworkEvent::Notice(text),
             News::Invited(record) => NetworkEvent::Invited { room: record.target, by: record.author },
             News::ChatBegan { name, is_incoming } => NetworkEvent::ChatBegan { name, is_incoming },
             News::ChatMessage { name, text } => NetworkEvent::ChatMessage { name, text },

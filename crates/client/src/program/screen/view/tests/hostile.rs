@@ -155,6 +155,7 @@ fn event(rng: &mut Rng) -> NetworkEvent {
         6 => NetworkEvent::Readers { target: target(rng), seq: seq(rng), names: names(rng) },
         7 => NetworkEvent::Rooms(vec![RoomInfo { room: target(rng), members: seq(rng), topic: text(rng) }]),
         8 => NetworkEvent::Users(names(rng)),
+        9 if rng.bool() => NetworkEvent::Notice(text(rng)),
         9 => NetworkEvent::Came(text(rng)),
         10 => NetworkEvent::ChatBegan { name: text(rng), is_incoming: rng.bool() },
         11 => NetworkEvent::ChatMessage { name: text(rng), text: text(rng) },
