@@ -189,6 +189,64 @@ fn state_and_sessions_of_a_running_server() {
 }
 
 #[test]
+fn people_are_told_are_kicked_and_hear_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = start(&data);
+    let mut noy = TestClient::account(server.commands, "Noy", FIRST);
+    let mut old = TestClient::registered(server.commands, "Old");
+    assert_eq!(succeed(&data, &["ctl", "announce", "back", "at 18:00"], ""), "sessions told: 1\n");
+    noy.expect_reply("NOTICE back at 18:00");
+    old.send("PING");
+    old.expect_reply("PONG");
+
+    assert_eq!(succeed(&data, &["ctl", "kick", "noy", "no", "spam"], ""), "sessions of Noy closed: 1\n");
+    noy.expect_reply("ERROR KICKED no spam");
+    noy.expect_end();
+    fail(&data, &["ctl", "kick", "Noy"], "", 1, &["Noy: nobody is connected under this name or id"]);
+    fail(&data, &["ctl", "kick", "two words"], "", 2, &["give one word"]);
+
+    let mut noy = log_in(&server, &format!("Noy main password {FIRST}"));
+    noy.expect_reply("LOGIN_OK Noy main");
+    let notice = noy.expect_reply_prefix("NOTICE Your last session here ended at ");
+    assert!(notice.ends_with(": the operator has closed it."), "{notice}");
+    drop(noy);
+    let mut noy = log_in(&server, &format!("Noy main password {FIRST}"));
+    noy.expect_reply("LOGIN_OK Noy main");
+    noy.send("PING");
+    noy.expect_reply("PONG");
+
+    let why = succeed(&data, &["ctl", "why", "noy"], "");
+    let rows: Vec<_> = why.lines().collect();
+    assert!(rows[1].contains("  quit    main    tcp   127.0.0.1  ") && rows[2].contains("  kicked  main"), "{why}");
+    let why = succeed(&data, &["ctl", "why", "noy", "--json"], "");
+    assert!(why.lines().last().is_some_and(|line| line.contains(r#""reason":"kicked""#)), "{why}");
+    assert!(succeed(&data, &["ctl", "why", "nobody"], "").contains("no session of this name has ended"));
+}
+
+#[test]
+fn log_level_and_configuration_of_a_running_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let config = folder.path().join("switchboard.toml");
+    fs::write(&config, "turn-lines = 100\n").expect("the folder is writable");
+    let mut command = Command::new(program("switchboard-server"));
+    command.args(["--tls-cert", "auto", "--config"]).arg(&config).arg("--data").arg(&data);
+    let mut server = ServerProcess::spawn(command);
+
+    assert_eq!(succeed(&data, &["ctl", "log-level", "warn"], ""), "the level of the log is warn\n");
+    server.log_line_with("operator's command: log-level");
+    fail(&data, &["ctl", "log-level", "wrn"], "", 1, &["give LOG-LEVEL <level>: error, warn"]);
+    fs::write(&config, "turn-lines = 90\n").expect("the folder is writable");
+    let reloaded = succeed(&data, &["ctl", "reload"], "");
+    assert_eq!(reloaded, "changed: log-level; changed in the file, but needs a restart: turn-lines\n");
+    let reloaded = succeed(&data, &["ctl", "reload"], "");
+    assert_eq!(reloaded, "changed: nothing; changed in the file, but needs a restart: turn-lines\n");
+    fs::write(&config, "turn-lines = no\n").expect("the folder is writable");
+    fail(&data, &["ctl", "reload"], "", 1, &["nothing has changed", "turn-lines"]);
+}
+
+#[test]
 fn accounts_of_a_stopped_server_also_after_a_kill() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     // The path of a socket here would be too long for an address.

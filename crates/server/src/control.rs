@@ -10,6 +10,8 @@
 //! a file that carries them out.
 
 mod accounts;
+mod configuration;
+mod people;
 mod request;
 mod running;
 pub(crate) mod service;
@@ -29,3 +31,6 @@ pub(crate) struct ControlledServer {
     /// `None` if the server is stopped, and its state was loaded for one command.
     pub(crate) running: Option<Arc<RunningServer>>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! A turn takes the lock once for all its lines. While a thread holds the lock, it neither awaits nor writes to a
 //! socket. It collects writes, wake-ups and the like in [`Deferred`], and performs them after it has released the lock.
 
+mod closings;
 mod operator;
 mod overview;
 mod store_link;
@@ -12,6 +13,7 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 
+pub(crate) use closings::{Closing, Closings};
 use operator::PendingCommands;
 pub(crate) use overview::SessionRow;
 use slotmap::SecondaryMap;
@@ -25,7 +27,7 @@ use switchboard_core::{
 use switchboard_protocol::{Command, Dialect, ErrorCode, ReceivedBytes};
 use switchboard_store::{Generation, StoreError};
 use tokio::time::Instant;
-use turn_effects::TurnEffects;
+use turn_effects::{SharedState, TurnEffects};
 
 use crate::identity::challenge::SERVER_ID_BYTES;
 use crate::identity::service::IdentityService;
@@ -61,6 +63,7 @@ struct State {
     /// The server is stopping. It handles no more lines, so it acknowledges no more messages.
     is_stopping: bool,
     counts: Counts,
+    closings: Closings,
 }
 
 /// Changes on their way to the store.
@@ -109,8 +112,14 @@ impl Hub {
         // Reserved memory costs nothing until it is used. A slot map never uses its first slot.
         let board = Switchboard::with_capacity(settings.register_timeout, settings.max_sessions);
         let outboxes = SecondaryMap::with_capacity(settings.max_sessions + 1);
-        let state =
-            State { board, outboxes, changes: Changes::default(), is_stopping: false, counts: Counts::default() };
+        let state = State {
+            board,
+            outboxes,
+            changes: Changes::default(),
+            is_stopping: false,
+            counts: Counts::default(),
+            closings: Closings::default(),
+        };
         let identities = IdentityService::new(&settings, server_id);
         let operator = PendingCommands::default();
         let watermarks = Watermarks { soft_bytes: settings.outbox_soft_bytes, hard_bytes: settings.outbox_bytes };
@@ -362,8 +371,9 @@ impl Hub {
         // releases the lock, and then `deferred` writes and wakes.
         let mut deferred = DeferredGuard::new(self, direct_writes_max);
         let mut guard = self.lock();
-        let State { board, outboxes, changes, is_stopping, counts } = &mut *guard;
-        let mut effects = TurnEffects::new(outboxes, changes, counts, is_stopping, self, &mut deferred.deferred);
+        let State { board, outboxes, changes, is_stopping, counts, closings } = &mut *guard;
+        let shared = SharedState { outboxes, changes, counts, closings, is_stopping };
+        let mut effects = TurnEffects::new(shared, self, &mut deferred.deferred);
         let result = work(board, &mut effects);
         while let Some(ticket) = effects.unanswerable.pop() {
             board.answer(ticket, Answer::Failed, &mut effects);
@@ -409,6 +419,8 @@ enum DeferredCall {
     Identify(SessionId, Arc<Outbox>, IdentityRequest),
     /// Answer the `WIRE` of the session with this outbox.
     Describe(SessionId, Arc<Outbox>),
+    /// Tell the session why its client's last one was ended.
+    TellClosing(SessionId, Closing),
     /// Answer a command of the operator.
     Operated(OperatorTicket, Result<(), ErrorCode>),
 }
@@ -434,6 +446,7 @@ impl Deferred {
                     hub.identities.start(session, outbox.transport(), request);
                 }
                 DeferredCall::Describe(session, outbox) => hub.describe_connection(session, &outbox.wire_figures()),
+                DeferredCall::TellClosing(session, closing) => hub.tell_closing(session, &closing),
                 DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
             }
         }

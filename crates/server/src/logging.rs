@@ -37,15 +37,29 @@ const FINISH_MAX: Duration = Duration::from_millis(1500);
 #[derive(Debug)]
 pub struct Log {
     guard: WorkerGuard,
+    level: LogLevel,
+}
+
+/// Changes the level of the log. Clones change the same log.
+#[derive(Clone, Debug)]
+pub struct LogLevel {
     has_messages: bool,
     filter_handle: reload::Handle<EnvFilter, Registry>,
 }
 
-impl Log {
+impl LogLevel {
     /// Changes the level, which must be valid for [`check_level`].
-    pub fn set_level(&self, level: &str) {
+    pub(crate) fn set(&self, level: &str) {
         // An error means that the process has no subscriber any more.
         let _ = self.filter_handle.reload(filter(level, self.has_messages));
+    }
+}
+
+impl Log {
+    /// The level of this log.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        self.level.clone()
     }
 
     /// Writes the queued lines, for a bounded time.
@@ -88,7 +102,7 @@ pub fn start(format: LogFormat, level: &str, log_messages: bool, qr_code: bool) 
         LogFormat::Text | LogFormat::Auto => layer.boxed(),
     };
     tracing_subscriber::registry().with(filter).with(layer).init();
-    Log { guard, has_messages: log_messages, filter_handle }
+    Log { guard, level: LogLevel { has_messages: log_messages, filter_handle } }
 }
 
 /// Checks that `level` is a level of `tracing` or a list of directives of [`EnvFilter`].

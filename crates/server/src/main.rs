@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use switchboard_protocol::Dialect;
@@ -14,7 +15,7 @@ use switchboard_server::logging::{self, Log};
 use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
 use switchboard_server::tls::{CertificateError, CertificateSource, Tls};
-use switchboard_server::{BindError, Listener, Settings, run};
+use switchboard_server::{BindError, Listener, Reload, Settings, run_with_reload};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::signals::{Request, Signals};
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
     };
-    let result = runtime.block_on(serve(&config, &log));
+    let result = runtime.block_on(serve(&Arc::new(config), &log));
     // A name may still be resolved on a thread of the runtime. The process does not wait for it.
     runtime.shutdown_background();
     log.finish();
@@ -105,15 +106,16 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
 }
 
 /// Binds the listeners, and serves until a signal stops the server.
-async fn serve(config: &Config, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(config: &Arc<Config>, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
     let tls = if config.needs_certificate() { Some(load_tls(config)?) } else { None };
-    let mut stopped = pin!(wait_for_stop(Signals::new()?, config, tls.as_ref(), log));
+    let reload = Arc::new(Reload::new(Arc::clone(config), tls.clone(), log.level()));
+    let mut stopped = pin!(wait_for_stop(Signals::new()?, &reload));
     let listeners = tokio::select! {
         listeners = bind(config, tls.as_ref()) => listeners?,
         () = &mut stopped => return Ok(()),
     };
     tokio::select! {
-        served = run(listeners, config.settings.clone(), stopped) => served?,
+        served = run_with_reload(listeners, config.settings.clone(), Arc::clone(&reload), stopped) => served?,
         never = watch_certificate(tls.as_ref()) => match never {},
     };
     Ok(())
@@ -160,41 +162,10 @@ async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindE
 }
 
 /// Returns after a signal to stop. Until then, handles the signals to reload.
-async fn wait_for_stop(mut signals: Signals, config: &Config, tls: Option<&Tls>, log: &Log) {
-    let mut log_level = config.log_level.clone();
+async fn wait_for_stop(mut signals: Signals, reload: &Reload) {
     while signals.next().await == Request::Reload {
-        if let Some(tls) = tls {
-            tls.reload();
-        }
-        reload(config, &mut log_level, log);
-    }
-}
-
-/// Reads the configuration again, and applies the level of the log. The other settings are fixed in the listeners, the
-/// sessions and the runtime. An invalid configuration changes nothing.
-fn reload(config: &Config, log_level: &mut String, log: &Log) {
-    if config.file.is_none() {
-        return tracing::info!(target: SERVER, "SIGHUP: there is no configuration file to reload");
-    }
-    let new = match config.read_again() {
-        Ok(new) => new,
-        Err(errors) => {
-            let error = errors.to_string();
-            return tracing::error!(target: SERVER, error, "configuration not reloaded: nothing has changed");
-        }
-    };
-    let is_applied = *log_level != new.log_level;
-    // The new level applies after this event, so that `warn` does not hide it.
-    let needs_restart: Vec<_> = config.changed_keys(&new).into_iter().filter(|key| key != "log-level").collect();
-    tracing::info!(
-        target: SERVER,
-        applied = if is_applied { "log-level" } else { "" },
-        needs_restart = needs_restart.join(","),
-        "configuration reloaded"
-    );
-    if is_applied {
-        log.set_level(&new.log_level);
-        log_level.clone_from(&new.log_level);
+        // The result is in the log.
+        let _ = reload.reload();
     }
 }
 

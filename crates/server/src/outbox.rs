@@ -41,6 +41,7 @@
 //! ends in `Broken`.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -51,7 +52,7 @@ use switchboard_protocol::limits::LINE_MAX_BYTES;
 use switchboard_protocol::{AfterReply, Dialect};
 use tokio::io::ReadBuf;
 
-use crate::identity::secure_transport::Transport;
+use crate::identity::secure_transport::{Transport, TransportKind};
 use crate::socket::{Probe, Socket};
 use crate::tcp_info::SendState;
 use crate::{buffers, tcp, tcp_info, wire_figures};
@@ -78,8 +79,11 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub(crate) struct Outbox<S: ?Sized = dyn Socket> {
     dialect: Dialect,
-    /// When the session opened, in seconds since the start of the server. It fits beside the dialect, so it takes no memory.
+    /// When the session opened, in seconds since the start of the server.
     opened_seconds: u32,
+    /// The address of the client. After a reset, the system does not know it any more.
+    peer: Option<IpAddr>,
+    transport: Option<TransportKind>,
     state: Mutex<State>,
     /// Locked before `state`, and until the bytes in flight are written, so that all bytes leave in order.
     io: Mutex<Io<S>>,
@@ -157,6 +161,9 @@ pub(crate) enum FlushOutcome {
     /// The socket is broken, and unsent bytes are lost.
     Broken,
 }
+
+// Every session has these values of an `Outbox`.
+const _: () = assert!(size_of::<(Dialect, u32, Option<IpAddr>, Option<TransportKind>)>() <= 24);
 
 // Every session has a `State`, so its size matters for the memory of a server with many idle sessions.
 const _: () = assert!(size_of::<State>() <= 88);
@@ -280,7 +287,7 @@ pub(crate) struct Appended {
     pub(crate) after_reply: AfterReply,
 }
 
-impl<S> Outbox<S> {
+impl<S: Socket> Outbox<S> {
     /// `opened_seconds`: the time of the session's opening, since the start of the server.
     pub(crate) fn new(dialect: Dialect, opened_seconds: u32, socket: S) -> Self {
         let state = State {
@@ -294,8 +301,16 @@ impl<S> Outbox<S> {
             reports_room_to_hub: false,
             paused_senders: Vec::new(),
         };
+        let transport = socket.transport();
         let io = Io { output: Output::Clear, socket };
-        Self { dialect, opened_seconds, state: Mutex::new(state), io: Mutex::new(io) }
+        Self {
+            dialect,
+            opened_seconds,
+            peer: transport.and_then(Transport::peer).map(|peer| peer.ip().to_canonical()),
+            transport: transport.map(Transport::kind),
+            state: Mutex::new(state),
+            io: Mutex::new(io),
+        }
     }
 }
 
@@ -481,6 +496,16 @@ impl Outbox {
 
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// The address of the client, also after the end of the connection.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// The transport of the connection, also after its end.
+    pub(crate) fn transport_kind(&self) -> Option<TransportKind> {
+        self.transport
     }
 
     /// When the session opened, in seconds since the start of the server.

@@ -22,6 +22,7 @@ use crate::hub::{StoreLink, StoreStartError};
 use crate::identity::server_id;
 use crate::listener::{Listener, Service};
 use crate::reader_watch::watch_readers;
+use crate::reload::Reload;
 use crate::settings::{InvalidSettings, Settings};
 use crate::stopping::Stopping;
 use crate::telemetry;
@@ -82,14 +83,21 @@ pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    let settings = settings.validated()?;
-    let mut shutdown = pin!(shutdown);
-    let store = tokio::select! {
-        biased;
-        store = open_store_when_free(&settings) => store?,
-        () = &mut shutdown => return Ok(Summary { sessions: 0, slow_consumers: 0, abandoned: 0 }),
-    };
-    run_with_store(listeners, settings, store, shutdown).await
+    open_and_serve(listeners, settings, None, shutdown).await
+}
+
+/// Like [`run`], for a process whose operator can reload its configuration by a command.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub async fn run_with_reload(
+    listeners: Vec<Listener>,
+    settings: Settings,
+    reload: Arc<Reload>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, RunError> {
+    open_and_serve(listeners, settings, Some(reload), shutdown).await
 }
 
 /// Like [`run`], with a store of the caller's own.
@@ -103,7 +111,34 @@ pub async fn run_with_store(
     store: Box<dyn Store>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
+    serve(listeners, settings.validated()?, store, None, shutdown).await
+}
+
+/// Opens the store of the settings, and serves.
+async fn open_and_serve(
+    listeners: Vec<Listener>,
+    settings: Settings,
+    reload: Option<Arc<Reload>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
+    let mut shutdown = pin!(shutdown);
+    let store = tokio::select! {
+        biased;
+        store = open_store_when_free(&settings) => store?,
+        () = &mut shutdown => return Ok(Summary { sessions: 0, slow_consumers: 0, abandoned: 0 }),
+    };
+    serve(listeners, settings, store, reload, shutdown).await
+}
+
+/// Serves with valid settings.
+async fn serve(
+    listeners: Vec<Listener>,
+    settings: Settings,
+    store: Box<dyn Store>,
+    reload: Option<Arc<Reload>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Summary, RunError> {
     let drain_timeout = settings.drain_timeout;
     // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
@@ -117,7 +152,7 @@ pub async fn run_with_store(
     };
     let hub = load_hub(settings, store)?;
     let mut acceptors = JoinSet::new();
-    let running = RunningServer::new(&listeners, Arc::clone(&admission));
+    let running = RunningServer::new(&listeners, Arc::clone(&admission), reload);
     let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
     if let Some(control) = control {
         acceptors.spawn(control::service::serve(control, controlled));

@@ -109,6 +109,9 @@ pub(crate) fn log(fact: Fact<'_>, logs_text: bool) {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");
         }
         Fact::Registered { session, name } => tracing::info!(target: SESSIONS, %session, name, "registered"),
-        Fact::Left { session, name, reason } => tracing::info!(target: SESSIONS, %session, name, why = %reason, "left"),
+        Fact::LoggedIn { .. } => {}
+        Fact::Left { session, name, reason, .. } => {
+            tracing::info!(target: SESSIONS, %session, name, why = %reason, "left");
+        }
     }
 }

@@ -283,10 +283,22 @@ impl Switchboard {
         self.remove(id, reason, effects);
     }
 
+    /// Like [`close`](Self::close), with words for the person after the code of the reason.
+    pub(crate) fn close_with_words(
+        &mut self,
+        id: SessionId,
+        reason: CloseReason,
+        words: &str,
+        effects: &mut impl Effects,
+    ) {
+        effects.close_with_words(id, reason, words);
+        self.remove(id, reason, effects);
+    }
+
     /// Removes a session, its name and its place in a chat.
     fn remove(&mut self, id: SessionId, reason: CloseReason, effects: &mut impl Effects) {
         let Some(session) = self.sessions.remove(id) else { return };
-        effects.log(Fact::Left { session: id, name: session.name(), reason });
+        effects.log(Fact::Left { session: id, name: session.name(), device: self.device_name(id), reason });
         if self.version2.is_spoken() {
             self.remove_from_version2(id, &session, effects);
         } else if let Some(registration) = &session.registration {

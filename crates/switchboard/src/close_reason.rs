@@ -23,11 +23,27 @@ pub enum CloseReason {
     Displaced,
     /// The device or the account of the session was removed.
     Revoked,
+    /// The operator has ended the session.
+    Kicked,
     /// The server is stopping.
     Shutdown,
 }
 
 impl CloseReason {
+    /// All reasons.
+    pub const ALL: [Self; 10] = [
+        Self::Quit,
+        Self::Reset,
+        Self::SlowConsumer,
+        Self::RegisterTimeout,
+        Self::Refused,
+        Self::WrongProtocol,
+        Self::Displaced,
+        Self::Revoked,
+        Self::Kicked,
+        Self::Shutdown,
+    ];
+
     /// The code of the last `ERROR` that the server sends to the session, or `None` if it sends none.
     #[must_use]
     pub const fn code(self) -> Option<ErrorCode> {
@@ -35,6 +51,7 @@ impl CloseReason {
             Self::RegisterTimeout => Some(ErrorCode::RegisterTimeout),
             Self::Displaced => Some(ErrorCode::Displaced),
             Self::Revoked => Some(ErrorCode::Revoked),
+            Self::Kicked => Some(ErrorCode::Kicked),
             Self::Shutdown => Some(ErrorCode::ServerShutdown),
             // The client has left, has received the reason already, or does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
@@ -53,6 +70,7 @@ impl CloseReason {
             Self::WrongProtocol => "wrong protocol",
             Self::Displaced => "displaced",
             Self::Revoked => "revoked",
+            Self::Kicked => "kicked",
             Self::Shutdown => "shutdown",
         }
     }

@@ -34,6 +34,11 @@ pub trait Effects {
     /// the client receives an `ERROR` with this code first.
     fn close(&mut self, session: SessionId, reason: CloseReason);
 
+    /// Like [`close`](Effects::close), with words for the person after the code.
+    fn close_with_words(&mut self, session: SessionId, reason: CloseReason, _words: &str) {
+        self.close(session, reason);
+    }
+
     /// Whether the switchboard passes [`Fact::Delivered`] to [`log`](Effects::log). If not, it saves a look-up of the
     /// reader's name.
     fn logs_messages(&self) -> bool {
@@ -101,6 +106,15 @@ pub enum Fact<'a> {
         /// The name as its owner spelled it.
         name: &'a str,
     },
+    /// A session logged in to an account.
+    LoggedIn {
+        /// The session.
+        session: SessionId,
+        /// The name of the account, in its owner's spelling.
+        name: &'a str,
+        /// The name of the device.
+        device: &'a str,
+    },
     /// A message was added to the outbox of its reader.
     Delivered {
         /// The sender's name.
@@ -114,8 +128,10 @@ pub enum Fact<'a> {
     Left {
         /// The session that was removed.
         session: SessionId,
-        /// The name that becomes free, if the session had registered.
+        /// The name of the session, if it had one.
         name: Option<&'a str>,
+        /// The name of its device, if it was one of an account.
+        device: Option<&'a str>,
         /// Why the session ended.
         reason: CloseReason,
     },

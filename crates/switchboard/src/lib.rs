@@ -29,8 +29,8 @@ pub use event::Event;
 pub use identity::{IdentityAnswer, IdentityRequest};
 pub use reads::{Answer, Query, SENT_KEPT, Ticket};
 pub use refusal::Refusal;
-pub use session::{Session, SessionId};
+pub use session::{InvalidSessionId, Session, SessionId};
 pub use version2::{
-    AccountSummary, Operated, OperatorCommand, OperatorTicket, Position, Quota, RoomLimits, SessionKind,
+    AccountSummary, Kicked, Operated, OperatorCommand, OperatorTicket, Position, Quota, RoomLimits, SessionKind,
     SessionSummary, StoredCounts, Version2Settings,
 };

@@ -1,8 +1,9 @@
 //! Sessions, and the chats between them.
 
 use std::fmt;
+use std::str::FromStr;
 
-use slotmap::{Key as _, SlotMap, new_key_type};
+use slotmap::{Key as _, KeyData, SlotMap, new_key_type};
 use switchboard_protocol::Username;
 
 new_key_type! {
@@ -16,6 +17,24 @@ impl fmt::Display for SessionId {
     /// Writes the slot and its version, such as `7v1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.data())
+    }
+}
+
+/// The text is not the id of a session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("this is not the id of a session, such as 7v1")]
+pub struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    /// Reads the form that [`Display`](fmt::Display) writes. No session need have this id.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = |(slot, version): (&str, &str)| Some((slot.parse::<u32>().ok()?, version.parse::<u32>().ok()?));
+        let (slot, version) = text.split_once('v').and_then(parse).ok_or(InvalidSessionId)?;
+        let id = Self::from(KeyData::from_ffi(u64::from(version) << 32 | u64::from(slot)));
+        // Other digits may write the same numbers, and not all versions are valid.
+        if id.to_string() == text { Ok(id) } else { Err(InvalidSessionId) }
     }
 }
 
@@ -74,5 +93,23 @@ impl Chat {
     pub(crate) fn leave(&mut self, member: SessionId) -> &[SessionId] {
         self.members.retain(|&other| other != member);
         &self.members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn id_round_trips_through_its_text() {
+        let mut sessions = Sessions::default();
+        let first = sessions.insert(Session::default());
+        sessions.remove(first);
+        for id in [first, sessions.insert(Session::default()), sessions.insert(Session::default())] {
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        for text in ["", "v", "7", "7v", "v1", "7v2 ", "07v1", "+7v1", "7v1v1", "7v4294967296", "Noy"] {
+            assert_eq!(text.parse::<SessionId>(), Err(InvalidSessionId), "{text:?}");
+        }
     }
 }

@@ -47,6 +47,7 @@ impl Effects for RecordingEffects {
     fn log(&mut self, fact: Fact<'_>) {
         self.facts.push(match fact {
             Fact::Registered { name, .. } => format!("{name} registered"),
+            Fact::LoggedIn { name, device, .. } => format!("{name} logged in as {device}"),
             Fact::Delivered { from, to, text } => format!("{from} to {to}: {text}"),
             Fact::Left { name, reason, .. } => format!("{} left: {reason}", name.unwrap_or("nobody")),
         });

@@ -2,14 +2,32 @@
 
 use std::fmt::Write as _;
 
+use switchboard_protocol::limits::TEXT_MAX_BYTES;
+
 use super::accounts::AccountRequest;
+use crate::logging::check_level;
 
 /// A command for the server.
 #[derive(Debug)]
 pub(super) enum Request {
     Account(AccountRequest),
+    /// Tell all sessions of version 2 this text.
+    Announce(String),
+    /// Close a session, or the sessions of a name, for this reason, which may be empty.
+    Kick {
+        who: String,
+        reason: String,
+    },
+    /// Change the level of the log.
+    LogLevel(String),
+    /// Read the configuration again.
+    Reload,
     Sessions,
     Status,
+    /// Show the last ends of sessions with this name.
+    Why {
+        name: String,
+    },
 }
 
 /// A verb of the control socket.
@@ -22,15 +40,40 @@ struct Verb {
 }
 
 /// All verbs.
-const VERBS: [Verb; 3] = [
+const VERBS: [Verb; 8] = [
     Verb {
         word: "ACCOUNT",
         form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
         parse: |rest| Ok(AccountRequest::parse(rest)?.map(Request::Account)),
     },
+    Verb {
+        word: "ANNOUNCE",
+        form: "<text>, of at most 3840 bytes",
+        parse: |rest| Ok(bounded(rest, TEXT_MAX_BYTES).map(Request::Announce)),
+    },
+    Verb {
+        word: "KICK",
+        form: "<name or id of a session> [<reason>], a reason of at most 512 bytes",
+        parse: |rest| {
+            let (who, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+            let reason = reason.trim();
+            let is_valid = !who.is_empty() && reason.len() <= REASON_MAX_BYTES;
+            Ok(is_valid.then(|| Request::Kick { who: who.to_owned(), reason: reason.to_owned() }))
+        },
+    },
+    Verb {
+        word: "LOG-LEVEL",
+        form: "<level>: error, warn, info, debug, trace, off, or directives such as switchboard=debug",
+        parse: |rest| Ok(check_level(rest).is_ok().then(|| Request::LogLevel(rest.to_owned()))),
+    },
+    Verb { word: "RELOAD", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Reload)) },
     Verb { word: "SESSIONS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Sessions)) },
     Verb { word: "STATUS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Status)) },
+    Verb { word: "WHY", form: "<name>", parse: |rest| Ok(word(rest).map(|name| Request::Why { name })) },
 ];
+
+/// Maximum length of the reason that a person hears, in bytes: a sentence or two.
+const REASON_MAX_BYTES: usize = 512;
 
 /// The form of a verb without arguments.
 const ALONE: &str = "without an argument";
@@ -85,6 +128,17 @@ impl Request {
     }
 }
 
+/// A text that is not blank, of at most `max_bytes` bytes.
+fn bounded(text: &str, max_bytes: usize) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty() && text.len() <= max_bytes).then(|| text.to_owned())
+}
+
+/// One word.
+fn word(text: &str) -> Option<String> {
+    (!text.is_empty() && !text.contains(' ')).then(|| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use switchboard_protocol::version2::SECRET_MAX_BYTES;
@@ -98,6 +152,8 @@ mod tests {
             Err(Refusal::WrongForm { verb: word, form })
         };
         let long = format!("ACCOUNT ADD Noy {}", "x".repeat(SECRET_MAX_BYTES + 1));
+        let announcement = format!("ANNOUNCE {}", "x".repeat(TEXT_MAX_BYTES + 1));
+        let reason = format!("KICK Noy {}", "x".repeat(REASON_MAX_BYTES + 1));
         let cases = [
             ("ACCOUNT LIST", Ok("Account(List)")),
             ("ACCOUNT ADD Noy correct horse", Ok("Account(Add { name: \"Noy\", secret: Secret(…) })")),
@@ -112,6 +168,20 @@ mod tests {
             ("ACCOUNT LIST all", wrong_form("ACCOUNT")),
             ("ACCOUNT", wrong_form("ACCOUNT")),
             ("account list", Err(Refusal::Unknown)),
+            ("ANNOUNCE back at 18:00", Ok("Announce(\"back at 18:00\")")),
+            ("ANNOUNCE  ", wrong_form("ANNOUNCE")),
+            (&announcement, wrong_form("ANNOUNCE")),
+            ("KICK Noy", Ok("Kick { who: \"Noy\", reason: \"\" }")),
+            ("KICK 7v1 no spam, please", Ok("Kick { who: \"7v1\", reason: \"no spam, please\" }")),
+            ("KICK", wrong_form("KICK")),
+            (&reason, wrong_form("KICK")),
+            ("LOG-LEVEL debug", Ok("LogLevel(\"debug\")")),
+            ("LOG-LEVEL infos", wrong_form("LOG-LEVEL")),
+            ("RELOAD", Ok("Reload")),
+            ("RELOAD now", wrong_form("RELOAD")),
+            ("WHY Noy", Ok("Why { name: \"Noy\" }")),
+            ("WHY", wrong_form("WHY")),
+            ("WHY Noy Elias", wrong_form("WHY")),
             ("SESSIONS", Ok("Sessions")),
             ("STATUS", Ok("Status")),
             ("STATUS all", wrong_form("STATUS")),

@@ -7,6 +7,7 @@ use switchboard_protocol::Dialect;
 
 use crate::admission::Admission;
 use crate::listener::{Listener, Service};
+use crate::reload::Reload;
 use crate::tls::Tls;
 
 /// The parts of a running server beside its hub.
@@ -16,6 +17,8 @@ pub(crate) struct RunningServer {
     pub(crate) listeners: Vec<BoundListener>,
     /// The certificate of the listeners with TLS, if there are any. They share it.
     pub(crate) tls: Option<Tls>,
+    /// `None` for a server that another program embeds.
+    reload: Option<Arc<Reload>>,
 }
 
 /// A listener, as the operator sees it.
@@ -27,7 +30,7 @@ pub(crate) struct BoundListener {
 }
 
 impl RunningServer {
-    pub(crate) fn new(listeners: &[Listener], admission: Arc<Admission>) -> Self {
+    pub(crate) fn new(listeners: &[Listener], admission: Arc<Admission>, reload: Option<Arc<Reload>>) -> Self {
         let tls = listeners.iter().find_map(|listener| listener.tls.clone());
         let bound = listeners.iter().filter_map(|listener| {
             let service = match (listener.service, listener.tls.is_some()) {
@@ -40,6 +43,14 @@ impl RunningServer {
             };
             Some(BoundListener { service, address: listener.local_addr().ok()? })
         });
-        Self { admission, listeners: bound.collect(), tls }
+        Self { admission, listeners: bound.collect(), tls, reload }
+    }
+
+    /// Answers a command on the configuration.
+    pub(super) fn configure(&self, answer: impl FnOnce(&Reload) -> String) -> String {
+        match &self.reload {
+            Some(reload) => answer(reload),
+            None => "ERROR NOT_SUPPORTED another program runs this server: configure that program\n".to_owned(),
+        }
     }
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::request::{Refusal, Request};
 use super::socket::ControlSocket;
-use super::{ControlledServer, sessions, status};
+use super::{ControlledServer, configuration, people, sessions, status};
 use crate::telemetry;
 
 /// Maximum connections that are served at once. Further ones wait.
@@ -92,7 +92,14 @@ async fn answer(request: Request, stream: &mut UnixStream, server: &ControlledSe
     match (request, running) {
         (Request::Account(request), _) => request.answer(stream, hub).await,
         (_, None) => stream.write_all(NOT_RUNNING.as_bytes()).await,
+        (Request::Announce(text), Some(_)) => stream.write_all(people::announce(&text, hub).await.as_bytes()).await,
+        (Request::Kick { who, reason }, Some(_)) => stream.write_all(people::kick(&who, &reason, hub).as_bytes()).await,
+        (Request::LogLevel(level), Some(running)) => {
+            stream.write_all(running.configure(|reload| configuration::set_log_level(&level, reload)).as_bytes()).await
+        }
+        (Request::Reload, Some(running)) => stream.write_all(running.configure(configuration::reload).as_bytes()).await,
         (Request::Sessions, Some(_)) => sessions::list(stream, hub).await,
+        (Request::Why { name }, Some(_)) => stream.write_all(people::why(&name, hub).as_bytes()).await,
         (Request::Status, Some(running)) => stream.write_all(status::answer(server, running).as_bytes()).await,
     }
 }

@@ -28,6 +28,9 @@ pub(super) fn answer(server: &ControlledServer, running: &RunningServer) -> Stri
         fact(name, &sessions.of_kind(kind));
     }
     fact("outbox_bytes", &sessions.unsent_bytes);
+    let ended = hub.ended_sessions().filter(|(_, count)| *count > 0);
+    let ended: Vec<_> = ended.map(|(reason, count)| format!("{count} {reason}")).collect();
+    fact("ended", &ended.join(", "));
     fact("accounts", &accounts);
     fact("rooms", &rooms);
     fact("directs", &directs);

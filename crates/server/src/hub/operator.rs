@@ -4,11 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use switchboard_core::change::AccountId;
-use switchboard_core::{AccountSummary, Operated, OperatorCommand, OperatorTicket, StoreEffects as _};
+use switchboard_core::{
+    AccountSummary, CloseReason, Kicked, Operated, OperatorCommand, OperatorTicket, SessionId, StoreEffects as _,
+};
 use switchboard_protocol::ErrorCode;
+use switchboard_protocol::version2::Reply;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
-use super::Hub;
+use super::{Closing, Hub};
+
+/// Number of sessions that are told something under one lock: some hundred microseconds.
+const NOTICES_AT_ONCE: usize = 256;
 
 /// The commands that wait for the store. Their number is bounded by that of the connections of the control socket.
 #[derive(Debug, Default)]
@@ -72,10 +79,56 @@ impl Hub {
         Ok(operated)
     }
 
+    /// Closes the sessions of an id or name, and tells them `reason`, if it is not empty.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which no session is closed.
+    pub(crate) fn kick(&self, who: &str, reason: &str) -> Result<Kicked, ErrorCode> {
+        self.with_effects(|board, effects| board.kick_sessions(who, reason, effects))
+    }
+
+    /// Tells all sessions of version 2 something. Returns their number. Other sessions have their turns meanwhile.
+    pub(crate) async fn announce(&self, text: &str) -> usize {
+        let line = notice(text);
+        let (mut told, mut last) = (0, None);
+        loop {
+            let sessions = self.sessions_after(last, NOTICES_AT_ONCE);
+            let Some(&end) = sessions.last() else { return told };
+            last = Some(end);
+            told += self.with_effects(|board, effects| board.notify(&sessions, &line, effects));
+            yield_now().await;
+        }
+    }
+
+    /// Tells a session why the last one of its client was ended.
+    pub(super) fn tell_closing(&self, session: SessionId, closing: &Closing) {
+        let line = notice(&closing.sentence());
+        self.with_effects(|board, effects| board.notify(&[session], &line, effects));
+    }
+
+    /// The ends of the last sessions with this name, the newest one first, at most `max` of them.
+    pub(crate) fn closings_of(&self, name: &str, max: usize) -> Vec<Closing> {
+        self.lock().closings.of_name(name).take(max).cloned().collect()
+    }
+
+    /// Number of sessions that have ended since the start, with each reason.
+    pub(crate) fn ended_sessions(&self) -> impl Iterator<Item = (CloseReason, u64)> {
+        let counts = *self.lock().closings.counts();
+        CloseReason::ALL.into_iter().zip(counts)
+    }
+
     /// The next accounts after `last`, at most `max` of them.
     pub(crate) fn accounts_after(&self, last: Option<AccountId>, max: usize) -> Vec<AccountSummary> {
         self.with_effects(|board, effects| board.accounts_after(last, max, effects.wall_clock()))
     }
+}
+
+/// A line `NOTICE`.
+fn notice(text: &str) -> Vec<u8> {
+    let mut line = Vec::new();
+    Reply::Notice { text: text.into() }.encode(&mut line);
+    line
 }
 
 #[cfg(test)]

@@ -11,10 +11,19 @@ use switchboard_core::{
 };
 use switchboard_protocol::{AfterReply, Dialect, ErrorCode, ParseError, Reply};
 
-use super::{Changes, Counts, Deferred, DeferredCall, Hub};
+use super::{Changes, Closings, Counts, Deferred, DeferredCall, Hub};
 use crate::identity::random::random_bytes;
 use crate::outbox::{Ending, Outbox, OutboxWriter};
 use crate::telemetry;
+
+/// The parts of the hub's state that the effects change.
+pub(super) struct SharedState<'a> {
+    pub(super) outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
+    pub(super) changes: &'a mut Changes,
+    pub(super) counts: &'a mut Counts,
+    pub(super) closings: &'a mut Closings,
+    pub(super) is_stopping: &'a mut bool,
+}
 
 /// Performs the switchboard's effects while the lock is held.
 pub(super) struct TurnEffects<'a> {
@@ -23,6 +32,7 @@ pub(super) struct TurnEffects<'a> {
     /// Questions that could not be asked, because too many wait.
     pub(super) unanswerable: Vec<Ticket>,
     pub(super) counts: &'a mut Counts,
+    closings: &'a mut Closings,
     /// The server is stopping. No more replies are sent, not even `PEER_DISCONNECTED`, because all sessions end.
     pub(super) is_stopping: &'a mut bool,
     hub: &'a Hub,
@@ -47,19 +57,14 @@ pub(super) struct TurnEffects<'a> {
 }
 
 impl<'a> TurnEffects<'a> {
-    pub(super) fn new(
-        outboxes: &'a mut SecondaryMap<SessionId, Arc<Outbox>>,
-        changes: &'a mut Changes,
-        counts: &'a mut Counts,
-        is_stopping: &'a mut bool,
-        hub: &'a Hub,
-        deferred: &'a mut Deferred,
-    ) -> Self {
+    pub(super) fn new(shared: SharedState<'a>, hub: &'a Hub, deferred: &'a mut Deferred) -> Self {
+        let SharedState { outboxes, changes, counts, closings, is_stopping } = shared;
         Self {
             outboxes,
             changes,
             unanswerable: Vec::new(),
             counts,
+            closings,
             is_stopping,
             hub,
             deferred,
@@ -113,6 +118,31 @@ impl<'a> TurnEffects<'a> {
             self.closing_code = Some(error.code());
         }
         Ok(())
+    }
+
+    /// Ends a connection. If the reason has a code, the client receives it first, with these words.
+    fn end(&mut self, session: SessionId, reason: CloseReason, words: Option<&str>) {
+        let ending = match reason.code() {
+            Some(code) => {
+                // If the outbox has no room for the `ERROR`, the client sees only the end of the connection.
+                let _ = self.send(session, &Reply::Error { code, detail: words.map(Into::into) });
+                Ending::Drain(reason)
+            }
+            None => Ending::Now(reason),
+        };
+        self.close_writers();
+        if let Some(outbox) = self.outboxes.get(session) {
+            outbox.end(ending, &mut self.deferred.wakers);
+        }
+    }
+
+    /// Lets the client hear why its last session was ended, after the lock is released and its answer is sent.
+    fn tell_closing(&mut self, session: SessionId, name: &str, device: Option<&str>) {
+        let now = self.wall_clock();
+        let peer = self.outboxes.get(session).and_then(|outbox| outbox.peer());
+        if let Some(closing) = self.closings.take_untold(name, device, peer, now) {
+            self.deferred.calls.push(DeferredCall::TellClosing(session, closing.clone()));
+        }
     }
 
     #[inline]
@@ -170,18 +200,11 @@ impl Effects for TurnEffects<'_> {
     }
 
     fn close(&mut self, session: SessionId, reason: CloseReason) {
-        let ending = match reason.code() {
-            Some(code) => {
-                // If the outbox has no room for the `ERROR`, the client sees only the end of the connection.
-                let _ = self.send(session, &code.into());
-                Ending::Drain(reason)
-            }
-            None => Ending::Now(reason),
-        };
-        self.close_writers();
-        if let Some(outbox) = self.outboxes.get(session) {
-            outbox.end(ending, &mut self.deferred.wakers);
-        }
+        self.end(session, reason, None);
+    }
+
+    fn close_with_words(&mut self, session: SessionId, reason: CloseReason, words: &str) {
+        self.end(session, reason, Some(words));
     }
 
     fn logs_messages(&self) -> bool {
@@ -189,8 +212,15 @@ impl Effects for TurnEffects<'_> {
     }
 
     fn log(&mut self, fact: Fact<'_>) {
-        if let Fact::Left { reason: CloseReason::SlowConsumer, .. } = fact {
-            self.counts.slow_consumers += 1;
+        match fact {
+            Fact::Left { session, name, device, reason } => {
+                self.counts.slow_consumers += u64::from(reason == CloseReason::SlowConsumer);
+                let outbox = self.outboxes.get(session).map(|outbox| &**outbox);
+                self.closings.add(self.wall_clock(), name, device, reason, outbox);
+            }
+            Fact::Registered { session, name } => self.tell_closing(session, name, None),
+            Fact::LoggedIn { session, name, device } => self.tell_closing(session, name, Some(device)),
+            Fact::Delivered { .. } => {}
         }
         telemetry::log(fact, self.hub.settings.log_messages);
     }

@@ -17,6 +17,29 @@ pub(crate) enum Transport {
     Unix,
 }
 
+/// A transport without its peer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TransportKind {
+    Tcp,
+    Tls,
+    WebSocket,
+    WebSocketOverTls,
+    Unix,
+}
+
+impl TransportKind {
+    /// The word for it in `WIRE_OK`.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::WebSocket => "websocket",
+            Self::WebSocketOverTls => "websocket-tls",
+            Self::Unix => "unix",
+        }
+    }
+}
+
 impl Transport {
     /// The address of the peer, if it has one.
     pub(crate) fn peer(self) -> Option<SocketAddr> {
@@ -26,15 +49,19 @@ impl Transport {
         }
     }
 
+    pub(crate) fn kind(self) -> TransportKind {
+        match self {
+            Self::Tcp(_) => TransportKind::Tcp,
+            Self::Tls(_) => TransportKind::Tls,
+            Self::WebSocket(_) => TransportKind::WebSocket,
+            Self::WebSocketOverTls(_) => TransportKind::WebSocketOverTls,
+            Self::Unix => TransportKind::Unix,
+        }
+    }
+
     /// The word for it in `WIRE_OK`.
     pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Tcp(_) => "tcp",
-            Self::Tls(_) => "tls",
-            Self::WebSocket(_) => "websocket",
-            Self::WebSocketOverTls(_) => "websocket-tls",
-            Self::Unix => "unix",
-        }
+        self.kind().word()
     }
 
     /// Whether nobody between the two ends can read the bytes. A forwarded connection counts as one from the machine

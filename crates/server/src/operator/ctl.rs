@@ -4,8 +4,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::Subcommand;
+use switchboard_protocol::sanitize;
 
-use super::facts::{Facts, session_table};
+use super::facts::{Facts, closing_table, session_table};
 use super::{CommandError, connection};
 
 /// A command for a running server.
@@ -24,6 +25,41 @@ pub enum CtlCommand {
         #[arg(long)]
         json: bool,
     },
+
+    /// Close a session, or all sessions of a name. Our clients do not connect again by themselves
+    Kick {
+        /// The name of an account or guest, or the id of a session, such as 7v1
+        who: String,
+
+        /// The reason, which the person hears
+        reason: Vec<String>,
+    },
+
+    /// Tell all sessions of version 2 something. Older clients do not hear it
+    Announce {
+        /// The text, of one line
+        #[arg(required = true)]
+        text: Vec<String>,
+    },
+
+    /// Show how the last sessions of a name ended, the newest one first
+    Why {
+        /// The name of an account or guest
+        name: String,
+
+        /// Print a JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Change the level of the log until the next reload or start
+    LogLevel {
+        /// error, warn, info, debug, trace, off, or directives such as `switchboard=debug`
+        level: String,
+    },
+
+    /// Read the certificate and the configuration file again, as SIGHUP does, and show what has changed
+    Reload,
 }
 
 pub(super) async fn run(command: &CtlCommand, data: &Path) -> Result<(), CommandError> {
@@ -31,6 +67,38 @@ pub(super) async fn run(command: &CtlCommand, data: &Path) -> Result<(), Command
         CtlCommand::Status { json } => {
             let facts = Facts::of_lines(&list(data, "STATUS", "STATUS ", "STATUS_OK").await?);
             if *json { facts.to_json() + "\n" } else { facts.to_text() }
+        }
+        CtlCommand::Kick { who, reason } => {
+            let answer = request(data, &format!("KICK {} {}", one_word(who)?, one_line(reason)?)).await?;
+            let [_, name, sessions] = words(&answer)?;
+            format!("sessions of {name} closed: {sessions}\n")
+        }
+        CtlCommand::Announce { text } => {
+            let answer = request(data, &format!("ANNOUNCE {}", one_line(text)?)).await?;
+            let [_, sessions] = words(&answer)?;
+            format!("sessions told: {sessions}\n")
+        }
+        CtlCommand::Why { name, json } => {
+            let lines = list(data, &format!("WHY {}", one_word(name)?), "CLOSING ", "WHY_OK").await?;
+            let closings: Vec<_> = lines.iter().map(|line| Facts::of_closing(line)).collect();
+            match &closings[..] {
+                closings if *json => closings.iter().map(|closing| closing.to_json() + "\n").collect(),
+                [] => "no session of this name has ended since the server started, as far as it remembers\n".to_owned(),
+                closings => closing_table(closings),
+            }
+        }
+        CtlCommand::LogLevel { level } => {
+            let answer = request(data, &format!("LOG-LEVEL {}", one_word(level)?)).await?;
+            let [_, level] = words(&answer)?;
+            format!("the level of the log is {level}\n")
+        }
+        CtlCommand::Reload => {
+            let answer = request(data, "RELOAD").await?;
+            let [_, applied, needs_restart] = words(&answer)?;
+            let or_nothing = |list: &str| if list.is_empty() { "nothing" } else { list }.to_owned();
+            let applied = or_nothing(applied.strip_prefix("applied=").unwrap_or(&applied));
+            let needs_restart = or_nothing(needs_restart.strip_prefix("needs-restart=").unwrap_or(&needs_restart));
+            format!("changed: {applied}; changed in the file, but needs a restart: {needs_restart}\n")
         }
         CtlCommand::Sessions { json } => {
             let lines = list(data, "SESSIONS", "SESSION ", "SESSIONS_OK").await?;
@@ -72,6 +140,29 @@ async fn request(data: &Path, command: &str) -> Result<String, CommandError> {
         }
         None => Ok(answer),
     }
+}
+
+/// The words of an answer of one line.
+fn words<const N: usize>(answer: &str) -> Result<[String; N], CommandError> {
+    let words: Vec<_> = answer.trim_end().split(' ').map(|word| sanitize(word).into_owned()).collect();
+    words.try_into().map_err(|_| unexpected(answer))
+}
+
+/// An argument that is one word of a line: another one would be another command.
+fn one_word(text: &str) -> Result<&str, CommandError> {
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(CommandError::Usage(format!("{}: give one word, without spaces", sanitize(text))));
+    }
+    Ok(text)
+}
+
+/// Arguments that are the rest of a line.
+fn one_line(words: &[String]) -> Result<String, CommandError> {
+    let text = words.join(" ");
+    if text.contains(char::is_control) {
+        return Err(CommandError::Usage(format!("{}: give one line, without control characters", sanitize(&text))));
+    }
+    Ok(text)
 }
 
 fn unexpected(answer: &str) -> CommandError {

@@ -21,9 +21,18 @@ impl Facts {
 
     /// The facts of a session: its id, and words.
     pub(super) fn of_session(line: &str) -> Self {
-        let (id, words) = line.split_once(' ').unwrap_or((line, ""));
-        let id = ("id".to_owned(), id.to_owned());
-        Self([id].into_iter().chain(words.split(' ').filter_map(fact)).collect())
+        Self::of_words("id", line)
+    }
+
+    /// The facts of the end of a session: its time, and words.
+    pub(super) fn of_closing(line: &str) -> Self {
+        Self::of_words("at", line)
+    }
+
+    fn of_words(first: &str, line: &str) -> Self {
+        let (value, words) = line.split_once(' ').unwrap_or((line, ""));
+        let first = (first.to_owned(), value.to_owned());
+        Self([first].into_iter().chain(words.split(' ').filter_map(fact)).collect())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -85,9 +94,23 @@ pub(super) fn session_table(sessions: &[Facts]) -> String {
         let speaks = format!("{} {}", get("dialect"), get("version"));
         [get("id"), get("name"), account, speaks, get("transport"), get("peer"), time("open_s"), time("idle_s"), unsent]
     };
-    let rows: Vec<_> = [HEADINGS.map(str::to_owned)].into_iter().chain(sessions.iter().map(row)).collect();
+    table(HEADINGS, sessions.iter().map(row))
+}
+
+/// A table of ends of sessions.
+pub(super) fn closing_table(closings: &[Facts]) -> String {
+    let row = |facts: &Facts| {
+        ["at", "reason", "device", "transport", "peer", "unsent_bytes"]
+            .map(|name| facts.get(name).map_or_else(|| "-".to_owned(), |value| sanitize(value).into_owned()))
+    };
+    table(["at", "reason", "device", "over", "address", "unsent bytes"], closings.iter().map(row))
+}
+
+/// A table whose columns are as wide as needed.
+fn table<const N: usize>(headings: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<_> = [headings.map(str::to_owned)].into_iter().chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-    let widths: [usize; 9] = std::array::from_fn(width);
+    let widths: [usize; N] = std::array::from_fn(width);
     let mut table = String::new();
     for row in &rows {
         let mut line = String::new();
@@ -129,6 +152,20 @@ mod tests {
         assert_eq!(facts.to_text(), text);
         let json = r#"{"listeners":["commands 127.0.0.1:1","web [::1]:2"],"store":"writable","uptime_s":3723,"version":"0.1.0"}"#;
         assert_eq!(facts.to_json(), json);
+    }
+
+    #[test]
+    fn ends_of_sessions_are_a_table() {
+        let closings = [
+            "2026-11-30T04:00:00.000Z reason=slow-consumer name=Noy device=laptop transport=tls peer=192.0.2.1 \
+             unsent_bytes=2097152",
+            "2026-11-30T03:00:00.000Z reason=quit name=Noy unsent_bytes=0",
+        ]
+        .map(Facts::of_closing);
+        let table = "at                        reason         device  over  address    unsent bytes\n\
+                     2026-11-30T04:00:00.000Z  slow-consumer  laptop  tls   192.0.2.1  2097152\n\
+                     2026-11-30T03:00:00.000Z  quit           -       -     -          0\n";
+        assert_eq!(closing_table(&closings), table);
     }
 
     #[test]

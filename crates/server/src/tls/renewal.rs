@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{CertificateSource, Fingerprints, Tls};
+use super::{CertificateError, CertificateSource, Fingerprints, Tls};
 use crate::telemetry;
 
 /// Interval between two checks whether the files have changed. A check costs two system calls.
@@ -54,12 +54,16 @@ impl CertificateSource {
 }
 
 impl Tls {
-    /// Reads the files again, for later handshakes, and logs the new certificate. After an error, the old certificate
-    /// stays, and the error is logged.
-    pub fn reload(&self) {
+    /// Reads the files again, for later handshakes, and logs the new certificate. Returns whether it is another one.
+    ///
+    /// # Errors
+    ///
+    /// The error is logged, too. The old certificate stays.
+    pub fn reload(&self) -> Result<bool, CertificateError> {
         // The states before the read: the next check finds a later change.
         *self.read_states.lock().unwrap_or_else(PoisonError::into_inner) = self.source.file_states();
-        match self.read_again() {
+        let reloaded = self.read_again();
+        match &reloaded {
             Ok(true) => self.log_certificate(),
             Ok(false) => {}
             Err(error) => tracing::error!(
@@ -68,6 +72,7 @@ impl Tls {
                 "certificate not reloaded: the old one stays"
             ),
         }
+        reloaded
     }
 
     /// Reads the files again each time that they have changed, and makes a self-made certificate again before it expires.
@@ -83,7 +88,7 @@ impl Tls {
                 }
             }
             if *self.read_states.lock().unwrap_or_else(PoisonError::into_inner) != self.source.file_states() {
-                self.reload();
+                let _ = self.reload();
             }
         }
     }

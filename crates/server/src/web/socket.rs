@@ -333,7 +333,8 @@ fn close_code(reason: CloseReason) -> CloseCode {
         | CloseReason::Refused
         | CloseReason::WrongProtocol
         | CloseReason::Displaced
-        | CloseReason::Revoked => CloseCode::POLICY_VIOLATION,
+        | CloseReason::Revoked
+        | CloseReason::Kicked => CloseCode::POLICY_VIOLATION,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::accounts::Device;
 use crate::board::Switchboard;
 use crate::change::{AccountId, Change, ConversationId, Credential, DeviceId, Standing};
 use crate::close_reason::CloseReason;
-use crate::effects::{Effects, StoreEffects};
+use crate::effects::{Effects, Fact, StoreEffects};
 use crate::identity::{IdentityAnswer, IdentityRequest};
 use crate::session::SessionId;
 
@@ -350,7 +350,9 @@ impl Switchboard {
             self.announce(&name, true, effects);
         }
         let displaced = self.attach(session, account, device)?;
-        self.reply(session, &Reply::LoginOk { name: (&*name).into(), device: device_name.into() }, effects);
+        let reply = Reply::LoginOk { name: (&*name).into(), device: (&*device_name).into() };
+        self.reply(session, &reply, effects);
+        effects.log(Fact::LoggedIn { session, name: &name, device: &device_name });
         if let Some(displaced) = displaced {
             self.close(displaced, CloseReason::Displaced, effects);
         }

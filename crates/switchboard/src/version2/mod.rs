@@ -49,7 +49,7 @@ pub use commit_queue::Position;
 use commit_queue::{CommitQueue, PendingReply, QueuedOutput};
 use fan_out::FanOuts;
 use news::{Markers, News};
-pub use operator::{AccountSummary, Operated, OperatorCommand, OperatorTicket};
+pub use operator::{AccountSummary, Kicked, Operated, OperatorCommand, OperatorTicket};
 use orphaned_views::OrphanedViews;
 pub use overview::{SessionKind, SessionSummary, StoredCounts};
 pub use retention::Quota;

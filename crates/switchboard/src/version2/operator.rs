@@ -40,6 +40,15 @@ pub enum OperatorCommand {
     },
 }
 
+/// The sessions that [`Switchboard::kick_sessions`] has closed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Kicked {
+    /// The name of the sessions, if they had one.
+    pub name: Option<String>,
+    /// Their number.
+    pub sessions: usize,
+}
+
 /// The account of a command that is carried out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Operated {
@@ -116,6 +125,48 @@ impl Switchboard {
         Ok(operated)
     }
 
+    /// Closes one session, or all sessions of an account or guest, and tells them `reason`, if it is not empty. `who`: the
+    /// id of a session, such as `7v1`, or a name in any spelling. Nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::UserNotFound`] if nobody is connected under this id or name.
+    pub fn kick_sessions(
+        &mut self,
+        who: &str,
+        reason: &str,
+        effects: &mut impl StoreEffects,
+    ) -> Result<Kicked, ErrorCode> {
+        let session = who.parse().ok().filter(|&session| self.sessions.contains_key(session));
+        let sessions = match (session, self.version2.ledger.accounts.find(who)) {
+            (Some(session), _) => vec![session],
+            (None, Some(account)) => self.sessions_of(account, None),
+            (None, None) => self.directory.find(who, &self.sessions).into_iter().collect(),
+        };
+        let first = *sessions.first().ok_or(ErrorCode::UserNotFound)?;
+        let name = self.sessions.get(first).and_then(|session| session.name()).map(str::to_owned);
+        for &session in &sessions {
+            if reason.is_empty() {
+                self.close(session, CloseReason::Kicked, effects);
+            } else {
+                self.close_with_words(session, CloseReason::Kicked, reason, effects);
+            }
+        }
+        self.settle(REQUEST_WORK_MAX, effects);
+        Ok(Kicked { name, sessions: sessions.len() })
+    }
+
+    /// Sends a line to those of the sessions that speak version 2. Returns their number.
+    pub fn notify(&mut self, sessions: &[SessionId], line: &[u8], effects: &mut impl StoreEffects) -> usize {
+        let speaks_version2 = |session: &&SessionId| self.version2.sessions.contains_key(*session);
+        let sessions: Vec<_> = sessions.iter().filter(speaks_version2).copied().collect();
+        for &session in &sessions {
+            self.send_line(session, line, effects);
+        }
+        self.settle(REQUEST_WORK_MAX, effects);
+        sessions.len()
+    }
+
     fn add_account(
         &mut self,
         name: &str,
@@ -181,6 +232,15 @@ impl Switchboard {
         kept: Option<SessionId>,
         effects: &mut impl StoreEffects,
     ) -> usize {
+        let sessions = self.sessions_of(account, kept);
+        for &session in &sessions {
+            self.close(session, CloseReason::Revoked, effects);
+        }
+        sessions.len()
+    }
+
+    /// The sessions of an account but one, also those whose claim or login is not stored yet.
+    fn sessions_of(&self, account: AccountId, kept: Option<SessionId>) -> Vec<SessionId> {
         let is_of_account = |state: &super::SessionState| match (&state.device, &state.identity) {
             (Some((of, _)), _)
             | (None, Some(IdentityStep::Commit(IdentityChange::Claim(of, _) | IdentityChange::Login(of, _)))) => {
@@ -188,16 +248,11 @@ impl Switchboard {
             }
             _ => false,
         };
-        let sessions: Vec<_> = self
-            .version2
+        self.version2
             .sessions
             .iter()
             .filter(|&(&session, state)| Some(session) != kept && is_of_account(state))
             .map(|(&session, _)| session)
-            .collect();
-        for &session in &sessions {
-            self.close(session, CloseReason::Revoked, effects);
-        }
-        sessions.len()
+            .collect()
     }
 }

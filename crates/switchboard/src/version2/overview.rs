@@ -45,11 +45,8 @@ impl Switchboard {
     pub fn session_summary(&self, id: SessionId) -> Option<SessionSummary> {
         let session = self.sessions.get(id)?;
         let state = self.version2.sessions.get(&id);
-        let account = state.and_then(|state| state.device).map(|(account, device)| {
-            let devices = self.version2.ledger.accounts.get(account).map(|account| &account.devices);
-            let device = devices.and_then(|devices| devices.get(&device));
-            (account, device.map_or_else(String::new, |device| device.name.to_string()))
-        });
+        let account = self.account_of(id);
+        let account = account.map(|account| (account, self.device_name(id).unwrap_or_default().to_owned()));
         let lag = state.iter().flat_map(|state| &state.open).map(|conversation| self.view_lag(id, *conversation)).sum();
         Some(SessionSummary { name: session.name().map(str::to_owned), is_version2: state.is_some(), account, lag })
     }
@@ -85,6 +82,12 @@ impl Switchboard {
             end = Some(id);
         }
         end.map(|end| (records, end))
+    }
+
+    /// The name of the device that a session is, if it is one of an account.
+    pub(crate) fn device_name(&self, id: SessionId) -> Option<&str> {
+        let (account, device) = self.version2.sessions.get(&id)?.device?;
+        Some(self.version2.ledger.accounts.get(account)?.devices.get(&device)?.name.as_str())
     }
 
     fn view_lag(&self, session: SessionId, conversation: ConversationId) -> u64 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_core::change::{Credential, Snapshot};
 use switchboard_core::{
-    CloseReason, Event, Operated, OperatorCommand, OperatorTicket, SessionId, Switchboard, Version2Settings,
+    CloseReason, Event, Kicked, Operated, OperatorCommand, OperatorTicket, SessionId, Switchboard, Version2Settings,
 };
 use switchboard_protocol::{ErrorCode, limits};
 
@@ -69,6 +69,30 @@ fn session_whose_claim_is_not_stored_yet_is_closed_with_its_account() {
     world.commit();
     assert!(!world.heard(noy, "CLAIM_OK"));
     assert!(world.shell.operated.contains(&(OperatorTicket(1), Ok(()))));
+}
+
+#[test]
+fn all_sessions_of_a_name_are_kicked_and_hear_why() {
+    let mut world = World::new();
+    let [noy, other, guest] = ["Noy", "Elias", "Guest"].map(|name| world.guest(name));
+    world.send(noy, "CLAIM password x");
+    world.commit();
+    let phone = open(&mut world.board, &mut world.shell);
+    world.send(phone, "LOGIN Noy phone password x");
+    world.commit();
+    assert!(world.heard(phone, "LOGIN_OK Noy phone"));
+    let kick = |world: &mut World, who: &str| world.board.kick_sessions(who, "no spam", &mut world.shell);
+    assert_eq!(kick(&mut world, "NOY"), Ok(Kicked { name: Some("Noy".to_owned()), sessions: 2 }));
+    assert_eq!(kick(&mut world, "Noy"), Err(ErrorCode::UserNotFound), "the account is away");
+    assert_eq!(kick(&mut world, &guest.to_string()), Ok(Kicked { name: Some("Guest".to_owned()), sessions: 1 }));
+    assert_eq!(kick(&mut world, "nobody"), Err(ErrorCode::UserNotFound));
+    assert_eq!(world.shell.closed.len(), 3);
+    assert!(world.shell.closed.values().all(|reason| *reason == CloseReason::Kicked));
+    assert!(!world.shell.closed.contains_key(&other));
+    let summary = world.board.session_summary(other).expect("a session");
+    assert_eq!((summary.name.as_deref(), summary.account, summary.lag), (Some("Elias"), None, 0));
+    assert_eq!(world.board.notify(&[noy, other], b"NOTICE x\n", &mut world.shell), 1, "one of them is gone");
+    assert!(world.heard(other, "NOTICE x"));
 }
 
 #[test]
