@@ -11,11 +11,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use switchboard_manual::Shell;
 use switchboard_protocol::sanitize;
 use switchboard_store::StoreError;
 
 pub use self::ctl::CtlCommand;
 use crate::hub::StoreStartError;
+use crate::options;
 use crate::settings::Settings;
 
 /// Exit code of a command that was interrupted by a signal at its prompt.
@@ -38,6 +40,15 @@ pub enum Command {
         /// The backup: a copy of `switchboard.sqlite`, made by `sqlite3 DIR/switchboard.sqlite '.backup FILE'`
         file: PathBuf,
     },
+
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+
+    /// Print the manual page in roff format
+    Man,
 }
 
 /// A command on accounts. A password is read from standard input, or asked for twice at a terminal.
@@ -93,6 +104,9 @@ pub enum CommandError {
         /// The error of the system, or what to do about it.
         error: String,
     },
+    /// Standard output cannot be written.
+    #[error("standard output: {0}")]
+    Output(#[from] std::io::Error),
     /// The backup or the directory cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -119,12 +133,15 @@ impl CommandError {
 ///
 /// [`CommandError`] if the command is refused, or if its outcome is unknown.
 pub async fn run(command: &Command, settings: Settings) -> Result<(), CommandError> {
-    let Some(data) = settings.data.clone() else {
-        return Err(CommandError::Usage("name the data directory of the server: --data DIR".to_owned()));
+    let data = || {
+        let data = settings.data.clone();
+        data.ok_or_else(|| CommandError::Usage("name the data directory of the server: --data DIR".to_owned()))
     };
     match command {
-        Command::Account(command) => account::run(command, &data, settings).await,
-        Command::Ctl(command) => ctl::run(command, &data).await,
-        Command::Restore { file } => restore::run(file, &data),
+        Command::Account(command) => account::run(command, &data()?, settings).await,
+        Command::Ctl(command) => ctl::run(command, &data()?).await,
+        Command::Restore { file } => restore::run(file, &data()?),
+        Command::Completions { shell } => Ok(options::completions(*shell)?),
+        Command::Man => Ok(options::man()?),
     }
 }

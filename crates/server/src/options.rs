@@ -5,6 +5,8 @@
 
 mod config;
 mod config_error;
+mod generate;
+mod help;
 mod keys;
 mod layers;
 mod reload;
@@ -15,6 +17,7 @@ mod value;
 
 pub use config::Config;
 pub use config_error::{ConfigError, ConfigErrors};
+pub(crate) use generate::{completions, man};
 pub use keys::{Cli, LogFormat, Options};
 pub use layers::Source;
 

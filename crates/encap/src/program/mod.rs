@@ -14,6 +14,7 @@ mod diagnostics;
 mod dissector;
 mod failure;
 mod follow;
+mod generate;
 mod input;
 mod output;
 mod report;
@@ -26,6 +27,7 @@ mod synthesize;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use switchboard_manual::Shell;
 
 use self::failure::Failure;
 
@@ -52,6 +54,13 @@ enum Command {
     Compare(compare::Args),
     Report(report::Args),
     Dissector(dissector::Args),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page in roff format
+    Man,
 }
 
 /// Runs the subcommand of the command line and returns its exit code. An invalid command line exits with 2.
@@ -70,6 +79,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Dissector(args) => dissector::run(&args),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man => generate::man(),
     };
     result.unwrap_or_else(Failure::report)
 }

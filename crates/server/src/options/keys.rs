@@ -9,6 +9,7 @@ use clap::{Arg, Args, Parser, ValueEnum};
 use serde::{Deserialize, Serialize};
 use switchboard_core::Quota;
 
+use super::help::after_help;
 use super::value::{
     NONE, TimeSpan, address_or_none, boolean, directory_or_none, host_or_none, ipv6_prefix_or_none, number,
     proxy_or_none, word,
@@ -33,16 +34,7 @@ pub(super) const AUTO: &str = "auto";
 #[command(
     name = "switchboard-server",
     version,
-    after_help = "Examples:\n  \
-        switchboard-server                                   for this machine only\n  \
-        switchboard-server --listen 0.0.0.0:12345            for the whole network\n  \
-        switchboard-server --config switchboard.toml --print-config\n\n\
-        Join with:  switchboard --name YOU   or   nc 127.0.0.1 12345\n\n\
-        Signals: TERM, INT and QUIT stop the server after it has written its unsent bytes, and so does HUP if it was \
-        started from a terminal. A second TERM, INT or QUIT ends it at once. Without a terminal, HUP reads the file \
-        again and applies its log-level.\n\n\
-        Exit codes: 0 stopped by a signal; 1 the server could not run; 2 a flag is invalid; \
-        3 the configuration is invalid; 130 a second signal ended the drain."
+    after_help = after_help()
 )]
 pub struct Cli {
     /// Read settings from this TOML file; its keys are the names of the flags below, without the leading dashes.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use clap_complete::Shell;
+use switchboard_manual::Shell;
 
 use super::address::AddrArg;
 use super::options::{ReconnectArgs, parse_time};
