@@ -1,5 +1,5 @@
 //! Drops the comments of the page's scripts and style sheets, compresses all of its files, and lists them with their
-//! types and entity tags for `src/web/static_files.rs`.
+//! types and entity tags for `src/web/static_files.rs`. Also finds the commit for `--version`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -25,6 +25,7 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 ];
 
 fn main() {
+    switchboard_commit::set_version();
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=web");
     let folder = Path::new("web");

@@ -24,7 +24,7 @@ pub(crate) use options::{ColorChoice, Options, dialect_parser};
 
 /// Chat on a Switchboard server.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, after_help = help::after_help(), max_term_width = 120)]
+#[command(name = "switchboard", version = env!("SWITCHBOARD_VERSION"), after_help = help::after_help(), max_term_width = 120)]
 pub(crate) struct Cli {
     /// The server, as HOST or HOST:PORT, or as a link for TLS: switchboard://HOST:PORT
     ///

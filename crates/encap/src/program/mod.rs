@@ -33,7 +33,7 @@ use self::failure::Failure;
 
 /// Builds, sends, captures and explains network traffic, from a chat line to an Ethernet frame
 #[derive(Debug, Parser)]
-#[command(name = "encap", version, max_term_width = 100)]
+#[command(name = "encap", version = env!("SWITCHBOARD_VERSION"), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -33,7 +33,7 @@ pub(super) const AUTO: &str = "auto";
 #[derive(Debug, Parser)]
 #[command(
     name = "switchboard-server",
-    version,
+    version = env!("SWITCHBOARD_VERSION"),
     after_help = after_help()
 )]
 pub struct Cli {
