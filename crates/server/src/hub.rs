@@ -102,6 +102,12 @@ pub(crate) struct Turn {
 }
 
 impl Hub {
+    /// Keeps all others from the lock.
+    #[cfg(test)]
+    pub(crate) fn hold_lock(&self) -> impl Drop {
+        self.lock()
+    }
+
     /// A hub with a random id.
     #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Self {

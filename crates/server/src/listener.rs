@@ -8,6 +8,7 @@ use socket2::SockRef;
 use switchboard_protocol::{Dialect, HostPort, HostPortError};
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
+use crate::listener_kind::ListenerKind;
 use crate::loopback::is_loopback;
 use crate::telemetry;
 use crate::tls::Tls;
@@ -200,8 +201,28 @@ impl Listener {
     /// machine must.
     pub async fn bind_web(tls: Option<&Tls>, address: &ListenAddress) -> Result<Vec<Self>, BindError> {
         let sockets = bind_sockets(address, "--listen-web").await?;
-        let listener = |socket| Self { service: Service::Web, socket, tls: tls.map(Tls::for_http) };
-        Ok(sockets.into_iter().map(listener).collect())
+        Ok(sockets.into_iter().map(|socket| Self::for_web(socket, tls)).collect())
+    }
+
+    /// A listener of a kind on a socket that already listens. It must be in non-blocking mode. Without `tls`, a listener
+    /// for browsers takes no HTTPS.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime refuses the socket, or if `tls` is missing for [`ListenerKind::Tls`].
+    pub fn on_socket(kind: ListenerKind, socket: std::net::TcpListener, tls: Option<&Tls>) -> io::Result<Self> {
+        let socket = TcpListener::from_std(socket)?;
+        Ok(match (kind, tls) {
+            (ListenerKind::Commands, _) => Self::new(Dialect::Commands, socket),
+            (ListenerKind::Line, _) => Self::new(Dialect::Line, socket),
+            (ListenerKind::Tls, Some(tls)) => Self::new(Dialect::Commands, socket).with_tls(tls.clone()),
+            (ListenerKind::Tls, None) => return Err(io::Error::other("a listener with TLS needs a certificate")),
+            (ListenerKind::Web, tls) => Self::for_web(socket, tls),
+        })
+    }
+
+    fn for_web(socket: TcpListener, tls: Option<&Tls>) -> Self {
+        Self { service: Service::Web, socket, tls: tls.map(Tls::for_http) }
     }
 
     /// The bound address, with the port that the system chose.

@@ -14,8 +14,9 @@ use switchboard_protocol::Dialect;
 use switchboard_server::logging::{self, Log};
 use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
+use switchboard_server::systemd::{PassedSockets, ServiceManager};
 use switchboard_server::tls::{CertificateError, CertificateSource, Tls};
-use switchboard_server::{BindError, Listener, Reload, Settings, run_with_reload};
+use switchboard_server::{BindError, Listener, Reload, Settings, run_service};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::signals::{Request, Signals};
@@ -38,7 +39,11 @@ const FILES_BESIDE_SESSIONS: u64 = 32;
 const EVENT_INTERVAL: u32 = 16;
 
 fn main() -> ExitCode {
-    let config = match Config::from_process() {
+    let passed_sockets = match PassedSockets::take() {
+        Ok(sockets) => sockets,
+        Err(error) => return fail(EXIT_CONFIG, &error),
+    };
+    let config = match Config::from_process(&passed_sockets.addresses()) {
         Ok(config) => config,
         Err(errors) => return fail(if errors.is_usage() { EXIT_USAGE } else { EXIT_CONFIG }, &errors),
     };
@@ -63,7 +68,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(EXIT_RUNTIME, &format!("cannot start: {error}")),
     };
-    let result = runtime.block_on(serve(&Arc::new(config), &log));
+    let result = runtime.block_on(serve(&Arc::new(config), passed_sockets, &log));
     // A name may still be resolved on a thread of the runtime. The process does not wait for it.
     runtime.shutdown_background();
     log.finish();
@@ -106,16 +111,22 @@ fn runtime(threads: Option<usize>) -> io::Result<Runtime> {
 }
 
 /// Binds the listeners, and serves until a signal stops the server.
-async fn serve(config: &Arc<Config>, log: &Log) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(
+    config: &Arc<Config>,
+    passed_sockets: PassedSockets,
+    log: &Log,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let manager = ServiceManager::from_environment();
     let tls = if config.needs_certificate() { Some(load_tls(config)?) } else { None };
     let reload = Arc::new(Reload::new(Arc::clone(config), tls.clone(), log.level()));
-    let mut stopped = pin!(wait_for_stop(Signals::new()?, &reload));
-    let listeners = tokio::select! {
+    let mut stopped = pin!(wait_for_stop(Signals::new()?, &reload, &manager));
+    let mut listeners = tokio::select! {
         listeners = bind(config, tls.as_ref()) => listeners?,
         () = &mut stopped => return Ok(()),
     };
+    listeners.extend(passed_sockets.into_listeners(tls.as_ref())?);
     tokio::select! {
-        served = run_with_reload(listeners, config.settings.clone(), Arc::clone(&reload), stopped) => served?,
+        served = run_service(listeners, config.settings.clone(), Arc::clone(&reload), manager.clone(), stopped) => served?,
         never = watch_certificate(tls.as_ref()) => match never {},
     };
     Ok(())
@@ -162,10 +173,12 @@ async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindE
 }
 
 /// Returns after a signal to stop. Until then, handles the signals to reload.
-async fn wait_for_stop(mut signals: Signals, reload: &Reload) {
+async fn wait_for_stop(mut signals: Signals, reload: &Reload, manager: &ServiceManager) {
     while signals.next().await == Request::Reload {
+        manager.reloading().await;
         // The result is in the log.
         let _ = reload.reload();
+        manager.ready().await;
     }
 }
 

@@ -25,6 +25,7 @@ use crate::reader_watch::watch_readers;
 use crate::reload::Reload;
 use crate::settings::{InvalidSettings, Settings};
 use crate::stopping::Stopping;
+use crate::systemd::ServiceManager;
 use crate::telemetry;
 use crate::web::{About, Web, probe_silent_peers};
 
@@ -83,21 +84,23 @@ pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    open_and_serve(listeners, settings, None, shutdown).await
+    open_and_serve(listeners, settings, None, ServiceManager::default(), shutdown).await
 }
 
-/// Like [`run`], for a process whose operator can reload its configuration by a command.
+/// Like [`run`], for a process of its own: its operator can reload its configuration by a command, and its service manager
+/// gets reports.
 ///
 /// # Errors
 ///
 /// As those of [`run`].
-pub async fn run_with_reload(
+pub async fn run_service(
     listeners: Vec<Listener>,
     settings: Settings,
     reload: Arc<Reload>,
+    manager: ServiceManager,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    open_and_serve(listeners, settings, Some(reload), shutdown).await
+    open_and_serve(listeners, settings, Some(reload), manager, shutdown).await
 }
 
 /// Like [`run`], with a store of the caller's own.
@@ -111,7 +114,7 @@ pub async fn run_with_store(
     store: Box<dyn Store>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    serve(listeners, settings.validated()?, store, None, shutdown).await
+    serve(listeners, settings.validated()?, store, None, ServiceManager::default(), shutdown).await
 }
 
 /// Opens the store of the settings, and serves.
@@ -119,6 +122,7 @@ async fn open_and_serve(
     listeners: Vec<Listener>,
     settings: Settings,
     reload: Option<Arc<Reload>>,
+    manager: ServiceManager,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
@@ -128,7 +132,7 @@ async fn open_and_serve(
         store = open_store_when_free(&settings) => store?,
         () = &mut shutdown => return Ok(Summary { sessions: 0, slow_consumers: 0, abandoned: 0 }),
     };
-    serve(listeners, settings, store, reload, shutdown).await
+    serve(listeners, settings, store, reload, manager, shutdown).await
 }
 
 /// Serves with valid settings.
@@ -137,6 +141,7 @@ async fn serve(
     settings: Settings,
     store: Box<dyn Store>,
     reload: Option<Arc<Reload>>,
+    manager: ServiceManager,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let drain_timeout = settings.drain_timeout;
@@ -189,6 +194,10 @@ async fn serve(
         acceptors.spawn(accept(listener, acceptor.clone()));
     }
     drop(acceptor);
+    manager.ready().await;
+    // Also during the drain. It ends when it is dropped.
+    let mut reports = JoinSet::new();
+    reports.spawn(manager.clone().keep_informed(Arc::clone(&hub), Arc::clone(&admission)));
 
     tokio::select! {
         () = shutdown => {}
@@ -196,6 +205,7 @@ async fn serve(
         () = watch_readers(&hub) => {}
     }
 
+    manager.stopping().await;
     if let Some(announcement) = announcement {
         announcement.stop().await;
     }

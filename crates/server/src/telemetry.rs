@@ -39,6 +39,11 @@ pub(crate) fn announced(name: &str, port: u16) {
     tracing::info!(target: SERVER, name, port, "announced on the local network");
 }
 
+/// The service manager does not know the state of the server, and may restart it.
+pub(crate) fn not_reported(error: &std::io::Error) {
+    tracing::warn!(target: SERVER, %error, "the service manager gets no report");
+}
+
 /// Another server has the announced name.
 pub(crate) fn announced_name_changed(name: &str) {
     tracing::info!(target: SERVER, name = %sanitize(name), "announced under another name: the first one is taken");

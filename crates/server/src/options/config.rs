@@ -1,6 +1,7 @@
 //! The merged and validated configuration of a process.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
@@ -14,7 +15,9 @@ use super::keys::{AUTO, Cli, LogFormat, OldestTls, Options};
 use super::layers::{Layers, Source};
 use super::unknown_name::check_variable_names;
 use crate::listener::ListenAddress;
+use crate::listener_kind::ListenerKind;
 use crate::logging;
+use crate::loopback::is_loopback;
 use crate::operator::Command;
 use crate::settings::{InvalidSettings, Settings};
 use crate::tls::{CertificateSource, TlsVersion};
@@ -38,6 +41,8 @@ pub struct Config {
     pub listen_tls: Vec<ListenAddress>,
     /// The listening addresses for browsers.
     pub listen_web: Vec<ListenAddress>,
+    /// The kinds and addresses of the sockets that the service manager passed. They take the place of settings.
+    pub passed_sockets: Vec<(ListenerKind, SocketAddr)>,
     /// The certificate for TLS.
     pub certificate: CertificateSource,
     /// The oldest version of TLS that clients may use.
@@ -66,22 +71,31 @@ impl Config {
     /// on loopback has TLS only if the certificate is there anyway.
     #[must_use]
     pub fn needs_certificate(&self) -> bool {
+        let passed = |kind| self.passed_sockets.iter().filter(move |(passed, _)| *passed == kind);
+        let has_own_certificate = matches!(self.certificate, CertificateSource::Files { .. });
         !self.listen_tls.is_empty()
-            || self.listen_web.iter().any(|address| !address.is_loopback())
-            || matches!(self.certificate, CertificateSource::Files { .. }) && !self.listen_web.is_empty()
+            || passed(ListenerKind::Tls).next().is_some()
+            || self.listen_web.iter().any(|address| has_own_certificate || !address.is_loopback())
+            || passed(ListenerKind::Web)
+                .any(|(_, address)| has_own_certificate || !is_loopback(&address.ip().to_string()))
     }
 
     /// Reads the flags and variables of this process, and the file that they name. An unknown flag, `--help` and
-    /// `--version` exit the process.
+    /// `--version` exit the process. `passed_sockets` take the place of the default addresses of their kinds.
     ///
     /// # Errors
     ///
     /// [`ConfigErrors`] with all mistakes in the three sources.
-    pub fn from_process() -> Result<Self, ConfigErrors> {
-        Self::read(&std::env::args_os().collect::<Vec<_>>(), &std::env::vars_os().collect::<Vec<_>>())
+    pub fn from_process(passed_sockets: &[(ListenerKind, SocketAddr)]) -> Result<Self, ConfigErrors> {
+        let (args, variables): (Vec<_>, Vec<_>) = (std::env::args_os().collect(), std::env::vars_os().collect());
+        Self::read(&args, &variables, passed_sockets)
     }
 
-    pub(super) fn read(args: &[OsString], variables: &[(OsString, OsString)]) -> Result<Self, ConfigErrors> {
+    pub(super) fn read(
+        args: &[OsString],
+        variables: &[(OsString, OsString)],
+        passed_sockets: &[(ListenerKind, SocketAddr)],
+    ) -> Result<Self, ConfigErrors> {
         let matches = text_command().try_get_matches_from(args).unwrap_or_else(|error| exit(&error, args));
         let command = Command::from_arg_matches(&matches).ok();
         // The flags that may follow a command.
@@ -129,12 +143,14 @@ impl Config {
             let origin = layers.source(key).clone();
             ConfigError::Invalid { key: key.to_owned(), value, allowed, origin, is_misformed: false }
         }));
-        let addresses = |given: Option<Vec<String>>| -> Vec<ListenAddress> {
-            given.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect()
-        };
-        let (listen, listen_line) = (addresses(merged.listen), addresses(merged.listen_line));
-        let (listen_tls, listen_web) = (addresses(merged.listen_tls), addresses(merged.listen_web));
-        if [&listen, &listen_line, &listen_tls, &listen_web].iter().all(|addresses| addresses.is_empty()) {
+        let mut addresses =
+            |kind, given| listen_addresses(kind, given, layers.source(kind.key()), passed_sockets, &mut errors);
+        let listen = addresses(ListenerKind::Commands, merged.listen);
+        let listen_line = addresses(ListenerKind::Line, merged.listen_line);
+        let listen_tls = addresses(ListenerKind::Tls, merged.listen_tls);
+        let listen_web = addresses(ListenerKind::Web, merged.listen_web);
+        let has_address = [&listen, &listen_line, &listen_tls, &listen_web].iter().any(|list| !list.is_empty());
+        if !has_address && passed_sockets.is_empty() {
             errors.push(ConfigError::NothingToListenOn);
         }
         let pem_file = |given: Option<String>| given.filter(|given| given != AUTO).map(PathBuf::from);
@@ -159,6 +175,7 @@ impl Config {
             command,
             listen_tls,
             listen_web,
+            passed_sockets: passed_sockets.to_vec(),
             certificate,
             tls_oldest: match merged.tls_oldest {
                 Some(OldestTls::Tls12) => TlsVersion::Tls12,
@@ -175,6 +192,25 @@ impl Config {
             layers,
         })
     }
+}
+
+/// The addresses of one kind of listener. A passed socket of this kind takes the place of the default addresses.
+fn listen_addresses(
+    kind: ListenerKind,
+    given: Option<Vec<String>>,
+    source: &Source,
+    passed_sockets: &[(ListenerKind, SocketAddr)],
+    errors: &mut Vec<ConfigError>,
+) -> Vec<ListenAddress> {
+    let addresses: Vec<_> = given.unwrap_or_default().iter().filter_map(|address| address.parse().ok()).collect();
+    if !passed_sockets.iter().any(|(passed, _)| *passed == kind) {
+        return addresses;
+    }
+    // The value `none` contradicts nothing.
+    if *source != Source::Default && !addresses.is_empty() {
+        errors.push(ConfigError::AlsoPassed { kind, origin: source.clone() });
+    }
+    Vec::new()
 }
 
 /// The command line with values as text. [`Layers::add_texts`] parses them, so that all mistakes are found, and so that

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use switchboard_protocol::sanitize;
 
 use super::layers::Source;
+use crate::listener_kind::ListenerKind;
 
 /// A mistake in the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,18 @@ pub enum ConfigError {
          --listen-line HOST:PORT"
     )]
     NothingToListenOn,
+    /// A listener has addresses, and the service manager passes a socket of its kind.
+    #[error(
+        "{key} has an address (from {origin}), but the service manager passes the socket {name}: leave the setting out, \
+         or disable the socket unit",
+        key = .kind.key(), name = .kind.socket_name()
+    )]
+    AlsoPassed {
+        /// The kind of the listener.
+        kind: ListenerKind,
+        /// The source of the addresses.
+        origin: Source,
+    },
     /// Of two keys that belong together, only one has a value.
     #[error("{given} needs {missing}: give both files, or none, and the server makes a certificate")]
     Incomplete {

@@ -16,7 +16,7 @@ impl Config {
             let error = std::io::Error::other("it is not a regular file, so it can be read only once");
             return Err(ConfigErrors(vec![ConfigError::Unreadable { path: path.clone(), error }]));
         }
-        Self::from_process()
+        Self::from_process(&self.passed_sockets)
     }
 
     /// The keys whose values differ between two configurations.

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::CommandFactory as _;
 
 use super::keys::LISTEN;
 use super::*;
+use crate::listener_kind::ListenerKind;
 
 fn config(file: Option<&str>, flags: &[&str]) -> Result<Config, ConfigErrors> {
     config_with_variables(file, &[], flags)
@@ -18,6 +20,15 @@ fn config_with_variables(
     variables: &[(&str, &str)],
     flags: &[&str],
 ) -> Result<Config, ConfigErrors> {
+    config_with_sockets(file, variables, flags, &[])
+}
+
+fn config_with_sockets(
+    file: Option<&str>,
+    variables: &[(&str, &str)],
+    flags: &[&str],
+    passed_sockets: &[(ListenerKind, SocketAddr)],
+) -> Result<Config, ConfigErrors> {
     let mut config_file = tempfile::NamedTempFile::new().expect("a temporary file");
     let mut args = vec![OsString::from(PROGRAM)];
     if let Some(text) = file {
@@ -26,7 +37,7 @@ fn config_with_variables(
     }
     args.extend(flags.iter().map(OsString::from));
     let variables: Vec<_> = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    Config::read(&args, &variables)
+    Config::read(&args, &variables, passed_sockets)
 }
 
 #[test]
@@ -87,6 +98,46 @@ fn printed_configuration_names_sources_and_can_be_read_again() {
     let text_bytes = printed_line("text-bytes");
     assert!(text_bytes.starts_with("text-bytes = 500 # /") && text_bytes.ends_with(":1"), "{text_bytes}");
     assert!(config(Some(&printed), &[]).is_ok(), "the printed configuration is valid");
+}
+
+#[test]
+fn passed_socket_takes_the_place_of_a_default_and_contradicts_a_setting() {
+    let passed = |kind, address: &str| [(kind, address.parse().expect("an address"))];
+    let with_socket = |flags: &[&str], sockets: &[_]| config_with_sockets(None, &[], flags, sockets);
+
+    let commands = passed(ListenerKind::Commands, "0.0.0.0:1");
+    let config = with_socket(&[], &commands).expect("the configuration is valid");
+    assert!(config.listen.is_empty(), "the socket takes the place of the default address");
+    assert_eq!((config.listen_line.len(), config.listen_web.len()), (1, 1));
+    let nothing_else = ["--listen=none", "--listen-line=none", "--listen-web=none"];
+    with_socket(&nothing_else, &commands).expect("a socket is enough to listen on");
+
+    for (kind, key) in [
+        (ListenerKind::Commands, "listen"),
+        (ListenerKind::Line, "listen-line"),
+        (ListenerKind::Tls, "listen-tls"),
+        (ListenerKind::Web, "listen-web"),
+    ] {
+        let error = with_socket(&[&format!("--{key}=:5")], &passed(kind, "0.0.0.0:1")).expect_err("a contradiction");
+        let expected = format!(
+            "{key} has an address (from flag), but the service manager passes the socket {}: leave the setting out, or \
+             disable the socket unit",
+            kind.socket_name()
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn passed_sockets_need_a_certificate_as_settings_do() {
+    let needs_certificate = |kind, address: &str| {
+        let sockets = [(kind, address.parse().expect("an address"))];
+        config_with_sockets(None, &[], &[], &sockets).expect("the configuration is valid").needs_certificate()
+    };
+    assert!(needs_certificate(ListenerKind::Tls, "127.0.0.1:1"));
+    assert!(needs_certificate(ListenerKind::Web, "0.0.0.0:1"));
+    assert!(!needs_certificate(ListenerKind::Web, "[::1]:1"));
+    assert!(!needs_certificate(ListenerKind::Commands, "0.0.0.0:1"));
 }
 
 #[test]
