@@ -247,8 +247,7 @@ impl ServerProcess {
     ///
     /// If the process is gone.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
-        assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
+        send_signal(name, self.id());
     }
 
     /// Waits until the process exits.
@@ -281,8 +280,19 @@ impl Drop for ServerProcess {
     }
 }
 
+/// Sends a signal, such as `TERM`, to a process.
+///
+/// # Panics
+///
+/// If the process is gone.
+pub fn send_signal(name: &str, pid: u32) {
+    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
+}
+
 /// The value of a field in a log line.
-fn logged_value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+#[must_use]
+pub fn logged_value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
     let (_, after) = line.split_once(&format!(r#""{field}":""#))?;
     after.split('"').next()
 }
@@ -292,7 +302,7 @@ fn logged_value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
 /// # Panics
 ///
 /// If it does not exit within [`TIMEOUT`].
-pub(crate) fn wait_in_time(child: &mut Child) -> ExitStatus {
+pub fn wait_in_time(child: &mut Child) -> ExitStatus {
     for _ in 0..TIMEOUT.as_millis() / 10 {
         if let Some(status) = child.try_wait().expect("a child of this process") {
             return status;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use switchboard_tests::namespace::run_script;
-use switchboard_tests::process::{ServerProcess, program};
+use switchboard_tests::process::{ServerProcess, program, send_signal};
 use switchboard_tests::test_client::{TIMEOUT, TestClient};
 use switchboard_tests::wire_lab::texts;
 
@@ -31,11 +31,6 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
         std::thread::sleep(Duration::from_millis(10));
     }
     None
-}
-
-fn send_signal(name: &str, pid: u32) {
-    let status = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
-    assert!(status.is_ok_and(|status| status.success()), "kill -s {name} failed");
 }
 
 /// A server whose standard output is a pipe that nobody reads, with a full log queue.

@@ -1,5 +1,7 @@
 //! The server program: flags, configuration, log and exit codes.
 
+mod systemd;
+
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
