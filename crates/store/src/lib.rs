@@ -16,6 +16,7 @@
 //!    the search.
 //! 6. `read_pool.rs`: a request for records runs on another thread, with a [`Reader`] (`sqlite/reader.rs`).
 
+mod commit_figures;
 mod error;
 mod faulty;
 mod ledger;
@@ -28,6 +29,7 @@ mod tests;
 mod words;
 mod writer;
 
+pub use commit_figures::{CommitFigures, Distribution};
 pub use error::StoreError;
 pub use faulty::{FaultyStore, Operation};
 pub use memory::{MemoryLimits, MemoryStore};

@@ -266,6 +266,10 @@ impl Store for SqliteStore {
                 Err(error) => return Err(error),
             }
         }
+        self.probe()
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
         self.directory.check_room()?;
         let (open, place) = self.opened()?;
         let written = open.connection.execute("UPDATE counters SET checks = checks + 1", []);

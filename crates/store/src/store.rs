@@ -30,6 +30,11 @@ pub trait Store: Send {
     /// Checks that the store can be written and has some room.
     fn check_writable(&mut self) -> Result<(), StoreError>;
 
+    /// Commits something that means nothing, to show that commits succeed. It takes no longer than a small commit.
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.check_writable()
+    }
+
     /// Does a bounded part of the work that need not be done in a commit. Returns whether more of it is left.
     ///
     /// An error changes nothing that is stored. After it, the next commit may fail.

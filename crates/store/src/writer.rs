@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_core::change::{Change, ConversationKind, RedactTarget, Snapshot};
 
+use crate::commit_figures::CommitFigures;
 use crate::error::StoreError;
 use crate::store::{Store, Trimmed};
 
@@ -83,6 +84,8 @@ pub enum Outcome {
         /// The position of the last change so far. The next one has the position after it.
         position: u64,
     },
+    /// The answer to [`Writer::probe`]: a commit has succeeded just now.
+    Probed,
     /// A step of maintenance failed. It is tried again, and reported again if the reason changes. Changes and reads are
     /// not affected.
     MaintenanceFailed {
@@ -142,6 +145,20 @@ impl Writer {
         Some(position)
     }
 
+    /// Lets the thread commit something that means nothing, as soon as no changes wait, and report
+    /// [`Outcome::Probed`], or a failure like that of any commit. While the store is failed, nothing is done.
+    pub fn probe(&self) {
+        let mut queue = self.shared.lock();
+        queue.wants_probe = !queue.is_failed;
+        drop(queue);
+        self.shared.wake.notify_one();
+    }
+
+    /// The commits since the start.
+    pub fn commit_figures(&self) -> CommitFigures {
+        self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Writes the changes that wait, reports them, and ends the thread. A failed store is not opened again. Later changes
     /// are dropped.
     pub fn close(&self) {
@@ -173,6 +190,7 @@ impl fmt::Debug for Writer {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    figures: Mutex<CommitFigures>,
 }
 
 #[derive(Default)]
@@ -187,6 +205,7 @@ struct Queue {
     /// Whether the store cannot be written.
     is_failed: bool,
     is_closing: bool,
+    wants_probe: bool,
 }
 
 /// The size of some changes.
@@ -227,7 +246,7 @@ impl Shared {
 
     /// Waits for changes or the end, at most for this time if there is one.
     fn wait(&self, queue: MutexGuard<'_, Queue>, timeout: Option<Duration>) {
-        let idle = |queue: &mut Queue| queue.changes.is_empty() && !queue.is_closing;
+        let idle = |queue: &mut Queue| queue.changes.is_empty() && !queue.is_closing && !queue.wants_probe;
         match timeout {
             None => drop(self.wake.wait_while(queue, idle).unwrap_or_else(PoisonError::into_inner)),
             Some(timeout) => {
@@ -246,6 +265,7 @@ impl Shared {
     fn fail(&self) {
         let mut queue = self.lock();
         queue.is_failed = true;
+        queue.wants_probe = false;
         queue.submissions.clear();
         let dropped = std::mem::take(&mut queue.changes);
         drop(queue);
@@ -304,6 +324,18 @@ impl WriterThread {
                 if queue.is_closing {
                     return;
                 }
+                if std::mem::take(&mut queue.wants_probe) {
+                    drop(queue);
+                    match self.store.probe() {
+                        Ok(()) => (self.report)(Outcome::Probed),
+                        Err(error) => {
+                            if !self.recover(error) {
+                                return;
+                            }
+                        }
+                    }
+                    continue;
+                }
                 match maintenance {
                     Maintenance::Done => self.shared.wait(queue, None),
                     Maintenance::AfterPause => {
@@ -320,8 +352,10 @@ impl WriterThread {
             }
             let (size, position) = queue.take(&mut batch);
             drop(queue);
+            let began = now();
             match self.store.commit(&batch) {
                 Ok(trimmed) => {
+                    self.count_commit(&batch, began);
                     batch.clear();
                     (self.report)(Outcome::Durable { position, trimmed });
                     self.panic_pause = RETRY_MIN;
@@ -340,6 +374,12 @@ impl WriterThread {
             }
             maintenance = Maintenance::AfterPause;
         }
+    }
+
+    fn count_commit(&self, batch: &[Change], began: Instant) {
+        let records = batch.iter().filter(|change| matches!(change, Change::RecordAppended(_))).count() as u64;
+        let mut figures = self.shared.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.add(now().saturating_duration_since(began), batch.len(), records);
     }
 
     /// The time until the next attempt after a failed step of maintenance.

@@ -247,6 +247,24 @@ fn recovery_tries_until_every_step_succeeds() {
 }
 
 #[test]
+fn probe_shows_whether_a_commit_succeeds() {
+    for home in Home::each() {
+        let (store, _) = faulty(home, &[(Operation::CheckWritable, full())]);
+        let (writer, outcomes) = start(store);
+        writer.probe();
+        assert_eq!(next(&outcomes), Outcome::Failed { error: full() });
+        assert_eq!(next(&outcomes), Outcome::Reloaded { snapshot: Snapshot::default() });
+        let Outcome::Writable { generation, position } = next(&outcomes) else { panic!("changes are taken") };
+        writer.probe();
+        assert_eq!(next(&outcomes), Outcome::Probed);
+        writer.submit(generation, &mut vec![room(1)]).unwrap();
+        assert_eq!(next(&outcomes), durable(position + 1));
+        let figures = writer.commit_figures();
+        assert_eq!((figures.changes.count(), figures.records), (1, 0), "a probe is no commit");
+    }
+}
+
+#[test]
 fn end_writes_the_changes_that_wait() {
     for home in Home::each() {
         let (batches, sizes) = mpsc::channel();
