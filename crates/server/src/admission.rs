@@ -26,6 +26,9 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     sessions: usize,
+    /// Connections that were refused since the start: the server was full, or their address had too many.
+    refused_full: u64,
+    refused_address: u64,
     by_address: HashMap<Arc<AddressKey>, usize>,
 }
 
@@ -33,7 +36,10 @@ impl Counts {
     /// Counts a session for `address_key`, unless `max` sessions are counted for it.
     fn add(&mut self, address_key: AddressKey, max: usize) -> Result<Arc<AddressKey>, ErrorCode> {
         let address_key = match self.by_address.get_key_value(&address_key) {
-            Some((_, &sessions)) if sessions >= max => return Err(ErrorCode::TooManySessions),
+            Some((_, &sessions)) if sessions >= max => {
+                self.refused_address += 1;
+                return Err(ErrorCode::TooManySessions);
+            }
             Some((address_key, _)) => Arc::clone(address_key),
             None => Arc::new(address_key),
         };
@@ -76,6 +82,7 @@ impl Admission {
         let address_key = is_limited.then(|| AddressKey::new(peer, &self.on_link_prefixes));
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
+            counts.refused_full += 1;
             return Err(ErrorCode::ServerFull);
         }
         let address_key = match address_key {
@@ -90,10 +97,17 @@ impl Admission {
     pub(crate) fn admit_proxy(self: &Arc<Self>) -> Result<Permit, ErrorCode> {
         let mut counts = self.lock();
         if counts.sessions >= self.sessions_max {
+            counts.refused_full += 1;
             return Err(ErrorCode::ServerFull);
         }
         counts.sessions += 1;
         Ok(Permit { admission: Arc::clone(self), address_key: None })
+    }
+
+    /// The numbers of connections that were refused since the start, by code.
+    pub(crate) fn refusals(&self) -> [(ErrorCode, u64); 2] {
+        let counts = self.lock();
+        [(ErrorCode::ServerFull, counts.refused_full), (ErrorCode::TooManySessions, counts.refused_address)]
     }
 
     /// The number of open sessions.

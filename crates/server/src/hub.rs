@@ -6,6 +6,7 @@
 mod closings;
 mod operator;
 mod overview;
+mod store_health;
 mod store_link;
 mod turn_effects;
 
@@ -15,8 +16,9 @@ use std::task::Waker;
 
 pub(crate) use closings::{Closing, Closings};
 use operator::PendingCommands;
-pub(crate) use overview::SessionRow;
+pub(crate) use overview::{SessionCounts, SessionRow};
 use slotmap::SecondaryMap;
+use store_health::StoreHealth;
 pub(crate) use store_link::StoreLink;
 pub use store_link::StoreStartError;
 use switchboard_core::change::Change;
@@ -25,7 +27,7 @@ use switchboard_core::{
     SessionId, Switchboard,
 };
 use switchboard_protocol::{Command, Dialect, ErrorCode, ReceivedBytes};
-use switchboard_store::{Generation, StoreError};
+use switchboard_store::Generation;
 use tokio::time::Instant;
 use turn_effects::{SharedState, TurnEffects};
 
@@ -48,8 +50,7 @@ pub(crate) struct Hub {
     /// The commands of the operator that wait for the store.
     operator: PendingCommands,
     pub(crate) started: Instant,
-    /// Why the store takes no changes now, if it takes none.
-    store_failure: Mutex<Option<StoreError>>,
+    store_health: StoreHealth,
     pub(crate) settings: Settings,
     pub(crate) watermarks: Watermarks,
 }
@@ -76,12 +77,24 @@ struct Changes {
     generation: Generation,
 }
 
-/// Numbers of sessions since the start.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// Numbers since the start. They are counted under the lock, so they cost a message next to nothing.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Counts {
     pub(crate) sessions: u64,
     /// Sessions that were closed as slow consumers.
     pub(crate) slow_consumers: u64,
+    /// Lines that have joined outboxes.
+    pub(crate) lines: u64,
+    /// Lines of version 2 that have joined the outboxes of other sessions than the one whose request caused them.
+    pub(crate) fan_out_lines: u64,
+    /// Errors that were sent to clients, by the place of their code in [`ErrorCode::ALL`].
+    pub(crate) refusals: [u64; ErrorCode::ALL.len()],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { sessions: 0, slow_consumers: 0, lines: 0, fan_out_lines: 0, refusals: [0; ErrorCode::ALL.len()] }
+    }
 }
 
 /// The result of one turn.
@@ -135,7 +148,7 @@ impl Hub {
             identities,
             operator,
             started: Instant::now(),
-            store_failure: Mutex::default(),
+            store_health: StoreHealth::default(),
             settings,
             watermarks,
         }
@@ -360,6 +373,11 @@ impl Hub {
 
     pub(crate) fn counts(&self) -> Counts {
         self.lock().counts
+    }
+
+    /// Whether the drain has begun.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
     }
 
     /// Runs `work` under the lock, and its deferred writes and wake-ups after the lock is released.

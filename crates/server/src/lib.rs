@@ -11,6 +11,7 @@
 
 mod acceptor;
 mod address_key;
+pub mod admin;
 mod admission;
 mod announcement;
 mod buffers;
@@ -26,6 +27,7 @@ mod listener;
 mod listener_kind;
 pub mod logging;
 mod loopback;
+mod metrics;
 pub mod operator;
 pub mod options;
 mod outbox;
@@ -54,5 +56,5 @@ pub use ip_prefix::{IpPrefix, IpPrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use listener_kind::ListenerKind;
 pub use reload::{Reload, Reloaded};
-pub use run::{RunError, Summary, run, run_service, run_with_store};
+pub use run::{Operations, RunError, Summary, run, run_service, run_with_store};
 pub use settings::{InvalidSettings, ON_LINK_PREFIXES_MAX, Settings};

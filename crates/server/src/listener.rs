@@ -232,7 +232,7 @@ impl Listener {
 }
 
 /// Binds an address, which `flag` has set.
-async fn bind_sockets(address: &ListenAddress, flag: &'static str) -> Result<Vec<TcpListener>, BindError> {
+pub(crate) async fn bind_sockets(address: &ListenAddress, flag: &'static str) -> Result<Vec<TcpListener>, BindError> {
     let sockets = match address {
         ListenAddress::All { port } => listen_on_all(*port).map(|socket| vec![socket]),
         ListenAddress::Host(host_port) => {

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use switchboard_protocol::Dialect;
+use switchboard_server::admin::{AdminListener, AdminToken};
 use switchboard_server::logging::{self, Log};
 use switchboard_server::operator::{self, Command};
 use switchboard_server::options::Config;
 use switchboard_server::systemd::{PassedSockets, ServiceManager};
 use switchboard_server::tls::{CertificateError, CertificateSource, Tls};
-use switchboard_server::{BindError, Listener, Reload, Settings, run_service};
+use switchboard_server::{BindError, Listener, Operations, Reload, Settings, run_service};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::signals::{Request, Signals};
@@ -125,8 +126,10 @@ async fn serve(
         () = &mut stopped => return Ok(()),
     };
     listeners.extend(passed_sockets.into_listeners(tls.as_ref())?);
+    let admin = bind_admin(config).await?;
+    let operations = Operations { reload: Some(Arc::clone(&reload)), manager: manager.clone(), admin };
     tokio::select! {
-        served = run_service(listeners, config.settings.clone(), Arc::clone(&reload), manager.clone(), stopped) => served?,
+        served = run_service(listeners, config.settings.clone(), operations, stopped) => served?,
         never = watch_certificate(tls.as_ref()) => match never {},
     };
     Ok(())
@@ -168,6 +171,16 @@ async fn bind(config: &Config, tls: Option<&Tls>) -> Result<Vec<Listener>, BindE
     }
     for address in &config.listen_web {
         listeners.extend(Listener::bind_web(tls, address).await?);
+    }
+    Ok(listeners)
+}
+
+/// Binds the listeners for monitoring.
+async fn bind_admin(config: &Config) -> Result<Vec<AdminListener>, Box<dyn std::error::Error>> {
+    let token = config.admin_token_file.as_deref().map(AdminToken::read).transpose()?;
+    let mut listeners = Vec::new();
+    for address in &config.listen_admin {
+        listeners.extend(AdminListener::bind(address, token.as_ref()).await?);
     }
     Ok(listeners)
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::acceptor::{Acceptor, REJECTIONS_MAX, accept};
+use crate::admin::{self, AdminListener};
 use crate::admission::Admission;
 use crate::announcement::Announcement;
 use crate::control::{self, ControlledServer, RunningServer, socket::ControlSocket};
@@ -84,11 +85,21 @@ pub async fn run(
     settings: Settings,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    open_and_serve(listeners, settings, None, ServiceManager::default(), shutdown).await
+    open_and_serve(listeners, settings, Operations::default(), shutdown).await
 }
 
-/// Like [`run`], for a process of its own: its operator can reload its configuration by a command, and its service manager
-/// gets reports.
+/// The means of operation that a process of its own has, and a server that another program embeds has not.
+#[derive(Debug, Default)]
+pub struct Operations {
+    /// For commands of the operator that change the configuration.
+    pub reload: Option<Arc<Reload>>,
+    /// Gets reports.
+    pub manager: ServiceManager,
+    /// Listeners for monitoring.
+    pub admin: Vec<AdminListener>,
+}
+
+/// Like [`run`], for a process of its own.
 ///
 /// # Errors
 ///
@@ -96,11 +107,10 @@ pub async fn run(
 pub async fn run_service(
     listeners: Vec<Listener>,
     settings: Settings,
-    reload: Arc<Reload>,
-    manager: ServiceManager,
+    operations: Operations,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    open_and_serve(listeners, settings, Some(reload), manager, shutdown).await
+    open_and_serve(listeners, settings, operations, shutdown).await
 }
 
 /// Like [`run`], with a store of the caller's own.
@@ -114,15 +124,14 @@ pub async fn run_with_store(
     store: Box<dyn Store>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
-    serve(listeners, settings.validated()?, store, None, ServiceManager::default(), shutdown).await
+    serve(listeners, settings.validated()?, store, Operations::default(), shutdown).await
 }
 
 /// Opens the store of the settings, and serves.
 async fn open_and_serve(
     listeners: Vec<Listener>,
     settings: Settings,
-    reload: Option<Arc<Reload>>,
-    manager: ServiceManager,
+    operations: Operations,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
     let settings = settings.validated()?;
@@ -132,7 +141,7 @@ async fn open_and_serve(
         store = open_store_when_free(&settings) => store?,
         () = &mut shutdown => return Ok(Summary { sessions: 0, slow_consumers: 0, abandoned: 0 }),
     };
-    serve(listeners, settings, store, reload, manager, shutdown).await
+    serve(listeners, settings, store, operations, shutdown).await
 }
 
 /// Serves with valid settings.
@@ -140,10 +149,10 @@ async fn serve(
     listeners: Vec<Listener>,
     settings: Settings,
     store: Box<dyn Store>,
-    reload: Option<Arc<Reload>>,
-    manager: ServiceManager,
+    operations: Operations,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Summary, RunError> {
+    let Operations { reload, manager, admin } = operations;
     let drain_timeout = settings.drain_timeout;
     // A timeout of less than two seconds needs more frequent checks.
     let tick = TICK_MAX.min(settings.register_timeout / 4).max(Duration::from_millis(1));
@@ -159,6 +168,12 @@ async fn serve(
     let mut acceptors = JoinSet::new();
     let running = RunningServer::new(&listeners, Arc::clone(&admission), reload);
     let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
+    for listener in admin {
+        if let Ok(address) = listener.local_addr() {
+            telemetry::listening_for_monitoring(address);
+        }
+        acceptors.spawn(admin::serve(listener, controlled.clone()));
+    }
     if let Some(control) = control {
         acceptors.spawn(control::service::serve(control, controlled));
     }
@@ -224,7 +239,7 @@ async fn serve(
         admission.wait_until_empty().await;
     }
     hub.close_store();
-    let Counts { sessions, slow_consumers } = hub.counts();
+    let Counts { sessions, slow_consumers, .. } = hub.counts();
     tracing::info!(target: telemetry::SERVER, sessions, slow_consumers, abandoned, "stopped");
     Ok(Summary { sessions, slow_consumers, abandoned })
 }

@@ -34,6 +34,10 @@ pub(crate) fn listening_for_web(address: SocketAddr, is_encrypted: bool) {
     tracing::info!(target: SERVER, web, %address, "listening");
 }
 
+pub(crate) fn listening_for_monitoring(address: SocketAddr) {
+    tracing::info!(target: SERVER, %address, "listening for monitoring");
+}
+
 /// `name`: the name under which clients on the local network find this server.
 pub(crate) fn announced(name: &str, port: u16) {
     tracing::info!(target: SERVER, name, port, "announced on the local network");
@@ -114,7 +118,7 @@ pub(crate) fn log(fact: Fact<'_>, logs_text: bool) {
             tracing::debug!(target: MESSAGES, from, to, bytes = text.len(), "message");
         }
         Fact::Registered { session, name } => tracing::info!(target: SESSIONS, %session, name, "registered"),
-        Fact::LoggedIn { .. } => {}
+        Fact::LoggedIn { .. } | Fact::Refused { .. } => {}
         Fact::Left { session, name, reason, .. } => {
             tracing::info!(target: SESSIONS, %session, name, why = %reason, "left");
         }

@@ -23,8 +23,9 @@ mod trusted_proxies;
 use std::net::SocketAddr;
 
 pub(crate) use self::about::About;
-use self::hosts::Hosts;
+pub(crate) use self::hosts::Hosts;
 pub(crate) use self::http_connection::{reject, serve};
+pub(crate) use self::service::request_host;
 pub(crate) use self::silent_peers::probe_silent_peers;
 use self::trusted_proxies::TrustedProxies;
 use crate::listener::Listener;

@@ -115,6 +115,11 @@ pub enum Fact<'a> {
         /// The name of the device.
         device: &'a str,
     },
+    /// A request of version 2 was refused, or failed later.
+    Refused {
+        /// The code of the `ERROR`.
+        code: ErrorCode,
+    },
     /// A message was added to the outbox of its reader.
     Delivered {
         /// The sender's name.

@@ -48,6 +48,7 @@ impl Effects for RecordingEffects {
         self.facts.push(match fact {
             Fact::Registered { name, .. } => format!("{name} registered"),
             Fact::LoggedIn { name, device, .. } => format!("{name} logged in as {device}"),
+            Fact::Refused { code } => format!("refused: {code}"),
             Fact::Delivered { from, to, text } => format!("{from} to {to}: {text}"),
             Fact::Left { name, reason, .. } => format!("{} left: {reason}", name.unwrap_or("nobody")),
         });

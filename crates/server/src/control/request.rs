@@ -20,6 +20,8 @@ pub(super) enum Request {
     },
     /// Change the level of the log.
     LogLevel(String),
+    /// Show the figures for Prometheus.
+    Metrics,
     /// Read the configuration again.
     Reload,
     Sessions,
@@ -40,7 +42,7 @@ struct Verb {
 }
 
 /// All verbs.
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 9] = [
     Verb {
         word: "ACCOUNT",
         form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
@@ -66,6 +68,7 @@ const VERBS: [Verb; 8] = [
         form: "<level>: error, warn, info, debug, trace, off, or directives such as switchboard=debug",
         parse: |rest| Ok(check_level(rest).is_ok().then(|| Request::LogLevel(rest.to_owned()))),
     },
+    Verb { word: "METRICS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Metrics)) },
     Verb { word: "RELOAD", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Reload)) },
     Verb { word: "SESSIONS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Sessions)) },
     Verb { word: "STATUS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Status)) },

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::request::{Refusal, Request};
 use super::socket::ControlSocket;
 use super::{ControlledServer, configuration, people, sessions, status};
-use crate::telemetry;
+use crate::{metrics, telemetry};
 
 /// Maximum connections that are served at once. Further ones wait.
 const CONNECTIONS_MAX: usize = 8;
@@ -97,6 +97,7 @@ async fn answer(request: Request, stream: &mut UnixStream, server: &ControlledSe
         (Request::LogLevel(level), Some(running)) => {
             stream.write_all(running.configure(|reload| configuration::set_log_level(&level, reload)).as_bytes()).await
         }
+        (Request::Metrics, Some(_)) => stream.write_all(metrics::text(server).as_bytes()).await,
         (Request::Reload, Some(running)) => stream.write_all(running.configure(configuration::reload).as_bytes()).await,
         (Request::Sessions, Some(_)) => sessions::list(stream, hub).await,
         (Request::Why { name }, Some(_)) => stream.write_all(people::why(&name, hub).as_bytes()).await,

@@ -4,13 +4,13 @@
 //! The threads of the store hold the hub weakly, so that they do not keep it alive. They call it without any lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 
 use switchboard_core::change::{Change, Snapshot};
 use switchboard_core::{Answer, Position, Query, Ticket, Version2Settings};
 use switchboard_protocol::ErrorCode;
-use switchboard_store::{Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
+use switchboard_store::{CommitFigures, Generation, Outcome, ReadPool, Reader, Store, StoreError, Trimmed, Writer};
 
 use super::Hub;
 use crate::telemetry;
@@ -54,6 +54,11 @@ impl StoreLink {
     /// next, and withdraws them.
     pub(crate) fn submit(&self, generation: Generation, changes: &mut Vec<Change>) {
         self.writer.submit(generation, changes);
+    }
+
+    /// Lets the writer show whether commits succeed.
+    pub(super) fn probe(&self) {
+        self.writer.probe();
     }
 
     /// Lets the thread for work begin, unless it is at it.
@@ -120,13 +125,9 @@ impl Hub {
         })
     }
 
-    /// Why the store takes no changes now, if it takes none.
-    pub(crate) fn store_failure(&self) -> Option<StoreError> {
-        self.store_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_store_failure(&self, failure: Option<StoreError>) {
-        *self.store_failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    /// The commits since the start.
+    pub(crate) fn commit_figures(&self) -> CommitFigures {
+        self.store.get().map(|store| store.writer.commit_figures()).unwrap_or_default()
     }
 
     pub(crate) fn store_failed(&self, code: ErrorCode) {
@@ -181,17 +182,21 @@ fn work(hub: &Weak<Hub>, signals: &mpsc::Receiver<()>) {
 /// Passes an outcome of the writer on to the switchboard.
 fn report(hub: &Hub, outcome: Outcome) {
     match outcome {
-        Outcome::Durable { position, trimmed } => hub.store_durable(Position(position), &trimmed),
+        Outcome::Durable { position, trimmed } => {
+            hub.store_health.prove();
+            hub.store_durable(Position(position), &trimmed);
+        }
+        Outcome::Probed => hub.store_health.prove(),
         Outcome::Failed { error } => {
             telemetry::store_failed(&error);
-            hub.set_store_failure(Some(error.clone()));
+            hub.store_health.set_failure(Some(error.clone()));
             let code = if let StoreError::Full { .. } = error { ErrorCode::StoreFull } else { ErrorCode::Unavailable };
             hub.store_failed(code);
         }
         Outcome::Reloaded { snapshot } => hub.store_reloaded(snapshot),
         Outcome::Writable { generation, position } => {
             telemetry::store_writable();
-            hub.set_store_failure(None);
+            hub.store_health.set_failure(None);
             hub.store_writable(generation, Position(position));
         }
         Outcome::MaintenanceFailed { error } => telemetry::store_maintenance_failed(&error),

@@ -114,10 +114,15 @@ impl<'a> TurnEffects<'a> {
     /// Sends the reply to an invalid line.
     pub(super) fn send_error(&mut self, to: SessionId, error: &ParseError, is_registered: bool) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode_error(error, is_registered, queue))?;
+        self.count_refusal(error.code());
         if self.closing == Some(to) {
             self.closing_code = Some(error.code());
         }
         Ok(())
+    }
+
+    fn count_refusal(&mut self, code: ErrorCode) {
+        self.counts.refusals[code as usize] += 1;
     }
 
     /// Ends a connection. If the reason has a code, the client receives it first, with these words.
@@ -155,6 +160,7 @@ impl<'a> TurnEffects<'a> {
         if appended.unsent_bytes > watermarks.soft_bytes.max(self.congested_bytes) {
             (self.congested, self.congested_bytes) = (Some(to), appended.unsent_bytes);
         }
+        self.counts.lines += 1;
         if appended.after_reply == AfterReply::Close {
             self.closing = Some(to);
         }
@@ -172,10 +178,11 @@ impl Effects for TurnEffects<'_> {
     #[inline]
     fn send(&mut self, to: SessionId, reply: &Reply<'_>) -> Result<(), Full> {
         self.append(to, |dialect, queue| dialect.encode(reply, queue))?;
-        if let Reply::Error { code, .. } = reply
-            && self.closing == Some(to)
-        {
-            self.closing_code = Some(*code);
+        if let Reply::Error { code, .. } = reply {
+            self.count_refusal(*code);
+            if self.closing == Some(to) {
+                self.closing_code = Some(*code);
+            }
         }
         if let Reply::Pong = reply
             && let Some(writer) = self.writer(to)
@@ -193,6 +200,7 @@ impl Effects for TurnEffects<'_> {
             AfterReply::KeepOpen
         })?;
         if self.turn_session != Some(to) {
+            self.counts.fan_out_lines += 1;
             // Nobody waits for a slow reader of these lines, such as one that hears who comes and goes.
             (self.congested, self.congested_bytes) = before;
         }
@@ -220,6 +228,7 @@ impl Effects for TurnEffects<'_> {
             }
             Fact::Registered { session, name } => self.tell_closing(session, name, None),
             Fact::LoggedIn { session, name, device } => self.tell_closing(session, name, Some(device)),
+            Fact::Refused { code } => self.count_refusal(code),
             Fact::Delivered { .. } => {}
         }
         telemetry::log(fact, self.hub.settings.log_messages);

@@ -26,6 +26,9 @@ pub enum CtlCommand {
         json: bool,
     },
 
+    /// Show the figures for Prometheus, as text
+    Metrics,
+
     /// Close a session, or all sessions of a name. Our clients do not connect again by themselves
     Kick {
         /// The name of an account or guest, or the id of a session, such as 7v1
@@ -68,6 +71,7 @@ pub(super) async fn run(command: &CtlCommand, data: &Path) -> Result<(), Command
             let facts = Facts::of_lines(&list(data, "STATUS", "STATUS ", "STATUS_OK").await?);
             if *json { facts.to_json() + "\n" } else { facts.to_text() }
         }
+        CtlCommand::Metrics => request(data, "METRICS").await?,
         CtlCommand::Kick { who, reason } => {
             let answer = request(data, &format!("KICK {} {}", one_word(who)?, one_line(reason)?)).await?;
             let [_, name, sessions] = words(&answer)?;

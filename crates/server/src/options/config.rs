@@ -14,6 +14,7 @@ use super::config_error::{ConfigError, ConfigErrors};
 use super::keys::{AUTO, Cli, LogFormat, OldestTls, Options};
 use super::layers::{Layers, Source};
 use super::unknown_name::check_variable_names;
+use super::value::NONE;
 use crate::listener::ListenAddress;
 use crate::listener_kind::ListenerKind;
 use crate::logging;
@@ -43,6 +44,10 @@ pub struct Config {
     pub listen_web: Vec<ListenAddress>,
     /// The kinds and addresses of the sockets that the service manager passed. They take the place of settings.
     pub passed_sockets: Vec<(ListenerKind, SocketAddr)>,
+    /// The listening addresses for monitoring.
+    pub listen_admin: Vec<ListenAddress>,
+    /// The file of the token for monitoring.
+    pub admin_token_file: Option<PathBuf>,
     /// The certificate for TLS.
     pub certificate: CertificateSource,
     /// The oldest version of TLS that clients may use.
@@ -153,6 +158,8 @@ impl Config {
         if !has_address && passed_sockets.is_empty() {
             errors.push(ConfigError::NothingToListenOn);
         }
+        let (listen_admin, admin_token_file) =
+            monitoring(&merged.listen_admin.unwrap_or_default(), merged.admin_token_file, &mut errors);
         let pem_file = |given: Option<String>| given.filter(|given| given != AUTO).map(PathBuf::from);
         let certificate = match (pem_file(merged.tls_cert), pem_file(merged.tls_key)) {
             (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
@@ -176,6 +183,8 @@ impl Config {
             listen_tls,
             listen_web,
             passed_sockets: passed_sockets.to_vec(),
+            listen_admin,
+            admin_token_file,
             certificate,
             tls_oldest: match merged.tls_oldest {
                 Some(OldestTls::Tls12) => TlsVersion::Tls12,
@@ -211,6 +220,22 @@ fn listen_addresses(
         errors.push(ConfigError::AlsoPassed { kind, origin: source.clone() });
     }
     Vec::new()
+}
+
+/// The addresses for monitoring, and the file of their token. Addresses that other machines reach need one.
+fn monitoring(
+    addresses: &[String],
+    token_file: Option<String>,
+    errors: &mut Vec<ConfigError>,
+) -> (Vec<ListenAddress>, Option<PathBuf>) {
+    let addresses: Vec<ListenAddress> = addresses.iter().filter_map(|given| given.parse().ok()).collect();
+    let token_file = token_file.filter(|file| file != NONE).map(PathBuf::from);
+    if token_file.is_none()
+        && let Some(address) = addresses.iter().find(|address| !address.is_loopback())
+    {
+        errors.push(ConfigError::NoAdminToken { address: address.to_string() });
+    }
+    (addresses, token_file)
 }
 
 /// The command line with values as text. [`Layers::add_texts`] parses them, so that all mistakes are found, and so that

@@ -77,6 +77,15 @@ pub enum ConfigError {
         /// The source of the addresses.
         origin: Source,
     },
+    /// Other machines may reach the listener for monitoring, and it has no token.
+    #[error(
+        "listen-admin is {address}: other machines can reach this address, so give --admin-token-file FILE, or listen on \
+         127.0.0.1"
+    )]
+    NoAdminToken {
+        /// The address.
+        address: String,
+    },
     /// Of two keys that belong together, only one has a value.
     #[error("{given} needs {missing}: give both files, or none, and the server makes a certificate")]
     Incomplete {

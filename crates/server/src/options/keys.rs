@@ -76,6 +76,17 @@ pub struct Options {
     #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_WEB", list_of(address_or_none))]
     pub(super) listen_web: Option<Vec<String>>,
 
+    /// Address to listen on for monitoring over HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz`; `:PORT` for all
+    /// addresses of this machine, or `none`. Other addresses than loopback need --admin-token-file; may be repeated
+    /// [default: none]
+    #[arg(long, value_name = "HOST:PORT", env = "SWITCHBOARD_LISTEN_ADMIN", list_of(address_or_none))]
+    pub(super) listen_admin: Option<Vec<String>>,
+
+    /// File with the token that requests to --listen-admin need, as `Authorization: Bearer TOKEN`, or `none`
+    /// [default: none]
+    #[arg(long, value_name = "FILE", env = "SWITCHBOARD_ADMIN_TOKEN_FILE")]
+    pub(super) admin_token_file: Option<String>,
+
     /// Announce the server on the local network, so that clients there find it (mDNS, `_switchboard._tcp`), if others reach
     /// its commands dialect [default: false]
     #[arg(long, value_name = "BOOL", env = "SWITCHBOARD_ANNOUNCE", optional_value("true", boolean))]
@@ -259,6 +270,8 @@ impl Options {
             listen_line: Some(vec![LISTEN_LINE.to_owned()]),
             listen_tls: Some(vec![NONE.to_owned()]),
             listen_web: Some(vec![LISTEN_WEB.to_owned()]),
+            listen_admin: Some(vec![NONE.to_owned()]),
+            admin_token_file: Some(NONE.to_owned()),
             announce: Some(settings.announce),
             web_host: Some(vec![NONE.to_owned()]),
             trusted_proxy: Some(vec![NONE.to_owned()]),

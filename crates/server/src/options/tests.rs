@@ -55,6 +55,19 @@ fn flag_overrides_variable_overrides_file_overrides_default() {
 }
 
 #[test]
+fn monitoring_from_other_machines_needs_a_token() {
+    for loopback in ["127.0.0.1:0", "[::1]:9600", "localhost:9600", "none"] {
+        config(None, &["--listen-admin", loopback]).expect(loopback);
+    }
+    for open in [":9600", "0.0.0.0:9600", "192.0.2.1:9600", "host.example:9600"] {
+        let error = config(None, &["--listen-admin", open]).expect_err(open).to_string();
+        assert!(error.contains(open) && error.contains("--admin-token-file"), "{error}");
+        let given = config(None, &["--listen-admin", open, "--admin-token-file", "token"]).expect(open);
+        assert_eq!(given.listen_admin, [open.parse().expect(open)]);
+    }
+}
+
+#[test]
 fn secrets_over_plain_tcp_need_the_operators_setting() {
     // The value in the file, the value of the variable, and the flag.
     let cases = [

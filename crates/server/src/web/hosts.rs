@@ -31,7 +31,7 @@ impl Hosts {
 
     /// Whether `host` is a name of this server: an address, a name of this machine, one that the operator has given, or
     /// one in its certificate. DNS rebinding needs a name, so addresses are safe.
-    pub(super) fn accepts(&self, host: &Authority, tls: Option<&Tls>) -> bool {
+    pub(crate) fn accepts(&self, host: &Authority, tls: Option<&Tls>) -> bool {
         let name = name(host);
         name.parse::<IpAddr>().is_ok() || self.names.contains(&name) || tls.is_some_and(|tls| tls.vouches_for(&name))
     }

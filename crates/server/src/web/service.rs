@@ -92,7 +92,7 @@ impl PageService {
     }
 
     fn respond(&self, request: &Parts) -> Response<Body> {
-        let Some(host) = host(request) else {
+        let Some(host) = request_host(request) else {
             return response::text(
                 StatusCode::BAD_REQUEST,
                 "The request must have one header Host, such as localhost:8088.",
@@ -154,7 +154,7 @@ impl PageService {
 }
 
 /// The host that the request names: in its target, or in its only header Host (RFC 9112 §3.2).
-fn host(request: &Parts) -> Option<Authority> {
+pub(crate) fn request_host(request: &Parts) -> Option<Authority> {
     let mut hosts = request.headers.get_all(HOST).iter();
     let host = hosts.next()?.to_str().ok()?.parse::<Authority>().ok()?;
     let host = request.uri.authority().cloned().unwrap_or(host);

@@ -41,7 +41,7 @@ use switchboard_protocol::version2::{Command, Reply, Request, RequestError, Tagg
 
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId, Person, Record, Snapshot};
-use crate::effects::{Effects, StoreEffects};
+use crate::effects::{Effects, Fact, StoreEffects};
 use crate::ledger::Ledger;
 use crate::reads::{Answer, Ticket};
 use crate::session::{Session, SessionId};
@@ -234,6 +234,7 @@ impl Switchboard {
     pub fn reject(&mut self, from: SessionId, error: &RequestError<'_>, effects: &mut impl StoreEffects) {
         let Some(state) = self.version2.sessions.get_mut(&from) else { return };
         let line = error_line(error.n, error.reason.code(), error.target);
+        effects.log(Fact::Refused { code: error.reason.code() });
         if state.is_being_identified() {
             state.deferred = Some(Deferred::Refusal(line));
             return;
@@ -494,6 +495,7 @@ impl Switchboard {
     /// Refuses the present request.
     fn refuse(&mut self, to: SessionId, n: Option<u64>, code: ErrorCode, effects: &mut impl StoreEffects) {
         let line = error_line(n, code, self.version2.target.as_deref());
+        effects.log(Fact::Refused { code });
         self.reply_encoded(to, line, effects);
     }
 

@@ -13,7 +13,7 @@ use super::{EVENT_WORK_MAX, error_line};
 use crate::board::Switchboard;
 use crate::change::{ConversationId, Snapshot};
 use crate::conversation::Conversation;
-use crate::effects::StoreEffects;
+use crate::effects::{Fact, StoreEffects};
 use crate::ledger::Ledger;
 use crate::version2::Position;
 
@@ -91,6 +91,7 @@ impl Switchboard {
         if self.count_released(session) {
             let code = self.version2.withdrawal.unwrap_or(ErrorCode::Unavailable);
             let line = error_line(n, code, target.as_deref());
+            effects.log(Fact::Refused { code });
             self.send_in_lane(session, LaneItem::Line(line), effects);
         }
         if let Some(session) = identified {
