@@ -26,6 +26,7 @@ check('an error answers the oldest', await play(['JOIN #a', 'JOIN #b'], ['ERROR 
 check('an error of another target', await play(['READ #b 4'], ['ERROR NOT_A_MEMBER #a', 'READ_OK #b 4']), { answers: [['READ_OK #b 4']], unasked: ['ERROR NOT_A_MEMBER #a'] });
 check('an error with n', await play(['@n=4 SAY #a x', '@n=5 SAY #a y'], ['@n=4 ERROR STALE #a', '@n=5 SAID #a 8']), { answers: ['STALE', ['@n=5 SAID #a 8']], unasked: [] });
 check('the end of the session answers nothing', await play(['TOKEN'], ['ERROR DISPLACED']), { answers: ['disconnected'], unasked: ['ERROR DISPLACED'] });
+check('the operator speaks, and ends the session', await play(['TOKEN'], ['NOTICE hi', 'ERROR KICKED no spam']), { answers: ['disconnected'], unasked: ['NOTICE hi', 'ERROR KICKED no spam'] });
 check('OPEN_OK of another room', await play(['OPEN #a'], ['OPEN_OK #b e2 1 4', 'OPEN_OK #a e 1 2']), { answers: [['OPEN_OK #a e 1 2']], unasked: ['OPEN_OK #b e2 1 4'] });
 check('a room in another spelling', await play(['OPEN #LAB'], ['OPEN_OK #lab e 1 2']), { answers: [['OPEN_OK #lab e 1 2']], unasked: [] });
 check('CONVERSATION comes unasked', await play(['WATCH'], ['CONVERSATION #a e 1 2 0', 'WATCH_OK']), { answers: [['WATCH_OK']], unasked: ['CONVERSATION #a e 1 2 0'] });

@@ -166,7 +166,7 @@ async fn serve(
     };
     let hub = load_hub(settings, store)?;
     let mut acceptors = JoinSet::new();
-    let running = RunningServer::new(&listeners, Arc::clone(&admission), reload);
+    let running = RunningServer::new(&listeners, &admin, Arc::clone(&admission), reload);
     let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
     for listener in admin {
         if let Ok(address) = listener.local_addr() {

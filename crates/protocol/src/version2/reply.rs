@@ -257,7 +257,7 @@ pub enum Reply<'a> {
         /// The name.
         name: Cow<'a, str>,
     },
-    /// A word of the server to the person: from its operator, or about the end of an earlier session.
+    /// A word of the server to the person: from its operator, or about the end of its last session.
     Notice {
         /// The text.
         text: Cow<'a, str>,

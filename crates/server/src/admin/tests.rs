@@ -13,7 +13,7 @@ use crate::settings::Settings;
 /// Starts a listener on a free port. It ends with the runtime of the test.
 async fn start(store: Box<dyn Store>, token: Option<AdminToken>) -> (SocketAddr, Arc<Hub>) {
     let hub = load_hub(Settings::default(), store).expect("a store");
-    let running = RunningServer::new(&[], Admission::new(&hub.settings), None);
+    let running = RunningServer::new(&[], &[], Admission::new(&hub.settings), None);
     let server = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
     let any = "127.0.0.1:0".parse().expect("an address");
     let listener = AdminListener::bind(&any, token.as_ref()).await.expect("a free port").remove(0);

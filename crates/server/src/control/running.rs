@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use switchboard_protocol::Dialect;
 
+use crate::admin::AdminListener;
 use crate::admission::Admission;
 use crate::listener::{Listener, Service};
 use crate::reload::Reload;
@@ -24,13 +25,18 @@ pub(crate) struct RunningServer {
 /// A listener, as the operator sees it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct BoundListener {
-    /// Its service: `commands`, `commands-tls`, `line`, `line-tls`, `web` or `web-tls`.
+    /// Its service: `commands`, `commands-tls`, `line`, `line-tls`, `web`, `web-tls` or `monitoring`.
     pub(crate) service: &'static str,
     pub(crate) address: SocketAddr,
 }
 
 impl RunningServer {
-    pub(crate) fn new(listeners: &[Listener], admission: Arc<Admission>, reload: Option<Arc<Reload>>) -> Self {
+    pub(crate) fn new(
+        listeners: &[Listener],
+        admin: &[AdminListener],
+        admission: Arc<Admission>,
+        reload: Option<Arc<Reload>>,
+    ) -> Self {
         let tls = listeners.iter().find_map(|listener| listener.tls.clone());
         let bound = listeners.iter().filter_map(|listener| {
             let service = match (listener.service, listener.tls.is_some()) {
@@ -43,7 +49,10 @@ impl RunningServer {
             };
             Some(BoundListener { service, address: listener.local_addr().ok()? })
         });
-        Self { admission, listeners: bound.collect(), tls, reload }
+        let monitoring = admin
+            .iter()
+            .filter_map(|listener| Some(BoundListener { service: "monitoring", address: listener.local_addr().ok()? }));
+        Self { admission, listeners: bound.chain(monitoring).collect(), tls, reload }
     }
 
     /// Answers a command on the configuration.

@@ -18,7 +18,7 @@ fn server(is_running: bool) -> ControlledServer {
     let hub = Arc::new(Hub::new(Settings::default()));
     let running = is_running.then(|| {
         let admission = Admission::new(&hub.settings);
-        Arc::new(RunningServer::new(&[], admission, None))
+        Arc::new(RunningServer::new(&[], &[], admission, None))
     });
     ControlledServer { hub, running }
 }

@@ -39,10 +39,6 @@ impl Closing {
         let reason = match self.reason {
             CloseReason::Kicked => "the operator has closed it",
             CloseReason::SlowConsumer => "your client did not read for too long",
-            CloseReason::Displaced => "this device has logged in elsewhere",
-            CloseReason::Revoked => "its device or account was removed, or has a new password",
-            CloseReason::Shutdown => "the server has stopped",
-            CloseReason::Reset => "the connection broke",
             reason => reason.as_str(),
         };
         format!("Your last session here ended at {}: {reason}.", timestamp(self.at.0))
@@ -118,7 +114,9 @@ impl Closings {
         self.last.push_back(closing);
     }
 
-    /// The last end of a client that comes back, if it should hear it: it was not its own, and not long ago. Tells it once.
+    /// The last end of a client that comes back, if its person should hear it: the client did not read, so that it heard
+    /// nothing, or the operator has closed it, and both not long ago. Tells it once. Other ends are the client's own, or it
+    /// has received their error. A program that ends with unread bytes resets its connection, too.
     pub(crate) fn take_untold(
         &mut self,
         name: &str,
@@ -130,7 +128,8 @@ impl Closings {
         let index = usize::try_from(number.checked_sub(self.forgotten)?).ok()?;
         let closing = self.last.get(index)?;
         let age = Duration::from_millis(now.0.saturating_sub(closing.at.0));
-        (closing.reason != CloseReason::Quit && age <= TOLD_WITHIN).then_some(closing)
+        let is_news = matches!(closing.reason, CloseReason::SlowConsumer | CloseReason::Kicked);
+        (is_news && age <= TOLD_WITHIN).then_some(closing)
     }
 
     /// The kept ends of sessions with this name in any spelling, the newest one first.
@@ -173,6 +172,8 @@ mod tests {
         closings.keep(closing("Noy", Some("laptop"), CloseReason::Kicked, now.0));
         closings.keep(closing("Noy", Some("phone"), CloseReason::Quit, now.0));
         closings.keep(closing("Guest", None, CloseReason::SlowConsumer, now.0));
+        closings.keep(closing("Lost", None, CloseReason::Reset, now.0));
+        closings.keep(closing("Twice", None, CloseReason::Displaced, now.0));
         closings.keep(closing("Early", None, CloseReason::Kicked, now.0 - 9 * hour));
         let mut told = |name, device, peer| closings.take_untold(name, device, peer, now).map(|closing| closing.reason);
         let cases = [
@@ -182,6 +183,8 @@ mod tests {
             ("Noy", None, HERE, None),
             ("Guest", None, ELSEWHERE, None),
             ("Guest", None, HERE, Some(CloseReason::SlowConsumer)),
+            ("Lost", None, HERE, None),
+            ("Twice", None, HERE, None),
             ("Early", None, HERE, None),
         ];
         for (name, device, peer, expected) in cases {
@@ -194,7 +197,7 @@ mod tests {
         let mut closings = Closings::default();
         closings.keep(closing("First", None, CloseReason::Kicked, 0));
         for at in 1..=CLOSINGS_MAX as u64 {
-            closings.keep(closing("Noy", None, CloseReason::Reset, at));
+            closings.keep(closing("Noy", None, CloseReason::Kicked, at));
         }
         assert_eq!((closings.last.len(), closings.newest.len()), (CLOSINGS_MAX, 1), "the first one is forgotten");
         assert_eq!(closings.of_name("First").count(), 0);

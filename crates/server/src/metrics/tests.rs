@@ -21,7 +21,7 @@ fn figures_follow_the_conventions_and_count_what_happened() {
         hub.turn(&mut speaker, &mut ReceivedBytes::new(lines.as_bytes()), usize::MAX, None, None);
     }
     hub.kick("Elias", "").expect("he is connected");
-    let running = RunningServer::new(&[], Admission::new(&hub.settings), None);
+    let running = RunningServer::new(&[], &[], Admission::new(&hub.settings), None);
     let server = ControlledServer { hub, running: Some(Arc::new(running)) };
     let text = text(&server);
     for line in [
