@@ -189,7 +189,8 @@ impl ServerProcess {
         let mut address = || {
             loop {
                 let line: String = log.recv_timeout(TIMEOUT).expect("the server logs its addresses");
-                if let Some(address) = logged_value(&line, "address") {
+                let is_listener = line.contains(r#""message":"listening","#);
+                if let Some(address) = logged_value(&line, "address").filter(|_| is_listener) {
                     return address.parse().expect("an address");
                 }
                 first_lines.push(line);
@@ -218,6 +219,18 @@ impl ServerProcess {
                 return line;
             }
         }
+    }
+
+    /// The address of the listener for monitoring, which a flag has turned on.
+    ///
+    /// # Panics
+    ///
+    /// If the server has not logged it.
+    #[must_use]
+    pub fn monitoring_address(&self) -> SocketAddr {
+        let line = self.first_lines.iter().find(|line| line.contains("listening for monitoring"));
+        let address = line.and_then(|line| logged_value(line, "address"));
+        address.and_then(|address| address.parse().ok()).expect("the server logs its listener for monitoring")
     }
 
     /// The address of the listener for browsers, which a flag has turned on.

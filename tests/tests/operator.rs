@@ -1,5 +1,8 @@
 //! The commands of the operator, on a running and on a stopped server.
 
+#[path = "operator/monitoring.rs"]
+mod monitoring;
+
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;

@@ -33,6 +33,8 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
         probe: ("/usr/bin/python3", &["-c", "import zbar; print(zbar.__name__)"], "zbar"),
         package: "python3-zbar",
     },
+    // It judges our figures and alert rules.
+    RequiredProgram { probe: ("prometheus", &["--version"], "prometheus"), package: "prometheus" },
     RequiredProgram { probe: ("script", &["--version"], "script"), package: "bsdutils" },
     TSHARK,
     PDF,
@@ -95,13 +97,19 @@ const EMOJI: RequiredProgram = RequiredProgram {
 const PDF: RequiredProgram = RequiredProgram { probe: ("pdftotext", &["-v"], "pdftotext"), package: "poppler-utils" };
 const TSHARK: RequiredProgram = RequiredProgram { probe: ("tshark", &["--version"], "TShark"), package: "tshark" };
 
+/// Keeps packages from starting their services while they are installed (Debian Policy §9.3.3): the tests start their own,
+/// on free ports. A file of the machine's own stays as it is.
+const NO_SERVICES: &str = "policy=/usr/sbin/policy-rc.d; test -e $policy || { trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
+    printf '#!/bin/sh\\nexit 101\\n' > $policy; chmod 755 $policy; };";
+
 /// Installs missing programs. If that is not possible, the error names the command to run.
 pub(crate) fn ensure(needed: &[RequiredProgram]) -> Result<(), String> {
     let packages = missing(needed);
     if packages.is_empty() {
         return Ok(());
     }
-    let install = format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
+    let install =
+        format!("{NO_SERVICES} apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "));
     let by_hand = format!("required programs are missing; on Debian or Ubuntu, run as root: {install}");
     let mut shell = if succeeds("sh", &["-c", "command -v apt-get && test \"$(id -u)\" = 0"]) {
         Command::new("sh")
