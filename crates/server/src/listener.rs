@@ -69,8 +69,8 @@ pub enum BindError {
     #[error(
         "cannot listen on {address}: {error}. Ports below {UNPRIVILEGED_PORT_MIN} need a privilege: choose another \
          port with {flag} HOST:PORT, or give the program the privilege with \
-         `setcap cap_net_bind_service=+ep /path/to/switchboard-server`, or in a systemd unit with \
-         AmbientCapabilities=CAP_NET_BIND_SERVICE"
+         `setcap cap_net_bind_service=+ep /path/to/switchboard-server`, or let systemd open the port by a socket unit, \
+         such as switchboard-server-web.socket of the package"
     )]
     Privileged {
         /// The address as the user gave it.

@@ -51,6 +51,13 @@ pub enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether the command works on a data directory.
+    pub(crate) fn needs_data(&self) -> bool {
+        !matches!(self, Self::Completions { .. } | Self::Man)
+    }
+}
+
 /// A command on accounts. A password is read from standard input, or asked for twice at a terminal.
 #[derive(Clone, Debug, Eq, PartialEq, Subcommand)]
 pub enum AccountCommand {

@@ -16,7 +16,7 @@ pub(super) fn answer(server: &ControlledServer, running: &RunningServer) -> Stri
     let mut fact = |name: &str, value: &dyn std::fmt::Display| {
         let _ = writeln!(lines, "STATUS {name}={value}");
     };
-    fact("version", &env!("CARGO_PKG_VERSION"));
+    fact("version", &env!("SWITCHBOARD_VERSION"));
     fact("uptime_s", &hub.started.elapsed().as_secs());
     fact("connections", &running.admission.sessions());
     fact("connections_max", &hub.settings.max_sessions);

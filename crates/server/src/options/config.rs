@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
@@ -28,6 +28,13 @@ const THREADS_MAX: usize = 1024;
 
 /// Variable that names the configuration file.
 const CONFIG_VARIABLE: &str = "SWITCHBOARD_CONFIG";
+
+/// Variable that names the data directory.
+const DATA_VARIABLE: &str = "SWITCHBOARD_DATA";
+
+/// The configuration file of an installed package. A command of the operator finds the data directory in it, if neither a
+/// flag nor a variable names a directory or another file.
+const INSTALLED_FILE: &str = "/etc/switchboard/server.toml";
 
 /// The merged and validated configuration.
 #[derive(Debug)]
@@ -115,7 +122,11 @@ impl Config {
 
         layers.add(&Options::defaults(), &Source::Default);
         let file = last.get_one::<OsString>("config").or(variable(CONFIG_VARIABLE.as_ref()).map(|(_, path)| path));
-        let file = file.map(PathBuf::from);
+        let has_data =
+            last.value_source("data") == Some(ValueSource::CommandLine) || variable(DATA_VARIABLE.as_ref()).is_some();
+        let needs_file = !has_data && command.as_ref().is_some_and(Command::needs_data);
+        let installed_file = || Some(INSTALLED_FILE).filter(|file| needs_file && Path::new(file).exists());
+        let file = file.map(PathBuf::from).or_else(|| installed_file().map(PathBuf::from));
         if let Some(path) = &file {
             layers.add_file(path, &mut errors);
         }

@@ -53,7 +53,7 @@ impl About {
             let (address, tls) = listeners.find(|(address, _)| is_reachable_at(address.ip(), &name))?;
             Some(format!("switchboard://{}:{}/?key={}", host.host(), address.port(), tls.fingerprints().key))
         });
-        let answer = Answer { server: &self.server, version: env!("CARGO_PKG_VERSION"), page, fingerprint, link };
+        let answer = Answer { server: &self.server, version: env!("SWITCHBOARD_VERSION"), page, fingerprint, link };
         let answer = serde_json::to_string(&answer).unwrap_or_default();
         response::of_type(StatusCode::OK, "application/json", answer)
     }
