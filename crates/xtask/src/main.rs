@@ -1,15 +1,19 @@
-//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `deny`, `words`, `soak`.
+//! The maintainer's commands: `cargo xtask test`, `bench`, `report`, `notebook`, `package`,
+//! `deny`, `words`, `soak`.
 
 mod axe;
 mod bench;
 mod cargo;
+mod command;
 mod deny;
 mod network;
 mod notebook;
+mod package;
 mod packages;
 mod report;
 mod soak;
 mod test;
+mod tools;
 mod venv;
 mod words;
 
@@ -40,6 +44,11 @@ enum Task {
     ///
     /// Installs Jupyter and pandas in target/notebook, at the versions of report/requirements.txt.
     Notebook(notebook::Args),
+    /// Makes packages of the server, the client and the wire lab for Debian (.deb) and for systems with RPM (.rpm), in
+    /// target/package.
+    ///
+    /// Installs cargo-deb and cargo-generate-rpm in target/tools, which takes some minutes the first time.
+    Package(package::Args),
     /// Checks licences, bans, sources and duplicate versions of all dependencies by the rules of deny.toml.
     ///
     /// Installs cargo-deny in target/tools, which takes some minutes the first time.
@@ -60,6 +69,7 @@ fn main() -> ExitCode {
         Task::Bench(benchmark) => bench::run(&benchmark),
         Task::Report(args) => report::run(&args),
         Task::Notebook(args) => notebook::run(&args),
+        Task::Package(args) => package::run(&args),
         Task::Deny => deny::run(),
         Task::Words => words::run(),
         Task::Soak(soak) => soak::run(&soak),

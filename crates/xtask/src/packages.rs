@@ -45,6 +45,16 @@ pub(crate) const TESTS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("chromedriver", &["--version"], "ChromeDriver"), package: "chromium-driver" },
 ];
 
+/// The programs that check the packages of our programs.
+pub(crate) const PACKAGING: &[RequiredProgram] = &[
+    IP,
+    UNSHARE,
+    RequiredProgram { probe: ("debootstrap", &["--version"], "debootstrap"), package: "debootstrap" },
+    RequiredProgram { probe: ("dpkg-shlibdeps", &["--version"], "dpkg-shlibdeps"), package: "dpkg-dev" },
+    RequiredProgram { probe: ("lintian", &["--version"], "Lintian"), package: "lintian" },
+    RequiredProgram { probe: ("systemd-analyze", &["--version"], "systemd"), package: "systemd" },
+];
+
 /// The servers with which `cargo xtask bench server` compares ours.
 pub(crate) const PEERS: &[RequiredProgram] = &[
     RequiredProgram { probe: ("nats-server", &["--version"], "nats-server"), package: "nats-server" },
