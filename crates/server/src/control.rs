@@ -11,6 +11,7 @@
 
 mod accounts;
 mod configuration;
+mod drain;
 mod people;
 mod request;
 mod running;

@@ -17,6 +17,7 @@ mod announcement;
 mod buffers;
 mod connection;
 mod control;
+mod drain;
 mod hub;
 mod identity;
 mod invitation;

@@ -166,8 +166,8 @@ async fn serve(
     };
     let hub = load_hub(settings, store)?;
     let mut acceptors = JoinSet::new();
-    let running = RunningServer::new(&listeners, &admin, Arc::clone(&admission), reload);
-    let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
+    let running = Arc::new(RunningServer::new(&listeners, &admin, Arc::clone(&admission), reload));
+    let controlled = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::clone(&running)) };
     for listener in admin {
         if let Ok(address) = listener.local_addr() {
             telemetry::listening_for_monitoring(address);
@@ -216,6 +216,7 @@ async fn serve(
 
     tokio::select! {
         () = shutdown => {}
+        () = running.drain.due() => {}
         () = expire_periodically(&hub, tick) => {}
         () = watch_readers(&hub) => {}
     }

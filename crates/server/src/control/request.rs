@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
 
 use super::accounts::AccountRequest;
+use super::drain::DrainRequest;
 use crate::logging::check_level;
 
 /// A command for the server.
@@ -13,6 +14,7 @@ pub(super) enum Request {
     Account(AccountRequest),
     /// Tell all sessions of version 2 this text.
     Announce(String),
+    Drain(DrainRequest),
     /// Close a session, or the sessions of a name, for this reason, which may be empty.
     Kick {
         who: String,
@@ -52,6 +54,13 @@ const VERBS: [Verb; 9] = [
         word: "ANNOUNCE",
         form: "<text>, of at most 3840 bytes",
         parse: |rest| Ok(bounded(rest, TEXT_MAX_BYTES).map(Request::Announce)),
+    },
+    Verb {
+        word: "DRAIN",
+        form: DrainRequest::FORM,
+        parse: |rest| {
+            Ok(Some(rest).filter(|rest| rest.len() <= TEXT_MAX_BYTES).and_then(DrainRequest::parse).map(Request::Drain))
+        },
     },
     Verb {
         word: "KICK",
@@ -174,6 +183,12 @@ mod tests {
             ("ANNOUNCE back at 18:00", Ok("Announce(\"back at 18:00\")")),
             ("ANNOUNCE  ", wrong_form("ANNOUNCE")),
             (&announcement, wrong_form("ANNOUNCE")),
+            ("DRAIN 30", Ok("Drain(Stop { seconds: 30, text: \"\" })")),
+            ("DRAIN 600 new cables", Ok("Drain(Stop { seconds: 600, text: \"new cables\" })")),
+            ("DRAIN OFF", Ok("Drain(Cancel)")),
+            ("DRAIN", wrong_form("DRAIN")),
+            ("DRAIN 86401", wrong_form("DRAIN")),
+            ("DRAIN soon", wrong_form("DRAIN")),
             ("KICK Noy", Ok("Kick { who: \"Noy\", reason: \"\" }")),
             ("KICK 7v1 no spam, please", Ok("Kick { who: \"7v1\", reason: \"no spam, please\" }")),
             ("KICK", wrong_form("KICK")),

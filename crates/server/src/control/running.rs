@@ -7,6 +7,7 @@ use switchboard_protocol::Dialect;
 
 use crate::admin::AdminListener;
 use crate::admission::Admission;
+use crate::drain::Drain;
 use crate::listener::{Listener, Service};
 use crate::reload::Reload;
 use crate::tls::Tls;
@@ -18,6 +19,7 @@ pub(crate) struct RunningServer {
     pub(crate) listeners: Vec<BoundListener>,
     /// The certificate of the listeners with TLS, if there are any. They share it.
     pub(crate) tls: Option<Tls>,
+    pub(crate) drain: Drain,
     /// `None` for a server that another program embeds.
     reload: Option<Arc<Reload>>,
 }
@@ -52,7 +54,7 @@ impl RunningServer {
         let monitoring = admin
             .iter()
             .filter_map(|listener| Some(BoundListener { service: "monitoring", address: listener.local_addr().ok()? }));
-        Self { admission, listeners: bound.chain(monitoring).collect(), tls, reload }
+        Self { admission, listeners: bound.chain(monitoring).collect(), tls, drain: Drain::default(), reload }
     }
 
     /// Answers a command on the configuration.

@@ -93,6 +93,9 @@ async fn answer(request: Request, stream: &mut UnixStream, server: &ControlledSe
         (Request::Account(request), _) => request.answer(stream, hub).await,
         (_, None) => stream.write_all(NOT_RUNNING.as_bytes()).await,
         (Request::Announce(text), Some(_)) => stream.write_all(people::announce(&text, hub).await.as_bytes()).await,
+        (Request::Drain(request), Some(running)) => {
+            stream.write_all(request.answer(hub, running).await.as_bytes()).await
+        }
         (Request::Kick { who, reason }, Some(_)) => stream.write_all(people::kick(&who, &reason, hub).as_bytes()).await,
         (Request::LogLevel(level), Some(running)) => {
             stream.write_all(running.configure(|reload| configuration::set_log_level(&level, reload)).as_bytes()).await

@@ -127,3 +127,23 @@ async fn stopped_server_refuses_what_needs_a_running_one() {
     assert_eq!(ask(&server, "ACCOUNT LIST").await, "ACCOUNT_LIST_OK 0\n");
     assert!(ask(&server, "HELP").await.starts_with("ERROR UNKNOWN_COMMAND the commands are ACCOUNT "));
 }
+
+#[tokio::test(start_paused = true)]
+async fn operator_plans_the_end_and_takes_it_back() {
+    let server = server(true);
+    let drain = &server.running.as_ref().expect("a running server").drain;
+    let noy = open(&server.hub, Dialect::Commands, "HELLO 2\nREGISTER Noy\n");
+
+    assert!(ask(&server, "DRAIN OFF").await.starts_with("ERROR NOT_FOUND no end is planned"));
+    assert_eq!(ask(&server, "DRAIN 30").await, "DRAIN_OK 1 30\n");
+    assert!(last_line(&noy).starts_with("NOTICE The server stops in 30 s."), "{}", last_line(&noy));
+    assert_eq!(ask(&server, "DRAIN OFF").await, "DRAIN_OK 1 OFF\n");
+    assert_eq!(last_line(&noy), "NOTICE The server goes on.");
+    assert!(!drain.is_planned());
+
+    assert_eq!(ask(&server, "DRAIN 60 new cables").await, "DRAIN_OK 1 60\n");
+    assert_eq!(last_line(&noy), "NOTICE new cables");
+    let start = Instant::now();
+    drain.due().await;
+    assert_eq!(start.elapsed().as_secs(), 60);
+}

@@ -45,6 +45,20 @@ pub enum CtlCommand {
         text: Vec<String>,
     },
 
+    /// Announce the end of the server, and stop it after some time. Clients connect again by themselves
+    Drain {
+        /// The time until the end, in seconds
+        #[arg(long = "in", value_name = "SECONDS", default_value_t = 30)]
+        seconds: u64,
+
+        /// Go on after all
+        #[arg(long, conflicts_with = "text")]
+        cancel: bool,
+
+        /// The text that people hear, of one line, instead of the server's own sentence
+        text: Vec<String>,
+    },
+
     /// Show how the last sessions of a name ended, the newest one first
     Why {
         /// The name of an account or guest
@@ -81,6 +95,16 @@ pub(super) async fn run(command: &CtlCommand, data: &Path) -> Result<(), Command
             let answer = request(data, &format!("ANNOUNCE {}", one_line(text)?)).await?;
             let [_, sessions] = words(&answer)?;
             format!("sessions told: {sessions}\n")
+        }
+        CtlCommand::Drain { cancel: true, .. } => {
+            let answer = request(data, "DRAIN OFF").await?;
+            let [_, sessions, _] = words(&answer)?;
+            format!("the server goes on; sessions told: {sessions}\n")
+        }
+        CtlCommand::Drain { seconds, text, .. } => {
+            let answer = request(data, format!("DRAIN {seconds} {}", one_line(text)?).trim_end()).await?;
+            let [_, sessions, seconds] = words(&answer)?;
+            format!("the server stops in {seconds} s; sessions told: {sessions}\n")
         }
         CtlCommand::Why { name, json } => {
             let lines = list(data, &format!("WHY {}", one_word(name)?), "CLOSING ", "WHY_OK").await?;
