@@ -175,9 +175,25 @@ impl ServerProcess {
     ///
     /// If the server does not log its addresses.
     #[must_use]
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_at("127.0.0.1:0", command)
+    }
+
+    /// Starts a server at the address of an earlier one, which has ended.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not log its addresses.
+    #[must_use]
+    pub fn start_at(commands: SocketAddr, flags: &[&str]) -> Self {
+        let mut command = Command::new(program("switchboard-server"));
+        command.args(flags);
+        Self::spawn_at(&commands.to_string(), command)
+    }
+
+    fn spawn_at(commands: &str, mut command: Command) -> Self {
         command
-            .args(["--listen", "127.0.0.1:0", "--listen-line", "127.0.0.1:0", "--listen-web", "none"])
+            .args(["--listen", commands, "--listen-line", "127.0.0.1:0", "--listen-web", "none"])
             .args(["--log-format", "json"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -270,6 +286,22 @@ impl ServerProcess {
     /// If the process does not exit within [`TIMEOUT`].
     pub fn wait(&mut self) -> ExitStatus {
         wait_in_time(&mut self.child)
+    }
+
+    /// The processor time that the process has used.
+    ///
+    /// # Panics
+    ///
+    /// If `/proc` does not report it.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        const TICKS_PER_SECOND: u64 = 100;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("the server runs");
+        // The name of the program may have spaces. After it, user and system time are the fields 12 and 13
+        // (proc_pid_stat(5)), in ticks.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().expect("a number"));
+        Duration::from_millis(ticks.sum::<u64>() * 1000 / TICKS_PER_SECOND)
     }
 
     /// Anonymous resident memory, in bytes (`RssAnon` in `proc_pid_status(5)`).

@@ -1,5 +1,7 @@
 //! A planned end: the operator names the time, people hear of it, and then the server stops as after a signal.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,9 +17,10 @@ impl Drain {
         self.end.send_replace(end)
     }
 
-    /// Whether an end is planned. New clients should go elsewhere.
-    pub(crate) fn is_planned(&self) -> bool {
-        self.end.borrow().is_some()
+    /// The time until the planned end. `None` if no end is planned.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let end = *self.end.borrow();
+        end.map(|end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Waits until the planned end.
@@ -42,8 +45,6 @@ impl Drain {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::time::timeout;
 
     use super::*;
@@ -56,10 +57,10 @@ mod tests {
         let hour = Duration::from_hours(1);
         let change_plans = async {
             assert_eq!(drain.plan(first), None);
-            assert!(drain.is_planned());
+            assert_eq!(drain.remaining(), Some(Duration::from_secs(10)));
             tokio::time::sleep(Duration::from_secs(5)).await;
             assert_eq!(drain.plan(None), first);
-            assert!(!drain.is_planned());
+            assert_eq!(drain.remaining(), None);
             tokio::time::sleep(Duration::from_secs(5)).await;
             assert_eq!(drain.plan(second), None);
         };

@@ -2,9 +2,11 @@
 
 mod child;
 mod client;
+mod comeback;
 mod instructions;
 mod machine;
 mod median;
+mod plot;
 mod server;
 mod store;
 mod wire;
@@ -24,6 +26,12 @@ pub(crate) enum Benchmark {
     /// the table of docs/comparison-clients.md. Compares with weechat and ngircd, and installs them as `cargo xtask
     /// test` does.
     Client(client::Args),
+    /// 10,000 clients that come back after a restart of the server.
+    ///
+    /// Each client is a session of our library, with an account and an open room. The operator's command `drain` ends the
+    /// server, which starts again at once. Prints the time until the clients are back at their positions, and the
+    /// processor time of the server. Writes the figures to report/comeback.json, and a plot beside that file.
+    Comeback(comeback::Args),
     /// A server with five million stored records: its start after a kill, its memory, and reads.
     ///
     /// Fills a store in target/bench/store with records in 10,000 conversations, which takes some minutes the first time.
@@ -57,6 +65,7 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<(), String> {
     match benchmark {
         Benchmark::Server(args) => server::run(args),
         Benchmark::Client(args) => client::run(args),
+        Benchmark::Comeback(args) => comeback::run(args),
         Benchmark::Store => store::run(),
         Benchmark::Wire => wire::run(),
         Benchmark::Instructions(args) => instructions::run(args),

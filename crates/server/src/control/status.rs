@@ -18,6 +18,9 @@ pub(super) fn answer(server: &ControlledServer, running: &RunningServer) -> Stri
     };
     fact("version", &env!("SWITCHBOARD_VERSION"));
     fact("uptime_s", &hub.started.elapsed().as_secs());
+    if let Some(remaining) = running.drain.remaining() {
+        fact("stops_in_s", &remaining.as_secs());
+    }
     fact("connections", &running.admission.sessions());
     fact("connections_max", &hub.settings.max_sessions);
     for (name, kind) in [

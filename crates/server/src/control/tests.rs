@@ -139,10 +139,11 @@ async fn operator_plans_the_end_and_takes_it_back() {
     assert!(last_line(&noy).starts_with("NOTICE The server stops in 30 s."), "{}", last_line(&noy));
     assert_eq!(ask(&server, "DRAIN OFF").await, "DRAIN_OK 1 OFF\n");
     assert_eq!(last_line(&noy), "NOTICE The server goes on.");
-    assert!(!drain.is_planned());
+    assert_eq!(drain.remaining(), None);
 
     assert_eq!(ask(&server, "DRAIN 60 new cables").await, "DRAIN_OK 1 60\n");
     assert_eq!(last_line(&noy), "NOTICE new cables");
+    assert!(ask(&server, "STATUS").await.contains("\nSTATUS stops_in_s=60\n"));
     let start = Instant::now();
     drain.due().await;
     assert_eq!(start.elapsed().as_secs(), 60);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::plot::svg;
 use super::peers::Peer;
 use super::results::Results;
 
@@ -72,7 +73,7 @@ pub(super) fn work_per_cpu_second(results: &Results) -> String {
             short_number(power),
         );
     }
-    svg("Messages delivered for each second of the server's processor time", y + 4.0, &(grid + &body))
+    svg("Messages delivered for each second of the server's processor time", WIDTH, y + 4.0, &(grid + &body))
 }
 
 /// A curve for our server and for the relay: the processor time per message, from one pair to thousands.
@@ -136,17 +137,7 @@ pub(super) fn cpu_time_per_message(results: &Results) -> String {
         (left + WIDTH - RIGHT) / 2.0,
         bottom + 34.0,
     );
-    svg("The server's processor time for each message", bottom + 46.0, &body)
-}
-
-fn svg(title: &str, height: f64, body: &str) -> String {
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" role=\"img\">\
-         <title>{title}</title><style>text{{font:11px system-ui,sans-serif;fill:#333}}\
-         .grid{{stroke:#999;stroke-opacity:.35}}\
-         svg{{background:#fff}}@media(prefers-color-scheme:dark){{svg{{background:#111}}text{{fill:#ddd}}}}</style>\
-         <text x=\"8\" y=\"20\" style=\"font-size:15px;font-weight:bold\">{title}</text>{body}</svg>\n"
-    )
+    svg("The server's processor time for each message", WIDTH, bottom + 46.0, &body)
 }
 
 /// A number with k for thousands and M for millions.
