@@ -6,14 +6,14 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard_client::conversations::{Conversation, Identity, Item, Secret, Session, SessionOptions, Start};
 use switchboard_tests::process::{ServerProcess, program};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Clients of one room.
 const ROOM_CLIENTS: usize = 100;

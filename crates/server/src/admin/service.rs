@@ -71,8 +71,9 @@ impl Shared {
     }
 
     async fn readiness(&self) -> Response<Body> {
-        let hub = &self.server.hub;
-        if hub.is_stopping() {
+        let ControlledServer { hub, running } = &self.server;
+        let is_draining = running.as_ref().is_some_and(|running| running.drain.remaining().is_some());
+        if hub.is_stopping() || is_draining {
             return sentence(StatusCode::SERVICE_UNAVAILABLE, "not ready: the server is stopping");
         }
         if !hub.is_store_writable().await {

@@ -6,20 +6,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::*;
 use crate::admission::Admission;
 use crate::control::RunningServer;
-use crate::hub::Hub;
 use crate::run::load_hub;
 use crate::settings::Settings;
 
 /// Starts a listener on a free port. It ends with the runtime of the test.
-async fn start(store: Box<dyn Store>, token: Option<AdminToken>) -> (SocketAddr, Arc<Hub>) {
+async fn start(store: Box<dyn Store>, token: Option<AdminToken>) -> (SocketAddr, ControlledServer) {
     let hub = load_hub(Settings::default(), store).expect("a store");
     let running = RunningServer::new(&[], &[], Admission::new(&hub.settings), None);
-    let server = ControlledServer { hub: Arc::clone(&hub), running: Some(Arc::new(running)) };
+    let server = ControlledServer { hub, running: Some(Arc::new(running)) };
     let any = "127.0.0.1:0".parse().expect("an address");
     let listener = AdminListener::bind(&any, token.as_ref()).await.expect("a free port").remove(0);
     let address = listener.local_addr().expect("a bound socket");
-    tokio::spawn(serve(listener, server));
-    (address, hub)
+    tokio::spawn(serve(listener, server.clone()));
+    (address, server)
 }
 
 fn memory() -> MemoryStore {
@@ -47,7 +46,7 @@ async fn stranger_gets_nothing() {
     let file = folder.path().join("token");
     std::fs::write(&file, "0123456789abcdef").expect("a writable folder");
     let token = AdminToken::read(&file).expect("a token");
-    let (address, _hub) = start(Box::new(memory()), Some(token)).await;
+    let (address, _server) = start(Box::new(memory()), Some(token)).await;
     let right = "Authorization: Bearer 0123456789abcdef\r\n";
     let cases = [
         (get("/metrics", ""), 401),
@@ -76,7 +75,7 @@ async fn stranger_gets_nothing() {
 
 #[tokio::test]
 async fn further_connections_are_closed_while_strangers_hold_all() {
-    let (address, _hub) = start(Box::new(memory()), None).await;
+    let (address, _server) = start(Box::new(memory()), None).await;
     let mut held = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         held.push(TcpStream::connect(address).await.expect("the server listens"));
@@ -100,12 +99,17 @@ async fn ask_if_open(address: SocketAddr) -> u16 {
 
 #[tokio::test]
 async fn server_is_ready_while_its_store_takes_changes_and_it_does_not_stop() {
-    let (address, hub) = start(Box::new(memory()), None).await;
+    let (address, server) = start(Box::new(memory()), None).await;
     assert_eq!(ask(address, &get("/healthz", "")).await, (200, "alive\n".to_owned()));
     assert_eq!(ask(address, &get("/readyz", "")).await, (200, "ready\n".to_owned()));
-    hub.stop();
-    let stopping = "not ready: the server is stopping\n".to_owned();
-    assert_eq!(ask(address, &get("/readyz", "")).await, (503, stopping));
+    let drain = &server.running.as_ref().expect("a running server").drain;
+    drain.plan(Some(tokio::time::Instant::now() + std::time::Duration::from_mins(1)));
+    let stopping = (503, "not ready: the server is stopping\n".to_owned());
+    assert_eq!(ask(address, &get("/readyz", "")).await, stopping);
+    drain.plan(None);
+    assert_eq!(ask(address, &get("/readyz", "")).await, (200, "ready\n".to_owned()));
+    server.hub.stop();
+    assert_eq!(ask(address, &get("/readyz", "")).await, stopping);
     assert_eq!(ask(address, &get("/healthz", "")).await, (200, "alive\n".to_owned()));
 }
 
@@ -113,10 +117,10 @@ async fn server_is_ready_while_its_store_takes_changes_and_it_does_not_stop() {
 async fn server_whose_disk_is_full_is_not_ready() {
     let fails = |operation| (operation == Operation::CheckWritable).then(|| StoreError::Full { place: "here".into() });
     let store = FaultyStore::new(memory(), fails);
-    let (address, hub) = start(Box::new(store), None).await;
+    let (address, server) = start(Box::new(store), None).await;
     let (status, body) = ask(address, &get("/readyz", "")).await;
     assert_eq!((status, &*body), (503, "not ready: the store takes no changes\n"));
-    assert!(hub.store_failure().is_some());
+    assert!(server.hub.store_failure().is_some());
     let (_, metrics) = ask(address, &get("/metrics", "")).await;
     assert!(metrics.contains("\nswitchboard_store_writable 0\n"), "{metrics}");
 }

@@ -44,7 +44,7 @@ struct Verb {
 }
 
 /// All verbs.
-const VERBS: [Verb; 9] = [
+const VERBS: &[Verb] = &[
     Verb {
         word: "ACCOUNT",
         form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
@@ -110,7 +110,7 @@ impl Refusal {
         let (code, sentence) = match self {
             Self::Unknown => {
                 let mut verbs = String::new();
-                for Verb { word, .. } in &VERBS {
+                for Verb { word, .. } in VERBS {
                     let _ = write!(verbs, " {word}");
                 }
                 ("UNKNOWN_COMMAND", format!("the commands are{verbs}"))

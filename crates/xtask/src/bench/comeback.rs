@@ -90,18 +90,19 @@ fn plot(figures: &Value) -> Option<String> {
             y + 4.0,
         );
     }
-    for (millis, label) in [(ended, "the server has ended"), (listened, "it listens again")] {
+    for (millis, label_y, label) in
+        [(ended, top + 12.0, "the server has ended"), (listened, top + 28.0, "it listens again")]
+    {
         let x = x(millis);
         let _ = write!(
             body,
             "<line x1=\"{x:.1}\" y1=\"{top}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"#d55e00\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\">{label}</text>",
+             <text x=\"{:.1}\" y=\"{label_y}\">{label}</text>",
             x + 4.0,
-            if millis == ended { top + 12.0 } else { top + 28.0 },
         );
     }
     let points: Vec<_> =
-        back.iter().enumerate().map(|(n, &time)| format!("{:.1},{:.1}", x(time), y(n as f64))).collect();
+        (0_u32..).zip(&back).map(|(percent, &time)| format!("{:.1},{:.1}", x(time), y(percent.into()))).collect();
     let _ = write!(
         body,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#0072b2\" stroke-width=\"2\"/>",
