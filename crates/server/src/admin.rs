@@ -1,6 +1,6 @@
 //! The listener for the operator's monitoring: `/metrics`, `/healthz` and `/readyz` over HTTP.
 //!
-//! Commands never go over it: whoever operates from elsewhere uses ssh and the control socket. On loopback it needs no
+//! Commands never go over it: an operator on another machine uses ssh and the control socket. On loopback it needs no
 //! token. Elsewhere each request needs one, and gets nothing else than its refusal without it.
 
 mod service;

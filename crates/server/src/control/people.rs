@@ -1,4 +1,4 @@
-//! `KICK`, `ANNOUNCE` and `WHY`: what the operator tells people, and about them.
+//! `KICK`, `ANNOUNCE` and `WHY`: words to people, and ends of their sessions.
 
 use std::fmt::Write as _;
 

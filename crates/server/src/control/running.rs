@@ -1,4 +1,4 @@
-//! What only a running server has, for commands that need it.
+//! The parts that only a running server has, for commands that need them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the operator sees of the sessions and of the stored state. Each look takes the lock for a bounded part only.
+//! The operator's view of the sessions and of the stored state. Each look takes the lock for a bounded part only.
 
 use std::sync::Arc;
 

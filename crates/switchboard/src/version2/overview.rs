@@ -1,4 +1,4 @@
-//! What the operator sees: one session, and how much is stored.
+//! The operator's view: one session, and how much is stored.
 
 use crate::board::Switchboard;
 use crate::change::{AccountId, ConversationId};
