@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::ip_prefix::IpPrefix;
+use switchboard_protocol::IpPrefix;
 
 /// The address of a subscriber or of a machine. Equal keys share one limit.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

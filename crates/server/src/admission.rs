@@ -8,8 +8,8 @@ use switchboard_protocol::ErrorCode;
 use tokio::sync::Notify;
 
 use crate::address_key::AddressKey;
-use crate::ip_prefix::IpPrefix;
 use crate::settings::Settings;
+use switchboard_protocol::IpPrefix;
 
 /// Counts the open sessions, and admits new ones within the limits.
 #[derive(Debug)]

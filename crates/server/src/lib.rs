@@ -21,7 +21,6 @@ mod drain;
 mod hub;
 mod identity;
 mod invitation;
-mod ip_prefix;
 mod join_code;
 mod linger;
 mod listener;
@@ -53,7 +52,6 @@ mod web;
 mod wire_figures;
 
 pub use hub::StoreStartError;
-pub use ip_prefix::{IpPrefix, IpPrefixError};
 pub use listener::{BindError, ListenAddress, Listener};
 pub use listener_kind::ListenerKind;
 pub use reload::{Reload, Reloaded};

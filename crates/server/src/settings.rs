@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_core::{Quota, Version2Settings};
 use switchboard_protocol::limits;
 
-use crate::ip_prefix::IpPrefix;
+use switchboard_protocol::IpPrefix;
 
 /// Maximum number of on-link prefixes: more than a machine has networks, and few enough to compare an address with
 /// each.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ip_prefix::{IpPrefix, IpPrefixError};
 use crate::listener::ListenAddress;
+use switchboard_protocol::{IpPrefix, IpPrefixError};
 
 /// The value for "no address" and "no prefix". It turns a listener off.
 pub(super) const NONE: &str = "none";

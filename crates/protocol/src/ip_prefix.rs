@@ -8,7 +8,7 @@ use std::str::FromStr;
 const MAPPED_PREFIX_BITS: u32 = 96;
 
 /// The addresses that begin with the same bits. An IPv4 prefix is kept as the one of its mapped addresses.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IpPrefix {
     /// The bits, followed by zeros.
     bits: u128,
