@@ -156,6 +156,65 @@ fn accounts_of_a_running_server() {
 }
 
 #[test]
+fn operators_and_bans_of_a_running_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    let server = start(&data);
+    let mut noy = TestClient::account(server.commands, "Noy", FIRST);
+    let mut elias = TestClient::account(server.commands, "Elias", FIRST);
+    let mut ron = TestClient::guest(server.commands, "Ron");
+    fail(&data, &["account", "operator", "Nobody", "on"], "", 1, &["Nobody: there is no such account"]);
+    fail(&data, &["account", "operator", "Noy", "perhaps"], "", 2, &["on, off"]);
+    assert!(succeed(&data, &["account", "operator", "noy", "on"], "").contains("Noy (account 1) is an operator"));
+    let list = succeed(&data, &["account", "list", "--json"], "");
+    assert!(list.contains(r#""is_operator":true"#) && list.contains(r#""is_operator":false"#), "{list}");
+
+    // By account, by name and by address, with the reason.
+    noy.send("BAN * Elias 2h too loud");
+    noy.expect_reply("BAN_OK #audit 3");
+    elias.expect_reply("ERROR BANNED too loud");
+    elias.expect_end();
+    let mut elias = log_in(&server, &format!("Elias laptop password {FIRST}"));
+    elias.expect_reply("ERROR BANNED too loud");
+    elias.expect_end();
+    let banned = succeed(&data, &["ctl", "ban", "Ron", "2h", "of", "noise"], "");
+    assert_eq!(banned, "ron is banned; sessions closed: 1\n");
+    ron.expect_reply("ERROR BANNED 2h of noise");
+    ron.expect_end();
+    fail(&data, &["ctl", "ban", "Noy"], "", 1, &["Noy is an operator", "account operator Noy off"]);
+    fail(&data, &["ctl", "ban", "@127.0.0.300"], "", 1, &["give an address or a prefix"]);
+    fail(&data, &["ctl", "ban", "Ron", "--for", "soon"], "", 2, &["soon: give a time"]);
+    let mut guest = TestClient::guest(server.commands, "Guest");
+    assert!(succeed(&data, &["ctl", "ban", "@127.0.0.0/8", "--for", "1h"], "").starts_with("@127.0.0.0/8 is banned"));
+    guest.expect_reply("ERROR BANNED");
+    guest.expect_end();
+    for address in [server.commands, server.line] {
+        let mut refused = TestClient::connect(address);
+        assert!(!refused.receive_reply().starts_with("WELCOME"));
+        refused.expect_end();
+    }
+    // The open session of an operator stays.
+    noy.send("UNWATCH");
+    noy.expect_reply("UNWATCH_OK");
+    let bans = succeed(&data, &["ctl", "bans"], "");
+    let starts = ["ron  without an end, by control at ", "Elias  until ", "@127.0.0.0/8  until "];
+    assert!(bans.lines().zip(starts).all(|(line, start)| line.starts_with(start)), "{bans}");
+    assert_eq!(succeed(&data, &["ctl", "bans", "--json"], "").lines().count(), 3);
+
+    // Also after a restart.
+    server.signal("KILL");
+    let server = start(&data);
+    assert!(TestClient::connect(server.commands).receive_reply().starts_with("ERROR BANNED"));
+    assert!(succeed(&data, &["ctl", "unban", "@127.0.0.0/8"], "").contains("is not banned any more"));
+    fail(&data, &["ctl", "unban", "@127.0.0.0/8"], "", 1, &["there is no such ban"]);
+    let mut noy = log_in(&server, &format!("Noy main password {FIRST}"));
+    noy.expect_reply("LOGIN_OK Noy main");
+    noy.send("SEARCH #audit ban");
+    let found = noy.expect_reply_prefix("@in=#audit;");
+    assert!(found.ends_with(" AUDIT control: BAN * @127.0.0.0/8 1h"), "{found}");
+}
+
+#[test]
 fn state_and_sessions_of_a_running_server() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");

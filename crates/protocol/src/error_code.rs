@@ -78,6 +78,8 @@ codes! {
     ServerShutdown = "SERVER_SHUTDOWN", "The server is shutting down: connect again later.";
     /// The operator has ended the session. The server closes it.
     Kicked = "KICKED", "The operator has closed this session: ask the operator before you connect again.";
+    /// The name, the account or the address is banned. The server closes the session.
+    Banned = "BANNED", "You are banned from this server: ask its operator.";
     /// Version 2: the tags before the verb are invalid.
     InvalidTag = "INVALID_TAG", "The tags before the command are not valid: write @n= and a number, then a space.";
     /// Version 2: an argument is not as the verb needs it.
@@ -138,6 +140,8 @@ codes! {
     TooManyWatchers = "TOO_MANY_WATCHERS", "Too many sessions watch who comes and goes: try again later.";
     /// Version 2: the account has blocked as many others as it may.
     TooManyBlocked = "TOO_MANY_BLOCKED", "You have blocked too many people: UNBLOCK one first.";
+    /// Version 2: the server has as many bans as it may.
+    TooManyBans = "TOO_MANY_BANS", "The server has too many bans: UNBAN somebody first.";
     /// Version 2: this server does not offer the request.
     NotSupported = "NOT_SUPPORTED", "This server does not have that capability: HELLO_OK lists those that it has.";
 }
@@ -155,6 +159,7 @@ impl ErrorCode {
                 | Self::TooManySessions
                 | Self::ServerShutdown
                 | Self::Kicked
+                | Self::Banned
                 | Self::Displaced
                 | Self::Revoked
         )
@@ -221,6 +226,7 @@ mod tests {
             "TOO_MANY_SESSIONS",
             "SERVER_SHUTDOWN",
             "KICKED",
+            "BANNED",
             "DISPLACED",
             "REVOKED",
         ];

@@ -27,7 +27,8 @@ pub use period::Period;
 pub use record::{RecordLine, RecordVerb};
 pub use reply::{DoneVerb, GapReason, Reply, Standing, TaggedReply, Words, parse_reply, push_with_n};
 pub use request::{
-    Command, Credential, Hello, InvalidRequest, Position, Proof, Redaction, Request, RequestError, Target, hello, parse,
+    Command, Credential, Hello, InvalidRequest, Position, Proof, REASON_MAX_BYTES, Redaction, Request, RequestError,
+    Target, hello, parse,
 };
 pub use room_name::{RoomName, RoomNameError};
 pub use secret::{SECRET_MAX_BYTES, Secret};

@@ -10,6 +10,7 @@
 //! a file that carries them out.
 
 mod accounts;
+mod bans;
 mod configuration;
 mod drain;
 mod people;

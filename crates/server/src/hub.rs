@@ -26,12 +26,13 @@ use switchboard_core::{
     Answer, CloseReason, Effects as _, Event, IdentityAnswer, IdentityRequest, OperatorTicket, Position, Session,
     SessionId, Switchboard,
 };
-use switchboard_protocol::{Command, Dialect, ErrorCode, ReceivedBytes};
+use switchboard_protocol::{Command, Dialect, ErrorCode, IpPrefix, ReceivedBytes};
 use switchboard_store::Generation;
 use tokio::time::Instant;
 use turn_effects::{SharedState, TurnEffects};
 
 use crate::identity::challenge::SERVER_ID_BYTES;
+use crate::identity::secure_transport::Transport;
 use crate::identity::service::IdentityService;
 use crate::outbox::{Ending, Outbox, Watermarks};
 use crate::set_aside::SetAside;
@@ -163,13 +164,18 @@ impl Hub {
     ) -> (SessionId, Arc<Outbox>) {
         let opened = now.saturating_duration_since(self.started).as_secs();
         let outbox: Arc<Outbox> = Arc::new(Outbox::new(dialect, opened.try_into().unwrap_or(u32::MAX), socket));
+        let address = outbox.transport().and_then(Transport::peer).map(|peer| peer.ip());
         let id = self.with_effects(|board, effects| {
             let id = board.admit(now.into_std());
             effects.outboxes.insert(id, Arc::clone(&outbox));
             effects.counts.sessions += 1;
             // A session that opens too late still hears why it ends.
             let is_stopping = std::mem::take(effects.is_stopping);
-            board.handle(id, Event::Opened, effects);
+            let ban = address.and_then(|address| board.ban_of_address(address));
+            match ban.map(|ban| ban.reason.clone()) {
+                None => board.handle(id, Event::Opened, effects),
+                Some(reason) => drop(board.end_session(id, CloseReason::Banned, &reason, effects)),
+            }
             if is_stopping {
                 effects.close(id, CloseReason::Shutdown);
             }
@@ -447,6 +453,8 @@ enum DeferredCall {
     TellClosing(SessionId, Closing),
     /// Answer a command of the operator.
     Operated(OperatorTicket, Result<(), ErrorCode>),
+    /// End the sessions from these addresses, with the reason of the operator.
+    EndAddresses(IpPrefix, CloseReason, String),
 }
 
 thread_local! {
@@ -472,6 +480,7 @@ impl Deferred {
                 DeferredCall::Describe(session, outbox) => hub.describe_connection(session, &outbox.wire_figures()),
                 DeferredCall::TellClosing(session, closing) => hub.tell_closing(session, &closing),
                 DeferredCall::Operated(ticket, result) => hub.operator.answer(ticket, result),
+                DeferredCall::EndAddresses(addresses, reason, detail) => hub.end_addresses(addresses, reason, &detail),
             }
         }
         self.wakers.drain(..).for_each(Waker::wake);

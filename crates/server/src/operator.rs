@@ -80,6 +80,16 @@ pub enum AccountCommand {
         name: String,
     },
 
+    /// Make an account an operator, who moderates all rooms and bans people, or an ordinary account again
+    Operator {
+        /// The name of the account
+        name: String,
+
+        /// Whether it is an operator from now on
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+    },
+
     /// Delete an account as UNCLAIM does: its messages stay
     Delete {
         /// The name of the account

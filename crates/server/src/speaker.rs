@@ -94,7 +94,8 @@ impl ParsedLine<'_> {
         let before_colon = line.find(':').map_or(line, |colon| &line[..=colon]);
         // Tags may come before the verb.
         let verb = before_colon.split_whitespace().find(|word| !word.starts_with('@')).unwrap_or(before_colon);
-        let may_hold_secret = ["CLAIM", "LOGIN", "PASSWD"].iter().any(|secret| verb.eq_ignore_ascii_case(secret));
+        let may_hold_secret =
+            ["CLAIM", "LOGIN", "PASSWD", "JOIN", "UNLINK"].iter().any(|secret| verb.eq_ignore_ascii_case(secret));
         let shown = if may_hold_secret { verb } else { before_colon };
         let name: String = shown.chars().take(USERNAME_MAX_CHARS).collect();
         let ellipsis = if name.len() < line.len() { "…" } else { "" };
@@ -199,6 +200,7 @@ mod tests {
             ("LOGIN Noy desk password x\r\n", "LOGIN…"),
             ("claim password x\r\n", "claim…"),
             ("Login\r\n", "Login"),
+            ("JOIN #lab w0rd\r\n", "JOIN…"),
             ("@n=1 PASSWD password x\r\n", "PASSWD…"),
         ] {
             let mut speaker = Speaker::new(id, Dialect::Line, 4096);

@@ -85,7 +85,7 @@ export function parseRecord(line) {
 
 /** Author and text of `FROM Elias: hi`, `TOPIC Elias: hi`, `JOINED Elias` and `KICKED Elias Dana`. No name has a colon. */
 export function splitAuthor({ verb, rest }) {
-  const mark = verb === 'FROM' || verb === 'TOPIC' ? ':' : ' ';
+  const mark = ['FROM', 'TOPIC', 'AUDIT', 'QUOTED'].includes(verb) ? ':' : ' ';
   const end = rest.indexOf(mark);
   if (end < 0) return { author: rest, text: '' };
   const text = rest.slice(end + 1);
@@ -173,7 +173,7 @@ export function encode({ verb, words = [], text, n }) {
 
 /** Verbs whose first argument an error repeats (§13.4). */
 const TARGETED = new Set([
-  'JOIN', 'LEAVE', 'TOPIC', 'INVITE', 'KICK', 'BAN', 'UNBAN', 'MUTE', 'UNMUTE', 'MEMBERS', 'ROOM', 'SAY', 'OPEN',
+  'JOIN', 'LEAVE', 'TOPIC', 'INVITE', 'LINK', 'UNLINK', 'KICK', 'BAN', 'UNBAN', 'MUTE', 'UNMUTE', 'REPORT', 'MEMBERS', 'ROOM', 'SAY', 'OPEN',
   'CLOSE', 'HISTORY', 'READ', 'READERS', 'SEARCH', 'REDACT',
 ]);
 
@@ -188,9 +188,10 @@ export function describeRequest(raw) {
 
 /** A request line without its secrets, for a log. */
 export function withoutSecrets(raw) {
-  if (!/^\s*(CLAIM|PASSWD|LOGIN|TOKEN_OK)\s/i.test(raw)) return raw;
+  if (!/^\s*(CLAIM|PASSWD|LOGIN|TOKEN_OK|JOIN|UNLINK|LINK_OK)\s/i.test(raw)) return raw;
   return raw
     .replace(/^(\s*(?:CLAIM|PASSWD)\s+password\s).*/i, '$1…')
     .replace(/^(\s*LOGIN\s+\S+\s+\S+\s+(?:password|token)\s).*/i, '$1…')
-    .replace(/^(\s*TOKEN_OK\s).*/i, '$1…');
+    .replace(/^(\s*TOKEN_OK\s).*/i, '$1…')
+    .replace(/^(\s*(?:JOIN|UNLINK|LINK_OK)\s+\S+\s).*/i, '$1…');
 }

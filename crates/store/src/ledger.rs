@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, DeviceId, LastSent, NextIds, Person, Record, Snapshot, StoredAccount,
-    StoredConversation, StoredDevice, UnixMillis,
+    AccountId, Ban, BanTarget, Change, ConversationId, Credential, DeviceId, LastSent, NextIds, Person, Record,
+    Sanction, Snapshot, StoredAccount, StoredConversation, StoredDevice, UnixMillis,
 };
 
 use crate::error::StoreError;
@@ -14,6 +14,7 @@ use crate::error::StoreError;
 pub(crate) struct Ledger {
     accounts: BTreeMap<AccountId, StoredAccount>,
     conversations: BTreeMap<ConversationId, StoredConversation>,
+    bans: BTreeMap<BanTarget, Ban>,
     next_ids: NextIds,
 }
 
@@ -31,6 +32,7 @@ impl Ledger {
         Snapshot {
             accounts: self.accounts.values().cloned().collect(),
             conversations: self.conversations.values().cloned().collect(),
+            bans: self.bans.iter().map(|(target, ban)| (target.clone(), ban.clone())).collect(),
             next_ids: self.next_ids,
         }
     }
@@ -54,30 +56,12 @@ impl Ledger {
 
     fn try_apply(&mut self, change: &Change) -> Option<()> {
         match change {
-            Change::AccountCreated { account, name, credential } => {
-                let stored = StoredAccount {
-                    account: *account,
-                    name: name.clone(),
-                    credential: credential.clone(),
-                    devices: Vec::new(),
-                    blocked: Vec::new(),
-                };
-                insert_new(&mut self.accounts, *account, stored)?;
-                raise(&mut self.next_ids.account, account.0);
-            }
+            Change::AccountCreated { account, name, credential } => self.create_account(*account, name, credential)?,
             Change::CredentialSet { account, credential } => {
                 self.accounts.get_mut(account)?.credential = credential.clone();
             }
             Change::AccountDeleted { account } => self.delete_account(*account)?,
-            Change::DeviceAdded { device, account, name } => {
-                let devices = &mut self.accounts.get_mut(account)?.devices;
-                if devices.iter().any(|known| known.name == *name) {
-                    return None;
-                }
-                let place = devices.binary_search_by_key(device, |known| known.device).err()?;
-                devices.insert(place, StoredDevice { device: *device, name: name.clone(), token: None });
-                raise(&mut self.next_ids.device, device.0);
-            }
+            Change::DeviceAdded { device, account, name } => self.add_device(*device, *account, name)?,
             Change::TokenSet { device, hash } => {
                 let mut devices = self.accounts.values_mut().flat_map(|account| &mut account.devices);
                 devices.find(|known| known.device == *device)?.token = Some(*hash);
@@ -86,17 +70,14 @@ impl Ledger {
                 self.accounts.values_mut().for_each(|account| account.devices.retain(|known| known.device != *device));
                 self.forget_sent(&[*device]);
             }
-            Change::BlockSet { account, blocked, is_blocked } => {
-                if !self.accounts.contains_key(blocked) {
-                    return None;
-                }
-                let list = &mut self.accounts.get_mut(account)?.blocked;
-                match (list.binary_search(blocked), is_blocked) {
-                    (Err(place), true) => list.insert(place, *blocked),
-                    (Ok(place), false) => drop(list.remove(place)),
-                    (Ok(_), true) | (Err(_), false) => {}
-                }
+            Change::BlockSet { account, blocked, is_blocked } => self.set_block(*account, *blocked, *is_blocked)?,
+            Change::OperatorSet { account, is_operator } => {
+                self.accounts.get_mut(account)?.is_operator = *is_operator;
             }
+            Change::BanSet { target, ban } => match ban {
+                Some(ban) => drop(self.bans.insert(target.clone(), ban.clone())),
+                None => drop(self.bans.remove(target)),
+            },
             Change::ConversationCreated { conversation, kind, epoch, settings } => {
                 let stored = StoredConversation {
                     conversation: *conversation,
@@ -108,6 +89,7 @@ impl Ledger {
                     last_at: UnixMillis::default(),
                     members: Vec::new(),
                     sanctions: Vec::new(),
+                    links: Vec::new(),
                     sent: Vec::new(),
                 };
                 insert_new(&mut self.conversations, *conversation, stored)?;
@@ -126,15 +108,13 @@ impl Ledger {
                 self.conversations.get_mut(conversation)?.members.retain(|(member, _)| member != account);
             }
             Change::SanctionSet { conversation, person, sanction } => {
-                let has_account = match person {
-                    Person::Account(account) => self.accounts.contains_key(account),
-                    Person::Guest(_) => true,
-                };
-                let sanctions = &mut self.conversations.get_mut(conversation)?.sanctions;
-                match sanction {
-                    Some(_) if !has_account => return None,
-                    Some(sanction) => set(sanctions, person.clone(), *sanction),
-                    None => sanctions.retain(|(known, _)| known != person),
+                self.set_sanction(*conversation, person, *sanction)?;
+            }
+            Change::LinkSet { conversation, hash, link } => {
+                let links = &mut self.conversations.get_mut(conversation)?.links;
+                match link {
+                    Some(link) => set(links, *hash, *link),
+                    None => links.retain(|(known, _)| known != hash),
                 }
             }
             Change::RecordAppended(record) => self.append(record)?,
@@ -147,6 +127,63 @@ impl Ledger {
                 conversation.first = conversation.first.max(*first);
             }
             Change::ConversationDeleted { conversation } => drop(self.conversations.remove(conversation)?),
+        }
+        Some(())
+    }
+
+    fn create_account(&mut self, account: AccountId, name: &str, credential: &Credential) -> Option<()> {
+        let stored = StoredAccount {
+            account,
+            name: name.to_owned(),
+            credential: credential.clone(),
+            devices: Vec::new(),
+            blocked: Vec::new(),
+            is_operator: false,
+        };
+        insert_new(&mut self.accounts, account, stored)?;
+        raise(&mut self.next_ids.account, account.0);
+        Some(())
+    }
+
+    fn add_device(&mut self, device: DeviceId, account: AccountId, name: &str) -> Option<()> {
+        let devices = &mut self.accounts.get_mut(&account)?.devices;
+        if devices.iter().any(|known| known.name == *name) {
+            return None;
+        }
+        let place = devices.binary_search_by_key(&device, |known| known.device).err()?;
+        devices.insert(place, StoredDevice { device, name: name.to_owned(), token: None });
+        raise(&mut self.next_ids.device, device.0);
+        Some(())
+    }
+
+    fn set_block(&mut self, account: AccountId, blocked: AccountId, is_blocked: bool) -> Option<()> {
+        if !self.accounts.contains_key(&blocked) {
+            return None;
+        }
+        let list = &mut self.accounts.get_mut(&account)?.blocked;
+        match (list.binary_search(&blocked), is_blocked) {
+            (Err(place), true) => list.insert(place, blocked),
+            (Ok(place), false) => drop(list.remove(place)),
+            (Ok(_), true) | (Err(_), false) => {}
+        }
+        Some(())
+    }
+
+    fn set_sanction(
+        &mut self,
+        conversation: ConversationId,
+        person: &Person,
+        sanction: Option<Sanction>,
+    ) -> Option<()> {
+        let has_account = match person {
+            Person::Account(account) => self.accounts.contains_key(account),
+            Person::Guest(_) => true,
+        };
+        let sanctions = &mut self.conversations.get_mut(&conversation)?.sanctions;
+        match sanction {
+            Some(_) if !has_account => return None,
+            Some(sanction) => set(sanctions, person.clone(), sanction),
+            None => sanctions.retain(|(known, _)| known != person),
         }
         Some(())
     }
@@ -165,6 +202,7 @@ impl Ledger {
 
     fn delete_account(&mut self, account: AccountId) -> Option<()> {
         let removed = self.accounts.remove(&account)?;
+        self.bans.remove(&BanTarget::Account(account));
         self.accounts.values_mut().for_each(|other| other.blocked.retain(|blocked| *blocked != account));
         let devices: Vec<DeviceId> = removed.devices.iter().map(|device| device.device).collect();
         self.forget_sent(&devices);

@@ -282,7 +282,7 @@ impl Reader for MemoryReader {
 
 /// Whether a search for these phrases finds the record.
 pub(crate) fn is_found(record: &Record, phrases: &[String]) -> bool {
-    matches!(record.kind, RecordKind::Message | RecordKind::Topic) && contain_all(&words(&record.text), phrases)
+    record.kind.is_searched() && contain_all(&words(&record.text), phrases)
 }
 
 #[cfg(test)]

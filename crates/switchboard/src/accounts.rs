@@ -30,6 +30,8 @@ pub(crate) struct Account {
     pub(crate) credential: Credential,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     pub(crate) blocked: BTreeSet<AccountId>,
+    /// Whether it has the rights of a moderator in every room, and over the server.
+    pub(crate) is_operator: bool,
     /// Its use of storage since the server started.
     pub(crate) usage: Usage,
 }
@@ -49,7 +51,7 @@ impl Accounts {
     /// The accounts of a store. Nobody is logged in.
     pub(crate) fn load(stored: Vec<StoredAccount>, next_ids: NextIds) -> Self {
         let mut accounts = Self { next_account: next_ids.account, next_device: next_ids.device, ..Self::default() };
-        for StoredAccount { account, name, credential, devices, blocked } in stored {
+        for StoredAccount { account, name, credential, devices, blocked, is_operator } in stored {
             accounts.insert(account, &name, credential);
             if let Some(loaded) = accounts.by_id.get_mut(&account) {
                 for StoredDevice { device, name, token } in devices {
@@ -61,6 +63,7 @@ impl Accounts {
                     }
                 }
                 loaded.blocked = blocked.into_iter().collect();
+                loaded.is_operator = is_operator;
             }
         }
         accounts
@@ -125,6 +128,7 @@ impl Accounts {
             credential,
             devices: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            is_operator: false,
             usage: Usage::default(),
         };
         self.by_id.insert(id, account);
@@ -161,7 +165,7 @@ fn next_id<T>(next: &mut u64, id: impl FnOnce(u64) -> T) -> T {
 }
 
 /// The folded form of a name, its index form, and its keys ([`lookalike`](crate::lookalike)).
-fn keys(name: &Username) -> Vec<Box<[u8]>> {
+pub(crate) fn keys(name: &Username) -> Vec<Box<[u8]>> {
     let mut buffers = Keys::default();
     let mut keys = vec![name.folded().as_bytes().into(), buffers.index_form(name.folded()).into()];
     keys.extend(buffers.set(name).into_iter().flatten().map(Box::from));

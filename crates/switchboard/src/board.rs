@@ -127,6 +127,11 @@ impl Switchboard {
         if self.sessions[from].is_registered() {
             return Err(Refusal::AlreadyRegistered);
         }
+        if let Some(ban) = self.version2.ledger.bans.of_name(&name) {
+            let reason = ban.reason.clone();
+            self.close_with_words(from, CloseReason::Banned, &reason, effects);
+            return Ok(());
+        }
         if self.version2.ledger.accounts.len() > 0 && self.version2.ledger.accounts.holder(&name).is_some() {
             return Err(Refusal::NameTaken);
         }

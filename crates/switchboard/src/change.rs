@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use switchboard_protocol::IpPrefix;
+
 /// Identifies an account. No later account gets the same id.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct AccountId(pub u64);
@@ -62,8 +64,8 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// The SHA-256 hash of a device token. The token has 256 random bits, so its hash needs no salt.
-#[derive(Clone, Copy, Eq, PartialEq)]
+/// The SHA-256 hash of a device token, or of the word of a join link. Both are random, so their hash needs no salt.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl fmt::Debug for TokenHash {
@@ -99,6 +101,8 @@ pub struct RoomSettings {
     pub keep_records: Option<u64>,
     /// Slow mode: the seconds between two messages of one person. `None`: off.
     pub slow_seconds: Option<u32>,
+    /// The room is the audit log, in which the server writes. It never changes.
+    pub is_audit_log: bool,
 }
 
 /// The rights of guests in a room.
@@ -122,6 +126,8 @@ pub struct Member {
     pub read: u64,
     /// The record with which the account joined, or 0.
     pub joined: u64,
+    /// The invitation ends by itself at this time. `None`: never. Only of an invited account.
+    pub until: Option<UnixMillis>,
 }
 
 /// The rights of an account in a conversation.
@@ -165,6 +171,39 @@ pub enum SanctionKind {
     Banned,
     /// The person may not write.
     Muted,
+}
+
+/// A join link of a room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Link {
+    /// The link ends by itself at this time. `None`: never.
+    pub until: Option<UnixMillis>,
+    /// How many more accounts may join by it. `None`: any number.
+    pub uses_left: Option<u64>,
+}
+
+/// The target of a ban of the server.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum BanTarget {
+    /// Nobody may take this name, which is in its folded form, or a name that looks like it.
+    Name(Box<str>),
+    /// The account may not log in.
+    Account(AccountId),
+    /// No session is opened from these addresses.
+    Addresses(IpPrefix),
+}
+
+/// A ban of the server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ban {
+    /// The reason, which the person is told. It may be empty.
+    pub reason: String,
+    /// The ban ends by itself at this time. `None`: never.
+    pub until: Option<UnixMillis>,
+    /// The name of the operator, at that time.
+    pub by: String,
+    /// When it began.
+    pub at: UnixMillis,
 }
 
 /// One record of a conversation.
@@ -218,11 +257,15 @@ pub enum RecordKind {
     Muted = 11,
     /// `UNMUTED`: the person whose name is the text may write again.
     Unmuted = 12,
+    /// `AUDIT`: the author has done something that operators should know. The text says what.
+    Audit = 13,
+    /// `QUOTED`: the text is a message of the author that was reported.
+    Quoted = 14,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 12] = [
+    pub const ALL: [RecordKind; 14] = [
         Self::Message,
         Self::Joined,
         Self::Left,
@@ -235,7 +278,15 @@ impl RecordKind {
         Self::Set,
         Self::Muted,
         Self::Unmuted,
+        Self::Audit,
+        Self::Quoted,
     ];
+
+    /// Whether a search finds the words of its text.
+    #[must_use]
+    pub fn is_searched(self) -> bool {
+        matches!(self, Self::Message | Self::Topic | Self::Audit | Self::Quoted)
+    }
 }
 
 /// The number `n` that a device gave to a record, and its predecessor.
@@ -304,6 +355,20 @@ pub enum Change {
         /// Whether it is blocked from now on.
         is_blocked: bool,
     },
+    /// An account is an operator from now on, or no longer.
+    OperatorSet {
+        /// The account.
+        account: AccountId,
+        /// Whether it is one.
+        is_operator: bool,
+    },
+    /// Somebody is banned from the server, in another way than before, or no longer.
+    BanSet {
+        /// The target of the sanction.
+        target: BanTarget,
+        /// The ban. `None`: it has ended.
+        ban: Option<Ban>,
+    },
     /// A new conversation without records.
     ConversationCreated {
         /// Its id.
@@ -342,10 +407,19 @@ pub enum Change {
     SanctionSet {
         /// The room.
         conversation: ConversationId,
-        /// Whom it concerns.
+        /// The target of the sanction.
         person: Person,
         /// The sanction. `None`: it has ended.
         sanction: Option<Sanction>,
+    },
+    /// A room has a join link, a changed one, or no longer.
+    LinkSet {
+        /// The room.
+        conversation: ConversationId,
+        /// The hash of the word of the link.
+        hash: TokenHash,
+        /// The link. `None`: it has ended.
+        link: Option<Link>,
     },
     /// A record is added at the end of its conversation. The core keeps the record, too, until it is durable.
     RecordAppended(Arc<Record>),
@@ -390,6 +464,8 @@ pub struct Snapshot {
     pub accounts: Vec<StoredAccount>,
     /// The conversations, in order of their ids.
     pub conversations: Vec<StoredConversation>,
+    /// The bans of the server, in order of their targets.
+    pub bans: Vec<(BanTarget, Ban)>,
     /// The next free id of an account, a device and a conversation.
     pub next_ids: NextIds,
 }
@@ -424,6 +500,8 @@ pub struct StoredAccount {
     pub devices: Vec<StoredDevice>,
     /// The accounts that it does not want to hear, in order.
     pub blocked: Vec<AccountId>,
+    /// Whether it is an operator.
+    pub is_operator: bool,
 }
 
 /// A device of an account.
@@ -458,6 +536,8 @@ pub struct StoredConversation {
     pub members: Vec<(AccountId, Member)>,
     /// The sanctions, in order of their persons.
     pub sanctions: Vec<(Person, Sanction)>,
+    /// The join links, in order of their hashes.
+    pub links: Vec<(TokenHash, Link)>,
     /// For each device that has sent numbered records: its highest `n`, and the record that has it. In order of the
     /// device ids.
     pub sent: Vec<(DeviceId, LastSent)>,

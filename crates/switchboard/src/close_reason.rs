@@ -23,15 +23,17 @@ pub enum CloseReason {
     Displaced,
     /// The device or the account of the session was removed.
     Revoked,
-    /// The operator has ended the session.
+    /// An operator has ended the session.
     Kicked,
+    /// The name, the account or the address is banned.
+    Banned,
     /// The server is stopping.
     Shutdown,
 }
 
 impl CloseReason {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Quit,
         Self::Reset,
         Self::SlowConsumer,
@@ -41,6 +43,7 @@ impl CloseReason {
         Self::Displaced,
         Self::Revoked,
         Self::Kicked,
+        Self::Banned,
         Self::Shutdown,
     ];
 
@@ -52,6 +55,7 @@ impl CloseReason {
             Self::Displaced => Some(ErrorCode::Displaced),
             Self::Revoked => Some(ErrorCode::Revoked),
             Self::Kicked => Some(ErrorCode::Kicked),
+            Self::Banned => Some(ErrorCode::Banned),
             Self::Shutdown => Some(ErrorCode::ServerShutdown),
             // The client has left, has received the reason already, or does not read.
             Self::Quit | Self::Reset | Self::SlowConsumer | Self::Refused | Self::WrongProtocol => None,
@@ -71,6 +75,7 @@ impl CloseReason {
             Self::Displaced => "displaced",
             Self::Revoked => "revoked",
             Self::Kicked => "kicked",
+            Self::Banned => "banned",
             Self::Shutdown => "shutdown",
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::change::{
-    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, Person, RoomSettings, Sanction, SanctionKind,
-    Standing, StoredConversation, UnixMillis,
+    AccountId, ConversationKind, DeviceId, Epoch, GuestAccess, LastSent, Link, Person, RoomSettings, Sanction,
+    SanctionKind, Standing, StoredConversation, TokenHash, UnixMillis,
 };
 use crate::members::Members;
 use crate::reads::Ticket;
@@ -26,6 +26,8 @@ pub(crate) struct Conversation {
     pub(crate) members: Members,
     /// The sanctions of its moderators, besides the standings.
     pub(crate) sanctions: BTreeMap<Person, Sanction>,
+    /// Its join links, by the hashes of their words.
+    pub(crate) links: BTreeMap<TokenHash, Link>,
     /// In slow mode: when each person has written last. Older times than the slow mode needs may be missing.
     pub(crate) last_said: HashMap<Person, UnixMillis>,
     /// For each device that has sent numbered records: the last of them.
@@ -74,6 +76,7 @@ impl Conversation {
             durable: 0,
             members: Members::default(),
             sanctions: BTreeMap::new(),
+            links: BTreeMap::new(),
             last_said: HashMap::new(),
             sent: HashMap::new(),
             viewers: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl Conversation {
             durable: stored.last,
             members: stored.members.into_iter().collect(),
             sanctions: stored.sanctions.into_iter().collect(),
+            links: stored.links.into_iter().collect(),
             last_said: HashMap::new(),
             sent: stored.sent.into_iter().collect(),
             viewers: BTreeMap::new(),
@@ -144,12 +148,12 @@ impl Conversation {
 
     /// Whether it is a room without members in which nobody reads.
     pub(crate) fn is_vacant(&self) -> bool {
-        self.is_memberless() && self.viewers.is_empty()
+        self.is_memberless() && self.viewers.is_empty() && !self.settings.is_audit_log
     }
 
     /// Whether it is a room that nobody can join any more, because no member can invite anybody.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.is_memberless() && self.settings.is_invite_only
+        self.is_memberless() && self.settings.is_invite_only && !self.settings.is_audit_log
     }
 
     /// The other account of a direct conversation.

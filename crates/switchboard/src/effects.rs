@@ -1,6 +1,6 @@
 //! The effects of an event.
 
-use switchboard_protocol::{ErrorCode, Reply};
+use switchboard_protocol::{ErrorCode, IpPrefix, Reply};
 
 use crate::change::{Change, UnixMillis};
 use crate::close_reason::CloseReason;
@@ -83,6 +83,10 @@ pub trait StoreEffects: Effects {
 
     /// The store has the changes of a command of the operator, or they are lost, and their outcome is unknown.
     fn operated(&mut self, _ticket: OperatorTicket, _result: Result<(), ErrorCode>) {}
+
+    /// Ends the sessions whose clients have one of these addresses, which only the shell knows:
+    /// [`end_session`](crate::Switchboard::end_session) is called for each of them.
+    fn end_addresses(&mut self, _addresses: IpPrefix, _reason: CloseReason, _detail: &str) {}
 
     /// The time of day.
     fn wall_clock(&self) -> UnixMillis;

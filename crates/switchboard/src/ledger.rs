@@ -6,9 +6,10 @@ use std::ops::Bound;
 use switchboard_protocol::version2::RoomName;
 
 use crate::accounts::Accounts;
+use crate::bans::Bans;
 use crate::change::{
-    AccountId, Change, ConversationId, ConversationKind, DeviceId, Epoch, LastSent, Member, Person, RoomSettings,
-    Sanction, Snapshot, Standing, UnixMillis,
+    AccountId, Ban, BanTarget, Change, ConversationId, ConversationKind, DeviceId, Epoch, LastSent, Link, Member,
+    Person, RoomSettings, Sanction, Snapshot, Standing, TokenHash, UnixMillis,
 };
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
@@ -22,6 +23,9 @@ const DELETED_KEPT: usize = 1024;
 pub(crate) struct Ledger {
     pub(crate) accounts: Accounts,
     pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(crate) bans: Bans,
+    /// The conversation in which the server tells the operators what happens.
+    pub(crate) audit_log: Option<ConversationId>,
     /// The rooms by the folded form of their names.
     rooms: BTreeMap<Box<str>, ConversationId>,
     directs: HashMap<[AccountId; 2], ConversationId>,
@@ -49,6 +53,12 @@ pub(crate) struct Ledger {
 pub(crate) enum Ending {
     /// The sanction of a person in a room.
     Sanction(ConversationId, Person),
+    /// The invitation of an account into a room.
+    Invitation(ConversationId, AccountId),
+    /// A join link of a room.
+    Link(ConversationId, TokenHash),
+    /// A ban of the server.
+    Ban(BanTarget),
 }
 
 impl Ledger {
@@ -57,6 +67,8 @@ impl Ledger {
         let mut ledger = Self {
             accounts: Accounts::load(snapshot.accounts, snapshot.next_ids),
             next_conversation: snapshot.next_ids.conversation,
+            ends: snapshot.bans.iter().filter_map(|(target, ban)| ban_end(target, ban)).collect(),
+            bans: Bans::load(snapshot.bans),
             position,
             ..Self::default()
         };
@@ -86,8 +98,9 @@ impl Ledger {
                 self.count_joined(account, None, Some(member.standing));
             }
         }
-        for (person, sanction) in &conversation.sanctions {
-            self.ends.extend(sanction.until.map(|until| (until, Ending::Sanction(id, person.clone()))));
+        self.ends.extend(ends_of(id, &conversation));
+        if conversation.settings.is_audit_log {
+            self.audit_log = Some(id);
         }
         for &device in conversation.sent.keys() {
             self.numbered.entry(device).or_default().insert(id);
@@ -280,7 +293,10 @@ impl Ledger {
     /// Gives or takes a place, and keeps the indexes right. Returns whether there was something to do.
     fn set_place(&mut self, id: ConversationId, account: AccountId, member: Option<Member>) -> bool {
         let Some(conversation) = self.conversations.get_mut(&id) else { return false };
-        let before = conversation.standing(Some(account));
+        let (before, end_before) = match conversation.members.get(&account) {
+            Some(member) => (Some(member.standing), member.until),
+            None => (None, None),
+        };
         let (is_room, was_memberless) = (conversation.is_room(), conversation.is_memberless());
         match member {
             Some(member) => {
@@ -302,6 +318,8 @@ impl Ledger {
         if is_room {
             self.count_joined(account, before, member.map(|member| member.standing));
         }
+        let end = |until| (until, Ending::Invitation(id, account));
+        self.replace_end(end_before.map(end), member.and_then(|member| member.until).map(end));
         self.update_vacancy(id);
         true
     }
@@ -319,14 +337,53 @@ impl Ledger {
             Some(sanction) => conversation.sanctions.insert(person.clone(), sanction),
             None => conversation.sanctions.remove(person),
         };
-        let end = |until| (until, Ending::Sanction(id, person.clone()));
-        if let Some(until) = before.and_then(|before| before.until) {
-            self.ends.remove(&end(until));
-        }
-        self.ends.extend(sanction.and_then(|sanction| sanction.until).map(end));
+        let end = |sanction: Sanction| sanction.until.map(|until| (until, Ending::Sanction(id, person.clone())));
+        self.replace_end(before.and_then(end), sanction.and_then(end));
         if before != sanction {
             self.append(Change::SanctionSet { conversation: id, person: person.clone(), sanction }, effects);
         }
+    }
+
+    /// Gives a room a join link, changes it, or ends it.
+    pub(crate) fn set_link(
+        &mut self,
+        id: ConversationId,
+        hash: TokenHash,
+        link: Option<Link>,
+        effects: &mut impl StoreEffects,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let before = match link {
+            Some(link) => conversation.links.insert(hash, link),
+            None => conversation.links.remove(&hash),
+        };
+        let end = |link: Link| link.until.map(|until| (until, Ending::Link(id, hash)));
+        self.replace_end(before.and_then(end), link.and_then(end));
+        self.append(Change::LinkSet { conversation: id, hash, link }, effects);
+    }
+
+    /// Bans somebody from the server, in another way than before, or ends the ban.
+    pub(crate) fn set_ban(&mut self, target: &BanTarget, ban: Option<Ban>, effects: &mut impl StoreEffects) {
+        let after = ban.as_ref().and_then(|ban| ban_end(target, ban));
+        let before = self.bans.set(target, ban.clone()).and_then(|ban| ban_end(target, &ban));
+        self.replace_end(before, after);
+        self.append(Change::BanSet { target: target.clone(), ban }, effects);
+    }
+
+    /// Makes an account an operator, or an ordinary account again.
+    pub(crate) fn set_operator(&mut self, account: AccountId, is_operator: bool, effects: &mut impl StoreEffects) {
+        if let Some(stored) = self.accounts.get_mut(account) {
+            stored.is_operator = is_operator;
+            self.append(Change::OperatorSet { account, is_operator }, effects);
+        }
+    }
+
+    /// Something has another end than before, or none.
+    fn replace_end(&mut self, before: Option<(UnixMillis, Ending)>, after: Option<(UnixMillis, Ending)>) {
+        if let Some(before) = before {
+            self.ends.remove(&before);
+        }
+        self.ends.extend(after);
     }
 
     /// Ends the next thing that is due at this time. Returns whether there was one.
@@ -334,6 +391,9 @@ impl Ledger {
         let Some((_, ending)) = self.ends.first().filter(|(until, _)| *until <= now).cloned() else { return false };
         match ending {
             Ending::Sanction(id, person) => self.set_sanction(id, &person, None, effects),
+            Ending::Invitation(id, account) => self.remove_member(id, account, effects),
+            Ending::Link(id, hash) => self.set_link(id, hash, None, effects),
+            Ending::Ban(target) => self.set_ban(&target, None, effects),
         }
         true
     }
@@ -391,10 +451,8 @@ impl Ledger {
                 self.count_joined(account, Some(member.standing), None);
             }
         }
-        for (person, sanction) in &conversation.sanctions {
-            if let Some(until) = sanction.until {
-                self.ends.remove(&(until, Ending::Sanction(id, person.clone())));
-            }
+        for end in ends_of(id, &conversation) {
+            self.ends.remove(&end);
         }
         for device in conversation.sent.keys() {
             if let Some(numbered) = self.numbered.get_mut(device) {
@@ -426,6 +484,10 @@ impl Ledger {
             self.forget_device(device);
         }
         self.append(Change::AccountDeleted { account }, effects);
+        let target = BanTarget::Account(account);
+        if let Some(ban) = self.bans.set(&target, None) {
+            self.replace_end(ban_end(&target, &ban), None);
+        }
         let person = Person::Account(account);
         for (&id, conversation) in &mut self.conversations {
             if let Some(until) = conversation.sanctions.remove(&person).and_then(|sanction| sanction.until) {
@@ -440,6 +502,21 @@ impl Ledger {
             }
         }
     }
+}
+
+/// When a ban ends by itself.
+fn ban_end(target: &BanTarget, ban: &Ban) -> Option<(UnixMillis, Ending)> {
+    ban.until.map(|until| (until, Ending::Ban(target.clone())))
+}
+
+/// What ends by itself in a conversation.
+fn ends_of(id: ConversationId, conversation: &Conversation) -> impl Iterator<Item = (UnixMillis, Ending)> {
+    let sanctions = conversation.sanctions.iter();
+    let sanctions = sanctions.map(move |(person, sanction)| (sanction.until, Ending::Sanction(id, person.clone())));
+    let invitations = conversation.members.iter();
+    let invitations = invitations.map(move |(&account, member)| (member.until, Ending::Invitation(id, account)));
+    let links = conversation.links.iter().map(move |(&hash, link)| (link.until, Ending::Link(id, hash)));
+    sanctions.chain(invitations).chain(links).filter_map(|(until, ending)| until.map(|until| (until, ending)))
 }
 
 /// The key of a direct conversation: the lower id first.

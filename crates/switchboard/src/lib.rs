@@ -5,6 +5,7 @@
 //! events always have the same effects.
 
 mod accounts;
+mod bans;
 mod board;
 pub mod change;
 mod close_reason;

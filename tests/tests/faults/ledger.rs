@@ -359,6 +359,8 @@ fn heard(record: &Record) -> Heard {
         RecordKind::Set => RecordVerb::Set,
         RecordKind::Muted => RecordVerb::Muted,
         RecordKind::Unmuted => RecordVerb::Unmuted,
+        RecordKind::Audit => RecordVerb::Audit,
+        RecordKind::Quoted => RecordVerb::Quoted,
     };
     Heard {
         verb,

@@ -130,9 +130,12 @@ impl Control {
             Command::Leave { .. } => is_done(DoneVerb::Leave, reply),
             Command::Topic { .. } => is_done(DoneVerb::Topic, reply),
             Command::Invite { .. } => is_done(DoneVerb::Invite, reply),
-            Command::Kick { .. } => is_done(DoneVerb::Kick, reply),
-            Command::Ban { .. } => is_done(DoneVerb::Ban, reply),
-            Command::Unban { .. } => is_done(DoneVerb::Unban, reply),
+            Command::Link { .. } => matches!(reply, Reply::LinkOk { .. }),
+            Command::Unlink { .. } => is_done(DoneVerb::Unlink, reply),
+            Command::Kick { .. } | Command::ServerKick { .. } => is_done(DoneVerb::Kick, reply),
+            Command::Ban { .. } | Command::ServerBan { .. } => is_done(DoneVerb::Ban, reply),
+            Command::Unban { .. } | Command::ServerUnban { .. } => is_done(DoneVerb::Unban, reply),
+            Command::Report { .. } => is_done(DoneVerb::Report, reply),
             Command::Mute { .. } => is_done(DoneVerb::Mute, reply),
             Command::Unmute { .. } => is_done(DoneVerb::Unmute, reply),
             Command::Redact { .. } => is_done(DoneVerb::Redact, reply),
@@ -153,17 +156,23 @@ impl Control {
             | Command::Say { target, .. }
             | Command::Open { target, .. }
             | Command::Close { target }
-            | Command::Join { target }
+            | Command::Join { target, .. }
             | Command::Leave { target }
             | Command::Topic { target, .. }
             | Command::Invite { target, .. }
+            | Command::Link { target, .. }
+            | Command::Unlink { target, .. }
             | Command::Kick { target, .. }
             | Command::Ban { target, .. }
             | Command::Unban { target, .. }
             | Command::Mute { target, .. }
             | Command::Unmute { target, .. }
             | Command::Room { target, .. }
+            | Command::Report { target, .. }
             | Command::Redact { target, .. } => Some(target.to_string()),
+            Command::ServerKick { .. } | Command::ServerBan { .. } | Command::ServerUnban { .. } => {
+                Some("*".to_owned())
+            }
             _ => None,
         }
     }

@@ -378,7 +378,7 @@ fn is_final(error: &Error) -> bool {
     match error {
         // Another session has taken the place of this one, on purpose, or the operator wants the person to be away.
         Error::Closed(ConnectionError::ClosedWithCode { code, .. }) => {
-            matches!(code, ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::Kicked)
+            matches!(code, ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::Kicked | ErrorCode::Banned)
         }
         Error::Refused { code, .. } => !matches!(code, ErrorCode::Unavailable | ErrorCode::NameTaken),
         // A changed key needs the decision of a person.

@@ -91,6 +91,13 @@ fn is_repeatable(command: &Command<'_>) -> bool {
         | Command::Kick { .. }
         | Command::Unban { .. }
         | Command::Unmute { .. }
+        // Each of them makes a link.
+        | Command::Link { .. }
+        // Each of them is a record of the audit log, and the second KICK or UNBAN finds nobody.
+        | Command::Report { .. }
+        | Command::ServerKick { .. }
+        | Command::ServerBan { .. }
+        | Command::ServerUnban { .. }
         // The second one would begin later, and is a further record.
         | Command::Mute { .. }
         | Command::Revoke { .. } => false,
@@ -115,7 +122,7 @@ mod tests {
                 Name | Device | Setting | Signature | Text | OptionalText => " word",
                 Credential | Proof => " password hunter2",
                 Number | Redaction => " 7",
-                Position | Period => "",
+                Position | Period | Uses | Invitation => "",
             });
             let line = arguments.fold(verb.word.to_owned(), |line, argument| line + argument);
             let Ok(Some(Request { command, .. })) = parse(line.as_bytes(), TEXT_MAX_BYTES) else {

@@ -147,11 +147,12 @@ pub(crate) fn check_refusal(line: &str) -> Option<Error> {
     })
 }
 
-/// The error for an answer that belongs to another request. It shows no token.
+/// The error for an answer that belongs to another request. It shows no secret.
 pub(crate) fn unexpected(verb: &'static str, reply: &Reply<'_>) -> Error {
     let mut line = Vec::new();
     match reply {
         Reply::TokenOk { .. } => line.extend_from_slice(b"TOKEN_OK"),
+        Reply::LinkOk { .. } => line.extend_from_slice(b"LINK_OK"),
         reply => reply.encode(&mut line),
     }
     let line = String::from_utf8_lossy(&line);

@@ -40,7 +40,7 @@ impl Session {
     /// Becomes a member of a room. Returns the number of the record that says so.
     pub async fn join(&self, room: &str) -> Result<u64, Error> {
         let room = check_word(room)?;
-        self.done("JOIN", Command::Join { target: Target::new(&room).into_owned() }).await
+        self.done("JOIN", Command::Join { target: Target::new(&room).into_owned(), invitation: None }).await
     }
 
     /// Leaves a room. Returns the number of the record that says so.

@@ -109,6 +109,7 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::TooManySessions
         | ErrorCode::ServerShutdown
         | ErrorCode::Kicked
+        | ErrorCode::Banned
         | ErrorCode::InvalidTag
         | ErrorCode::InvalidArgument
         | ErrorCode::InvalidRoom
@@ -138,11 +139,13 @@ fn encode_code(code: ErrorCode, detail: Option<&str>, out: &mut Vec<u8>) -> Afte
         | ErrorCode::TooManyOpen
         | ErrorCode::TooManyWatchers
         | ErrorCode::TooManyBlocked
+        | ErrorCode::TooManyBans
         | ErrorCode::NotSupported => code.sentence(),
     };
     match (code, detail) {
         // The words of the operator alone would not say that the session ends.
         (ErrorCode::Kicked, Some(reason)) => append_line(out, &["The operator has closed this session: ", reason]),
+        (ErrorCode::Banned, Some(reason)) => append_line(out, &["You are banned from this server: ", reason]),
         _ => append_line(out, &[detail.unwrap_or(sentence)]),
     }
     AfterReply::KeepOpen

@@ -55,6 +55,10 @@ pub enum RecordVerb {
     Muted,
     /// `UNMUTED <author> <name>`: the author lets somebody write again.
     Unmuted,
+    /// `AUDIT <author>: <text>`: the author has done something that operators should know.
+    Audit,
+    /// `QUOTED <author>: <text>`: a reported message of the author.
+    Quoted,
     /// `REDACTED <author> <number or name>`: the author has emptied records.
     Redacted,
     /// `SET <author> <setting> <value>`: the author has changed a setting.
@@ -74,7 +78,7 @@ enum Form {
 
 impl RecordVerb {
     /// All verbs.
-    pub const ALL: [RecordVerb; 12] = [
+    pub const ALL: [RecordVerb; 14] = [
         Self::From,
         Self::Joined,
         Self::Left,
@@ -85,6 +89,8 @@ impl RecordVerb {
         Self::Unbanned,
         Self::Muted,
         Self::Unmuted,
+        Self::Audit,
+        Self::Quoted,
         Self::Redacted,
         Self::Set,
     ];
@@ -103,6 +109,8 @@ impl RecordVerb {
             Self::Unbanned => "UNBANNED",
             Self::Muted => "MUTED",
             Self::Unmuted => "UNMUTED",
+            Self::Audit => "AUDIT",
+            Self::Quoted => "QUOTED",
             Self::Redacted => "REDACTED",
             Self::Set => "SET",
         }
@@ -110,7 +118,7 @@ impl RecordVerb {
 
     const fn form(self) -> Form {
         match self {
-            Self::From | Self::Topic => Form::Colon,
+            Self::From | Self::Topic | Self::Audit | Self::Quoted => Form::Colon,
             Self::Joined | Self::Left => Form::Author,
             Self::Invited
             | Self::Kicked

@@ -99,6 +99,13 @@ pub enum Reply<'a> {
         /// The record that says so. If the request changed nothing: the last record of the conversation.
         seq: u64,
     },
+    /// A join link is made.
+    LinkOk {
+        /// The room.
+        target: Cow<'a, str>,
+        /// The word by which accounts join.
+        invitation: Secret,
+    },
     /// A message is stored.
     Said {
         /// The conversation.
@@ -289,6 +296,8 @@ pub enum DoneVerb {
     Topic,
     /// `INVITE_OK`
     Invite,
+    /// `UNLINK_OK`
+    Unlink,
     /// `KICK_OK`
     Kick,
     /// `BAN_OK`
@@ -299,6 +308,8 @@ pub enum DoneVerb {
     Mute,
     /// `UNMUTE_OK`
     Unmute,
+    /// `REPORT_OK`
+    Report,
     /// `REDACT_OK`
     Redact,
     /// `ROOM_OK`
@@ -335,16 +346,18 @@ pub enum Standing {
 
 impl DoneVerb {
     /// All verbs.
-    pub const ALL: [DoneVerb; 11] = [
+    pub const ALL: [DoneVerb; 13] = [
         Self::Join,
         Self::Leave,
         Self::Topic,
         Self::Invite,
+        Self::Unlink,
         Self::Kick,
         Self::Ban,
         Self::Unban,
         Self::Mute,
         Self::Unmute,
+        Self::Report,
         Self::Redact,
         Self::Room,
     ];
@@ -357,11 +370,13 @@ impl DoneVerb {
             Self::Leave => "LEAVE_OK",
             Self::Topic => "TOPIC_OK",
             Self::Invite => "INVITE_OK",
+            Self::Unlink => "UNLINK_OK",
             Self::Kick => "KICK_OK",
             Self::Ban => "BAN_OK",
             Self::Unban => "UNBAN_OK",
             Self::Mute => "MUTE_OK",
             Self::Unmute => "UNMUTE_OK",
+            Self::Report => "REPORT_OK",
             Self::Redact => "REDACT_OK",
             Self::Room => "ROOM_OK",
         }
@@ -483,6 +498,7 @@ impl Reply<'_> {
             Reply::DevicesOk { count } => Reply::DevicesOk { count },
             Reply::RevokeOk { device } => Reply::RevokeOk { device: owned(device) },
             Reply::Done { verb, target, seq } => Reply::Done { verb, target: owned(target), seq },
+            Reply::LinkOk { target, invitation } => Reply::LinkOk { target: owned(target), invitation },
             Reply::Said { target, seq } => Reply::Said { target: owned(target), seq },
             Reply::OpenOk { target, epoch, first, last } => {
                 Reply::OpenOk { target: owned(target), epoch: owned(epoch), first, last }

@@ -72,6 +72,8 @@ pub enum Command<'a> {
     Join {
         /// The room.
         target: Target<'a>,
+        /// The word of a join link.
+        invitation: Option<Secret>,
     },
     /// Leaves a room.
     Leave {
@@ -91,6 +93,24 @@ pub enum Command<'a> {
         target: Target<'a>,
         /// The person: a name, or an account id.
         who: Target<'a>,
+        /// How long the invitation is valid. `None`: without an end.
+        period: Option<Period>,
+    },
+    /// Makes a join link.
+    Link {
+        /// The room.
+        target: Target<'a>,
+        /// How long the link is valid. `None`: without an end.
+        period: Option<Period>,
+        /// How many accounts may join by it. `None`: any number.
+        uses: Option<u64>,
+    },
+    /// Ends join links.
+    Unlink {
+        /// The room.
+        target: Target<'a>,
+        /// The word of the link. `None`: all links of the room.
+        invitation: Option<Secret>,
     },
     /// Removes a member from a room.
     Kick {
@@ -128,6 +148,36 @@ pub enum Command<'a> {
         target: Target<'a>,
         /// The person: a name, or an account id.
         who: Target<'a>,
+    },
+    /// Ends the sessions of somebody, for operators.
+    ServerKick {
+        /// A name, an account id, or `@` and a prefix of addresses.
+        who: Target<'a>,
+        /// The reason, which the person is told. It may be empty.
+        reason: Text<'a>,
+    },
+    /// Keeps somebody out of the server, for operators.
+    ServerBan {
+        /// A name, an account id, or `@` and a prefix of addresses.
+        who: Target<'a>,
+        /// How long. `None`: until `UNBAN`.
+        period: Option<Period>,
+        /// The reason, which the person is told. It may be empty.
+        reason: Text<'a>,
+    },
+    /// Lets somebody into the server again, for operators.
+    ServerUnban {
+        /// A name, an account id, or `@` and a prefix of addresses.
+        who: Target<'a>,
+    },
+    /// Reports a record to the operators.
+    Report {
+        /// The conversation.
+        target: Target<'a>,
+        /// The number of the record.
+        seq: u64,
+        /// The reason. It may be empty.
+        reason: Text<'a>,
     },
     /// Empties records.
     Redact {
@@ -270,6 +320,12 @@ pub enum Redaction<'a> {
     Author(Target<'a>),
 }
 
+/// Maximum length of a reason in bytes: two sentences. It must fit into the record of the audit log that names it.
+pub const REASON_MAX_BYTES: usize = 512;
+
+/// Stands for a ban without an end, before a reason that begins as a period does.
+const FOREVER: &str = "forever";
+
 impl<'a> Target<'a> {
     /// Reads a target. Every word is one.
     #[must_use]
@@ -340,10 +396,14 @@ impl Command<'_> {
             Command::Devices => Command::Devices,
             Command::Revoke { device } => Command::Revoke { device: owned(device) },
             Command::Unclaim => Command::Unclaim,
-            Command::Join { target } => Command::Join { target: target.into_owned() },
+            Command::Join { target, invitation } => Command::Join { target: target.into_owned(), invitation },
             Command::Leave { target } => Command::Leave { target: target.into_owned() },
             Command::Topic { target, text } => Command::Topic { target: target.into_owned(), text: text.into_owned() },
-            Command::Invite { target, who } => Command::Invite { target: target.into_owned(), who: who.into_owned() },
+            Command::Invite { target, who, period } => {
+                Command::Invite { target: target.into_owned(), who: who.into_owned(), period }
+            }
+            Command::Link { target, period, uses } => Command::Link { target: target.into_owned(), period, uses },
+            Command::Unlink { target, invitation } => Command::Unlink { target: target.into_owned(), invitation },
             Command::Kick { target, who } => Command::Kick { target: target.into_owned(), who: who.into_owned() },
             Command::Ban { target, who } => Command::Ban { target: target.into_owned(), who: who.into_owned() },
             Command::Unban { target, who } => Command::Unban { target: target.into_owned(), who: who.into_owned() },
@@ -351,6 +411,16 @@ impl Command<'_> {
                 Command::Mute { target: target.into_owned(), who: who.into_owned(), period }
             }
             Command::Unmute { target, who } => Command::Unmute { target: target.into_owned(), who: who.into_owned() },
+            Command::ServerKick { who, reason } => {
+                Command::ServerKick { who: who.into_owned(), reason: reason.into_owned() }
+            }
+            Command::ServerBan { who, period, reason } => {
+                Command::ServerBan { who: who.into_owned(), period, reason: reason.into_owned() }
+            }
+            Command::ServerUnban { who } => Command::ServerUnban { who: who.into_owned() },
+            Command::Report { target, seq, reason } => {
+                Command::Report { target: target.into_owned(), seq, reason: reason.into_owned() }
+            }
             Command::Redact { target, what } => {
                 let what = match what {
                     Redaction::Record(seq) => Redaction::Record(seq),

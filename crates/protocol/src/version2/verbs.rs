@@ -27,6 +27,10 @@ pub enum Argument {
     Setting,
     /// How long, such as `10m`. It may be absent.
     Period,
+    /// A number of uses. It may be absent.
+    Uses,
+    /// The word of a join link. It may be absent.
+    Invitation,
     /// A text up to the end of the line.
     Text,
     /// A text up to the end of the line. It may be absent.
@@ -56,12 +60,12 @@ impl Verb {
 }
 
 use Argument::{
-    Credential, Device, Name, Number, OptionalText, Period, Position, Proof, Redaction, Setting, Signature, Target,
-    TargetOrAll, Text,
+    Credential, Device, Invitation, Name, Number, OptionalText, Period, Position, Proof, Redaction, Setting, Signature,
+    Target, TargetOrAll, Text, Uses,
 };
 
 /// All verbs, in the order in which a new user needs them. The parser looks them up here.
-pub const VERBS: [Verb; 40] = [
+pub const VERBS: [Verb; 43] = [
     Verb::new("REGISTER", &[Name], "take a name as a guest"),
     Verb::new("WHO", &[], "list who is here"),
     Verb::new("CONNECT", &[Target], "join and open a conversation, and make it your partner"),
@@ -77,7 +81,7 @@ pub const VERBS: [Verb; 40] = [
     Verb::new("REVOKE", &[Device], "remove a device from your account"),
     Verb::new("UNCLAIM", &[], "delete your account"),
     Verb::new("ROOMS", &[], "list the rooms"),
-    Verb::new("JOIN", &[Target], "become a member of a room"),
+    Verb::new("JOIN", &[Target, Invitation], "become a member of a room"),
     Verb::new("LEAVE", &[Target], "leave a room"),
     Verb::new("SAY", &[Target, Text], "say something in a conversation"),
     Verb::new("OPEN", &[Target, Position], "hear a conversation from now on, or from a position"),
@@ -89,14 +93,21 @@ pub const VERBS: [Verb; 40] = [
     Verb::new("SEARCH", &[TargetOrAll, Text], "find words in a conversation, or in all (*)"),
     Verb::new("MEMBERS", &[Target], "list the members of a room"),
     Verb::new("TOPIC", &[Target, OptionalText], "set the topic of a room"),
-    Verb::new("INVITE", &[Target, Name], "invite somebody into a room"),
-    Verb::new("KICK", &[Target, Name], "remove a member from a room"),
-    Verb::new("BAN", &[Target, Name], "remove somebody from a room for good"),
-    Verb::new("UNBAN", &[Target, Name], "let somebody into a room again"),
+    Verb::new("INVITE", &[Target, Name, Period], "invite somebody into a room, for a time such as 2d"),
+    Verb::new(
+        "LINK",
+        &[Target, Period, Uses],
+        "make a join link of a room, for a time such as 2d and a number of uses",
+    ),
+    Verb::new("UNLINK", &[Target, Invitation], "end a join link of a room, or all"),
+    Verb::new("KICK", &[TargetOrAll, Name], "remove somebody from a room; operators also from the server (*)"),
+    Verb::new("BAN", &[TargetOrAll, Name], "keep somebody out of a room; operators also out of the server (*)"),
+    Verb::new("UNBAN", &[TargetOrAll, Name], "let somebody in again"),
     Verb::new("MUTE", &[Target, Name, Period], "let somebody read in a room and not write, for a time such as 10m"),
     Verb::new("UNMUTE", &[Target, Name], "let somebody write in a room again"),
     Verb::new("REDACT", &[Target, Redaction], "empty a record, or all of an author"),
     Verb::new("ROOM", &[Target, Setting, Text], "change a setting of a room"),
+    Verb::new("REPORT", &[Target, Number, OptionalText], "report a record to the operators, with a reason"),
     Verb::new("BLOCK", &[Name], "no longer hear somebody"),
     Verb::new("UNBLOCK", &[Name], "hear somebody again"),
     Verb::new("WATCH", &[], "hear who comes and goes"),

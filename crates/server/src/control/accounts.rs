@@ -1,4 +1,4 @@
-//! `ACCOUNT`: lists, creates, resets and deletes accounts.
+//! `ACCOUNT`: lists, creates, resets and deletes accounts, and makes operators.
 
 use std::fmt::Write as _;
 use std::io;
@@ -17,7 +17,7 @@ use crate::hub::Hub;
 use crate::telemetry;
 
 /// Maximum time in which the store must answer.
-const STORE_TIME_MAX: Duration = Duration::from_secs(30);
+pub(super) const STORE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Number of accounts that are listed under one lock.
 const ACCOUNTS_AT_ONCE: usize = 256;
@@ -29,6 +29,7 @@ pub(super) enum AccountRequest {
     Add { name: String, secret: Secret },
     Reset { name: String, secret: Secret },
     Delete { name: String },
+    Operator { name: String, is_operator: bool },
 }
 
 impl AccountRequest {
@@ -52,6 +53,11 @@ impl AccountRequest {
             "RESET" => match name_and_secret() {
                 Some((name, secret)) => Some(Self::Reset { name, secret: checked(secret)? }),
                 None => None,
+            },
+            "OPERATOR" => match rest.split_once(' ') {
+                Some((word, "on")) => name(word).map(|name| Self::Operator { name, is_operator: true }),
+                Some((word, "off")) => name(word).map(|name| Self::Operator { name, is_operator: false }),
+                _ => None,
             },
             "DELETE" => name(rest).map(|name| Self::Delete { name }),
             _ => None,
@@ -80,10 +86,13 @@ impl AccountRequest {
                 None => return error(ErrorCode::TryLater, &name),
             },
             Self::Delete { name } => ("DELETE", name.clone(), OperatorCommand::DeleteAccount { name }),
+            Self::Operator { name, is_operator } => {
+                ("OPERATOR", name.clone(), OperatorCommand::SetOperator { name, is_operator })
+            }
         };
         match timeout(STORE_TIME_MAX, hub.operate(command)).await.unwrap_or(Err(ErrorCode::Unavailable)) {
             Ok(Operated { account, name, tokens, sessions }) => {
-                let id = account.0;
+                let id = account.map_or(0, |account| account.0);
                 tracing::info!(target: telemetry::SERVER, verb, id, name, tokens, sessions, "operator's command: account");
                 format!("ACCOUNT_{verb}_OK {id} {name} {tokens} {sessions}\n")
             }
@@ -115,6 +124,9 @@ fn error(code: ErrorCode, name: &str) -> String {
             "{name}: nothing has changed, because too many passwords are being checked: try again in a few seconds"
         ),
         ErrorCode::StoreFull => format!("{name}: the disk of the data directory is full: make room, then try again"),
+        ErrorCode::InvalidRoom => {
+            "users have made a room with the name #audit: they have to leave it, or purge it, then try again".to_owned()
+        }
         ErrorCode::TooManyAccounts => format!("{name}: the server has a million accounts: delete one first"),
         code => format!("{name}: {}", code.sentence()),
     };
@@ -129,9 +141,10 @@ async fn list(stream: &mut UnixStream, hub: &Hub) -> io::Result<()> {
         let Some(end) = accounts.last() else { break };
         last = Some(end.account);
         let mut lines = String::new();
-        for AccountSummary { account, name, has_key, devices, sessions, records, bytes } in &accounts {
+        for AccountSummary { account, name, has_key, is_operator, devices, sessions, records, bytes } in &accounts {
+            let role = if *is_operator { " operator" } else { "" };
             let (id, proof) = (account.0, if *has_key { "key" } else { "password" });
-            let _ = writeln!(lines, "ACCOUNT {id} {name} {proof} {devices} {sessions} {records} {bytes}");
+            let _ = writeln!(lines, "ACCOUNT {id} {name} {proof} {devices} {sessions} {records} {bytes}{role}");
             count += 1;
         }
         stream.write_all(lines.as_bytes()).await?;

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use switchboard_protocol::limits::TEXT_MAX_BYTES;
+use switchboard_protocol::version2::REASON_MAX_BYTES;
 
 use super::accounts::AccountRequest;
+use super::bans::BanRequest;
 use super::drain::DrainRequest;
 use crate::logging::check_level;
 
@@ -12,6 +14,7 @@ use crate::logging::check_level;
 #[derive(Debug)]
 pub(super) enum Request {
     Account(AccountRequest),
+    Bans(BanRequest),
     /// Tell all sessions of version 2 this text.
     Announce(String),
     Drain(DrainRequest),
@@ -47,7 +50,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     Verb {
         word: "ACCOUNT",
-        form: "LIST, ADD <name> <password>, RESET <name> <password> or DELETE <name>",
+        form: "LIST, ADD <name> <password>, RESET <name> <password>, DELETE <name> or OPERATOR <name> on|off",
         parse: |rest| Ok(AccountRequest::parse(rest)?.map(Request::Account)),
     },
     Verb {
@@ -55,6 +58,12 @@ const VERBS: &[Verb] = &[
         form: "<text>, of at most 3840 bytes",
         parse: |rest| Ok(bounded(rest, TEXT_MAX_BYTES).map(Request::Announce)),
     },
+    Verb {
+        word: "BAN",
+        form: "<name>, @<account id> or @<address>, then perhaps a time such as 2h and a reason",
+        parse: |rest| Ok(BanRequest::parse_ban(rest).map(Request::Bans)),
+    },
+    Verb { word: "BANS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Bans(BanRequest::List))) },
     Verb {
         word: "DRAIN",
         form: DrainRequest::FORM,
@@ -81,11 +90,13 @@ const VERBS: &[Verb] = &[
     Verb { word: "RELOAD", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Reload)) },
     Verb { word: "SESSIONS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Sessions)) },
     Verb { word: "STATUS", form: ALONE, parse: |rest| Ok(rest.is_empty().then_some(Request::Status)) },
+    Verb {
+        word: "UNBAN",
+        form: "<name>, @<account id> or @<address>",
+        parse: |rest| Ok(BanRequest::parse_unban(rest).map(Request::Bans)),
+    },
     Verb { word: "WHY", form: "<name>", parse: |rest| Ok(word(rest).map(|name| Request::Why { name })) },
 ];
-
-/// Maximum length of the reason that a person hears, in bytes: a sentence or two.
-const REASON_MAX_BYTES: usize = 512;
 
 /// The form of a verb without arguments.
 const ALONE: &str = "without an argument";
@@ -200,6 +211,18 @@ mod tests {
             ("WHY Noy", Ok("Why { name: \"Noy\" }")),
             ("WHY", wrong_form("WHY")),
             ("WHY Noy Elias", wrong_form("WHY")),
+            ("ACCOUNT OPERATOR Noy on", Ok("Account(Operator { name: \"Noy\", is_operator: true })")),
+            ("ACCOUNT OPERATOR Noy off", Ok("Account(Operator { name: \"Noy\", is_operator: false })")),
+            ("ACCOUNT OPERATOR Noy", wrong_form("ACCOUNT")),
+            ("BAN Noy", Ok("Bans(Ban { who: \"Noy\", period: None, reason: \"\" })")),
+            (
+                "BAN @203.0.113.7 forever 2h of noise",
+                Ok("Bans(Ban { who: \"@203.0.113.7\", period: None, reason: \"2h of noise\" })"),
+            ),
+            ("BAN", wrong_form("BAN")),
+            ("UNBAN @7", Ok("Bans(Unban { who: \"@7\" })")),
+            ("UNBAN Noy now", wrong_form("UNBAN")),
+            ("BANS", Ok("Bans(List)")),
             ("SESSIONS", Ok("Sessions")),
             ("STATUS", Ok("Status")),
             ("STATUS all", wrong_form("STATUS")),

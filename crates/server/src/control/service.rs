@@ -91,6 +91,7 @@ async fn answer(request: Request, stream: &mut UnixStream, server: &ControlledSe
     let ControlledServer { hub, running } = server;
     match (request, running) {
         (Request::Account(request), _) => request.answer(stream, hub).await,
+        (Request::Bans(request), _) => request.answer(stream, hub).await,
         (_, None) => stream.write_all(NOT_RUNNING.as_bytes()).await,
         (Request::Announce(text), Some(_)) => stream.write_all(people::announce(&text, hub).await.as_bytes()).await,
         (Request::Drain(request), Some(running)) => {

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use switchboard_core::change::AccountId;
+use switchboard_core::change::{AccountId, Ban};
 use switchboard_core::{
     AccountSummary, CloseReason, Kicked, Operated, OperatorCommand, OperatorTicket, SessionId, StoreEffects as _,
 };
-use switchboard_protocol::ErrorCode;
 use switchboard_protocol::version2::Reply;
+use switchboard_protocol::{ErrorCode, IpPrefix};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
+use super::overview::SessionRow;
 use super::{Closing, Hub};
+use crate::identity::secure_transport::Transport;
 
 /// Number of sessions that are told something under one lock: some hundred microseconds.
 const NOTICES_AT_ONCE: usize = 256;
@@ -116,6 +118,31 @@ impl Hub {
     pub(crate) fn ended_sessions(&self) -> impl Iterator<Item = (CloseReason, u64)> {
         let counts = *self.lock().closings.counts();
         CloseReason::ALL.into_iter().zip(counts)
+    }
+
+    /// All bans, whose number is bounded.
+    pub(crate) fn bans(&self) -> Vec<(String, Ban)> {
+        self.lock().board.bans().map(|(who, ban)| (who, ban.clone())).collect()
+    }
+
+    /// Ends the sessions from these addresses. The sessions of operators stay.
+    pub(super) fn end_addresses(&self, addresses: IpPrefix, reason: CloseReason, detail: &str) {
+        let mut last = None;
+        loop {
+            let rows = self.session_rows_after(last);
+            let Some(end) = rows.last() else { break };
+            last = Some(end.id);
+            let peer = |row: &SessionRow| row.outbox.transport().and_then(Transport::peer);
+            let of_addresses = |row: &&SessionRow| peer(row).is_some_and(|peer| addresses.contains(peer.ip()));
+            let sessions: Vec<_> = rows.iter().filter(of_addresses).map(|row| row.id).collect();
+            if !sessions.is_empty() {
+                self.with_effects(|board, effects| {
+                    for session in sessions {
+                        board.end_session(session, reason, detail, effects);
+                    }
+                });
+            }
+        }
     }
 
     /// The next accounts after `last`, at most `max` of them.

@@ -9,7 +9,7 @@ use switchboard_core::change::{Change, UnixMillis};
 use switchboard_core::{
     CloseReason, Effects, Fact, Full, IdentityRequest, OperatorTicket, Position, Query, SessionId, StoreEffects, Ticket,
 };
-use switchboard_protocol::{AfterReply, Dialect, ErrorCode, ParseError, Reply};
+use switchboard_protocol::{AfterReply, Dialect, ErrorCode, IpPrefix, ParseError, Reply};
 
 use super::{Changes, Closings, Counts, Deferred, DeferredCall, Hub};
 use crate::identity::random::random_bytes;
@@ -212,7 +212,7 @@ impl Effects for TurnEffects<'_> {
     }
 
     fn close_with_words(&mut self, session: SessionId, reason: CloseReason, words: &str) {
-        self.end(session, reason, Some(words));
+        self.end(session, reason, Some(words).filter(|words| !words.is_empty()));
     }
 
     fn logs_messages(&self) -> bool {
@@ -280,6 +280,10 @@ impl StoreEffects for TurnEffects<'_> {
             self.describes_connection = true;
             self.deferred.calls.push(DeferredCall::Describe(session, Arc::clone(outbox)));
         }
+    }
+
+    fn end_addresses(&mut self, addresses: IpPrefix, reason: CloseReason, detail: &str) {
+        self.deferred.calls.push(DeferredCall::EndAddresses(addresses, reason, detail.to_owned()));
     }
 
     fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {

@@ -22,6 +22,7 @@ struct ListedAccount<'a> {
     /// Records and bytes of text that count for the quota of 24 hours.
     records_today: u64,
     bytes_today: u64,
+    is_operator: bool,
 }
 
 pub(super) async fn run(command: &AccountCommand, data: &Path, settings: Settings) -> Result<(), CommandError> {
@@ -29,6 +30,9 @@ pub(super) async fn run(command: &AccountCommand, data: &Path, settings: Setting
         AccountCommand::List { .. } => Zeroizing::new("ACCOUNT LIST\n".to_owned()),
         AccountCommand::Add { name } => with_password("ADD", check_name(name)?).await?,
         AccountCommand::Reset { name } => with_password("RESET", check_name(name)?).await?,
+        AccountCommand::Operator { name, state } => {
+            Zeroizing::new(format!("ACCOUNT OPERATOR {} {state}\n", check_name(name)?))
+        }
         AccountCommand::Delete { name, yes } => {
             if !yes && !password::confirm_deletion(check_name(name)?).await? {
                 return Err(CommandError::Usage("the name differs: nothing is deleted".to_owned()));
@@ -51,6 +55,10 @@ pub(super) async fn run(command: &AccountCommand, data: &Path, settings: Setting
                  {sessions}"
             )
         })?,
+        AccountCommand::Operator { state, .. } => {
+            let role = if state == "on" { "an operator" } else { "no operator" };
+            described(last, |name, id, _, _| format!("{name} (account {id}) is {role} from now on"))?
+        }
         AccountCommand::Delete { .. } => described(last, |name, id, _, sessions| {
             format!("{name} (account {id}) is deleted; sessions closed: {sessions}; the messages stay")
         })?,
@@ -102,17 +110,18 @@ fn list(answer: &str, json: bool) -> Result<String, CommandError> {
     let accounts: Vec<_> = accounts.collect::<Result<_, _>>()?;
     let mut output = String::new();
     if !json {
-        output.push_str("     id  proof     devices  sessions  records (24 h)  bytes (24 h)  name\n");
+        output.push_str("     id  proof     devices  sessions  records (24 h)  bytes (24 h)  role      name\n");
     }
     for account in accounts {
         if json {
             output.push_str(&serde_json::to_string(&account).map_err(|error| unexpected(&error.to_string()))?);
             output.push('\n');
         } else {
-            let ListedAccount { id, name, proof, devices, sessions, records_today, bytes_today } = account;
+            let ListedAccount { id, name, proof, devices, sessions, records_today, bytes_today, is_operator } = account;
+            let role = if is_operator { "operator" } else { "user" };
             let _ = writeln!(
                 output,
-                "{id:>7}  {proof:<8}  {devices:>7}  {sessions:>8}  {records_today:>14}  {bytes_today:>12}  {}",
+                "{id:>7}  {proof:<8}  {devices:>7}  {sessions:>8}  {records_today:>14}  {bytes_today:>12}  {role:<8}  {}",
                 sanitize(name)
             );
         }
@@ -121,12 +130,25 @@ fn list(answer: &str, json: bool) -> Result<String, CommandError> {
 }
 
 fn parse(line: &str) -> Option<ListedAccount<'_>> {
-    let [id, name, proof, numbers @ ..] = &line.strip_prefix("ACCOUNT ")?.split(' ').collect::<Vec<_>>()[..] else {
+    let [id, name, proof, rest @ ..] = &line.strip_prefix("ACCOUNT ")?.split(' ').collect::<Vec<_>>()[..] else {
         return None;
     };
-    let numbers: Vec<u64> = numbers.iter().map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let is_operator = rest.last() == Some(&"operator");
+    let numbers: Vec<u64> = rest[..rest.len() - usize::from(is_operator)]
+        .iter()
+        .map(|number| number.parse().ok())
+        .collect::<Option<_>>()?;
     let [devices, sessions, records_today, bytes_today] = numbers[..] else { return None };
-    Some(ListedAccount { id: id.parse().ok()?, name, proof, devices, sessions, records_today, bytes_today })
+    Some(ListedAccount {
+        id: id.parse().ok()?,
+        name,
+        proof,
+        devices,
+        sessions,
+        records_today,
+        bytes_today,
+        is_operator,
+    })
 }
 
 fn unexpected(answer: &str) -> CommandError {
@@ -137,17 +159,17 @@ fn unexpected(answer: &str) -> CommandError {
 mod tests {
     use super::*;
 
-    const ANSWER: &str = "ACCOUNT 1 Noy password 2 1 10 420\nACCOUNT 12 Elias key 0 0 0 0\nACCOUNT_LIST_OK 2\n";
+    const ANSWER: &str =
+        "ACCOUNT 1 Noy password 2 1 10 420 operator\nACCOUNT 12 Elias key 0 0 0 0\nACCOUNT_LIST_OK 2\n";
 
     #[test]
     fn list_is_for_people_or_for_programs() {
-        let expected = "     id  proof     devices  sessions  records (24 h)  bytes (24 h)  name\n\
-                        \x20     1  password        2         1              10           420  Noy\n\
-                        \x20    12  key             0         0               0             0  Elias\n";
+        let expected = "     id  proof     devices  sessions  records (24 h)  bytes (24 h)  role      name\n\
+                        \x20     1  password        2         1              10           420  operator  Noy\n\
+                        \x20    12  key             0         0               0             0  user      Elias\n";
         assert_eq!(list(ANSWER, false).expect("a list"), expected);
         let json = list(ANSWER, true).expect("a list");
-        let first =
-            r#"{"id":1,"name":"Noy","proof":"password","devices":2,"sessions":1,"records_today":10,"bytes_today":420}"#;
+        let first = r#"{"id":1,"name":"Noy","proof":"password","devices":2,"sessions":1,"records_today":10,"bytes_today":420,"is_operator":true}"#;
         assert_eq!(json.lines().next(), Some(first));
         assert_eq!(json.lines().count(), 2);
     }

@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::Subcommand;
+use serde::Serialize;
 use switchboard_protocol::sanitize;
+use switchboard_protocol::version2::Period;
 
 use super::facts::{Facts, closing_table, session_table};
 use super::{CommandError, connection};
@@ -15,6 +17,32 @@ pub enum CtlCommand {
     /// Show the state of the server: its version, sessions, stored data, listeners and certificate
     Status {
         /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Keep somebody out of the server: a name, an account or the clients of an address. Their sessions end
+    Ban {
+        /// A name, @ and an account id, or @ and an address or a prefix such as @192.0.2.0/24
+        who: String,
+
+        /// How long, such as 30m, 2h or 7d. Without it, until `unban`
+        #[arg(long = "for", value_name = "TIME")]
+        period: Option<String>,
+
+        /// The reason, which the person is told
+        reason: Vec<String>,
+    },
+
+    /// Let somebody in again
+    Unban {
+        /// The same as for `ban`
+        who: String,
+    },
+
+    /// List the bans, one a line
+    Bans {
+        /// Print a JSON object a line
         #[arg(long)]
         json: bool,
     },
@@ -128,6 +156,27 @@ pub(super) async fn run(command: &CtlCommand, data: &Path) -> Result<(), Command
             let needs_restart = or_nothing(needs_restart.strip_prefix("needs-restart=").unwrap_or(&needs_restart));
             format!("changed: {applied}; changed in the file, but needs a restart: {needs_restart}\n")
         }
+        CtlCommand::Ban { who, period, reason } => {
+            // The reason may begin as a time does.
+            let period = period.as_deref().unwrap_or("forever");
+            if period != "forever" && Period::parse(period).is_none() {
+                let usage = format!("{}: give a time such as 30m, 2h or 7d", sanitize(period));
+                return Err(CommandError::Usage(usage));
+            }
+            let command = format!("BAN {} {period} {}", one_word(who)?, one_line(reason)?);
+            let [_, who, sessions] = words(&request(data, command.trim_end()).await?)?;
+            format!("{who} is banned; sessions closed: {sessions}\n")
+        }
+        CtlCommand::Unban { who } => {
+            let [_, who, _] = words(&request(data, &format!("UNBAN {}", one_word(who)?)).await?)?;
+            format!("{who} is not banned any more\n")
+        }
+        CtlCommand::Bans { json } => {
+            let lines = list(data, "BANS", "BAN ", "BANS_OK").await?;
+            let bans: Vec<_> = lines.iter().map(|line| ListedBan::parse(line)).collect::<Result<_, _>>()?;
+            let shown = bans.iter().map(|ban| if *json { ban.to_json() } else { ban.to_text() });
+            shown.collect()
+        }
         CtlCommand::Sessions { json } => {
             let lines = list(data, "SESSIONS", "SESSION ", "SESSIONS_OK").await?;
             let sessions: Vec<_> = lines.iter().map(|line| Facts::of_session(line)).collect();
@@ -191,6 +240,40 @@ fn one_line(words: &[String]) -> Result<String, CommandError> {
         return Err(CommandError::Usage(format!("{}: give one line, without control characters", sanitize(&text))));
     }
     Ok(text)
+}
+
+/// A ban, as JSON shows it.
+#[derive(Debug, Serialize)]
+struct ListedBan<'a> {
+    who: &'a str,
+    at: &'a str,
+    /// `None`: it has no end.
+    until: Option<&'a str>,
+    by: &'a str,
+    reason: &'a str,
+}
+
+impl<'a> ListedBan<'a> {
+    fn parse(line: &'a str) -> Result<Self, CommandError> {
+        match line.splitn(5, ' ').collect::<Vec<_>>()[..] {
+            [who, at, until, by, ref rest @ ..] => {
+                let until = Some(until).filter(|until| *until != "forever");
+                Ok(Self { who, at, until, by, reason: rest.first().copied().unwrap_or_default() })
+            }
+            _ => Err(unexpected(line)),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    fn to_text(&self) -> String {
+        let Self { who, at, until, by, reason } = self;
+        let end = until.map_or_else(|| "without an end".to_owned(), |until| format!("until {until}"));
+        let reason = if reason.is_empty() { String::new() } else { format!(": {}", sanitize(reason)) };
+        format!("{}  {end}, by {} at {at}{reason}\n", sanitize(who), sanitize(by))
+    }
 }
 
 fn unexpected(answer: &str) -> CommandError {

@@ -334,7 +334,8 @@ fn close_code(reason: CloseReason) -> CloseCode {
         | CloseReason::WrongProtocol
         | CloseReason::Displaced
         | CloseReason::Revoked
-        | CloseReason::Kicked => CloseCode::POLICY_VIOLATION,
+        | CloseReason::Kicked
+        | CloseReason::Banned => CloseCode::POLICY_VIOLATION,
     }
 }
 

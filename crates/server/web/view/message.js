@@ -117,6 +117,8 @@ const EVENTS = {
   UNBANNED: (text) => ` lets ${text} come back.`,
   MUTED: (text) => (text.includes(' ') ? ` has muted ${text.replace(' ', ' for ')}.` : ` has muted ${text}.`),
   UNMUTED: (text) => ` lets ${text} write again.`,
+  AUDIT: (text) => `: ${text}`,
+  QUOTED: (text) => ` had said: ${text}`,
   REDACTED: (text) => (/^\d+$/.test(text) ? ` has deleted message ${text}.` : ` has deleted the messages of ${text}.`),
   SET: (text) => ` has changed a setting: ${text}.`,
 };

@@ -6,14 +6,18 @@ use rusqlite::{
     CachedStatement, Connection, Error, ErrorCode, Params, Result, Transaction, TransactionBehavior, params,
 };
 use switchboard_core::change::{
-    Change, ConversationId, ConversationKind, Credential, DeviceId, GuestAccess, LastSent, Person, Record,
-    RoomSettings, Sanction, SanctionKind, Standing, UnixMillis,
+    Ban, BanTarget, Change, ConversationId, ConversationKind, Credential, DeviceId, GuestAccess, LastSent, Link,
+    Person, Record, RoomSettings, Sanction, SanctionKind, Standing, UnixMillis,
 };
 
 use super::failure::Place;
 use super::{record_row, redaction};
 use crate::error::StoreError;
 use crate::ledger::unfit;
+
+pub(crate) const BANNED_NAME: i64 = 0;
+pub(crate) const BANNED_ACCOUNT: i64 = 1;
+pub(crate) const BANNED_ADDRESSES: i64 = 2;
 
 /// A transaction into which changes are written.
 pub(crate) struct Batch<'a> {
@@ -101,6 +105,7 @@ impl<'a> Batch<'a> {
                 if !self.flush()? {
                     return Ok(false);
                 }
+                self.set_ban(&BanTarget::Account(*account), None)?;
                 return self.run_for_one("DELETE FROM accounts WHERE id = ?1", [account.0.cast_signed()]);
             }
             Change::DeviceAdded { device, account, name } => {
@@ -128,6 +133,11 @@ impl<'a> Batch<'a> {
                 };
                 self.run(statement, pair)?;
             }
+            Change::OperatorSet { account, is_operator } => {
+                let values = params![account.0.cast_signed(), is_operator];
+                return self.run_for_one("UPDATE accounts SET is_operator = ?2 WHERE id = ?1", values);
+            }
+            Change::BanSet { target, ban } => self.set_ban(target, ban.as_ref())?,
             Change::ConversationCreated { conversation, kind, epoch, settings } => {
                 self.create_conversation(conversation.0.cast_signed(), kind, epoch.0.cast_signed(), settings)?;
             }
@@ -137,15 +147,17 @@ impl<'a> Batch<'a> {
             }
             Change::MemberSet { conversation, account, member } => {
                 self.run(
-                    "INSERT INTO members (conversation, account, standing, read, joined) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT DO UPDATE
-                     SET standing = excluded.standing, read = excluded.read, joined = excluded.joined",
+                    "INSERT INTO members (conversation, account, standing, read, joined, until)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET standing = excluded.standing, read = excluded.read,
+                     joined = excluded.joined, until = excluded.until",
                     params![
                         conversation.0.cast_signed(),
                         account.0.cast_signed(),
                         standing_number(member.standing),
                         member.read.cast_signed(),
-                        member.joined.cast_signed()
+                        member.joined.cast_signed(),
+                        member.until.map(|until| until.0.cast_signed())
                     ],
                 )?;
             }
@@ -155,6 +167,9 @@ impl<'a> Batch<'a> {
             }
             Change::SanctionSet { conversation, person, sanction } => {
                 self.set_sanction(conversation.0.cast_signed(), person, sanction.as_ref())?;
+            }
+            Change::LinkSet { conversation, hash, link } => {
+                self.set_link(conversation.0.cast_signed(), &hash.0, link.as_ref())?;
             }
             Change::Redacted { conversation, target, by } => {
                 redaction::write(self.transaction, *conversation, target, *by, self.indexed)?;
@@ -225,13 +240,24 @@ impl<'a> Batch<'a> {
     }
 
     fn set_settings(&mut self, id: i64, settings: &RoomSettings) -> Result<bool> {
-        let RoomSettings { topic, is_invite_only, guests, keep_days, keep_records, slow_seconds } = settings;
+        let RoomSettings { topic, is_invite_only, guests, keep_days, keep_records, slow_seconds, is_audit_log } =
+            settings;
         let keep_records = keep_records.map(u64::cast_signed);
         self.run_for_one(
             "UPDATE conversations
-             SET topic = ?2, is_invite_only = ?3, guests = ?4, keep_days = ?5, keep_records = ?6, slow_seconds = ?7
+             SET topic = ?2, is_invite_only = ?3, guests = ?4, keep_days = ?5, keep_records = ?6, slow_seconds = ?7,
+                 is_audit_log = ?8
              WHERE id = ?1",
-            params![id, topic, is_invite_only, guests_number(*guests), keep_days, keep_records, slow_seconds],
+            params![
+                id,
+                topic,
+                is_invite_only,
+                guests_number(*guests),
+                keep_days,
+                keep_records,
+                slow_seconds,
+                is_audit_log
+            ],
         )
     }
 
@@ -251,6 +277,40 @@ impl<'a> Batch<'a> {
                 params![conversation, account, guest, sanction_number(*kind), until],
             )?;
         }
+        Ok(())
+    }
+
+    fn set_link(&mut self, conversation: i64, hash: &[u8; 32], link: Option<&Link>) -> Result<()> {
+        match link {
+            Some(Link { until, uses_left }) => {
+                let (until, uses_left) = (until.map(|until| until.0.cast_signed()), uses_left.map(u64::cast_signed));
+                self.run(
+                    "INSERT INTO links (conversation, hash, until, uses_left) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO UPDATE SET until = excluded.until, uses_left = excluded.uses_left",
+                    params![conversation, &hash[..], until, uses_left],
+                )
+            }
+            None => {
+                self.run("DELETE FROM links WHERE conversation = ?1 AND hash = ?2", params![conversation, &hash[..]])
+            }
+        }?;
+        Ok(())
+    }
+
+    fn set_ban(&mut self, target: &BanTarget, ban: Option<&Ban>) -> Result<()> {
+        let (kind, value) = ban_columns(target);
+        match ban {
+            Some(Ban { reason, until, by, at }) => {
+                let (until, at) = (until.map(|until| until.0.cast_signed()), at.0.cast_signed());
+                self.run(
+                    "INSERT INTO bans (kind, value, reason, until, by, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE
+                     SET reason = excluded.reason, until = excluded.until, by = excluded.by, at = excluded.at",
+                    params![kind, value, reason, until, by, at],
+                )
+            }
+            None => self.run("DELETE FROM bans WHERE kind = ?1 AND value = ?2", params![kind, value]),
+        }?;
         Ok(())
     }
 
@@ -279,6 +339,7 @@ impl<'a> Batch<'a> {
         self.run("UPDATE heads SET first = last + 1 WHERE conversation = ?1", id)?;
         self.run("DELETE FROM members WHERE conversation = ?1", id)?;
         self.run("DELETE FROM room_sanctions WHERE conversation = ?1", id)?;
+        self.run("DELETE FROM links WHERE conversation = ?1", id)?;
         self.run("DELETE FROM device_sent WHERE conversation = ?1", id)?;
         self.run("DELETE FROM redactions WHERE conversation = ?1", id)?;
         self.run("INSERT OR IGNORE INTO expiring (conversation) VALUES (?1)", id)?;
@@ -319,6 +380,15 @@ pub(crate) fn standing_number(standing: Standing) -> i64 {
         Standing::Member => 2,
         Standing::Moderator => 3,
         Standing::Owner => 4,
+    }
+}
+
+/// The kind of a ban's target in the file, and the target as text. They keep their meaning for ever.
+fn ban_columns(target: &BanTarget) -> (i64, String) {
+    match target {
+        BanTarget::Name(folded) => (BANNED_NAME, folded.to_string()),
+        BanTarget::Account(account) => (BANNED_ACCOUNT, account.0.to_string()),
+        BanTarget::Addresses(prefix) => (BANNED_ADDRESSES, prefix.to_string()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Reads everything but the records.
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Result, Row};
 use switchboard_core::change::{
-    AccountId, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Member, NextIds,
-    Person, RoomSettings, Sanction, SanctionKind, Snapshot, Standing, StoredAccount, StoredConversation, StoredDevice,
-    TokenHash, UnixMillis,
+    AccountId, Ban, BanTarget, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent,
+    Link, Member, NextIds, Person, RoomSettings, Sanction, SanctionKind, Snapshot, Standing, StoredAccount,
+    StoredConversation, StoredDevice, TokenHash, UnixMillis,
 };
 
-use super::batch::{guests_number, sanction_number, standing_number};
+use super::batch::{BANNED_ACCOUNT, BANNED_ADDRESSES, BANNED_NAME, guests_number, sanction_number, standing_number};
 use super::record_row::unsigned;
 
 /// Reads a snapshot. Its tables are read in order of their ids, so each list is filled by one pass.
@@ -44,11 +45,12 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
     let owner = |conversation: &StoredConversation| conversation.conversation.0;
     attach(
         &transaction,
-        "SELECT conversation, account, standing, read, joined FROM members ORDER BY conversation, account",
+        "SELECT conversation, account, standing, read, joined, until FROM members ORDER BY conversation, account",
         &mut conversations,
         owner,
         |conversation, row| {
-            let member = Member { standing: standing(row, 2)?, read: unsigned(row, 3)?, joined: unsigned(row, 4)? };
+            let (read, joined) = (unsigned(row, 3)?, unsigned(row, 4)?);
+            let member = Member { standing: standing(row, 2)?, read, joined, until: time(row, 5)? };
             conversation.members.push((AccountId(unsigned(row, 1)?), member));
             Ok(())
         },
@@ -64,8 +66,18 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
                 Some(guest) => Person::Guest(guest.into()),
                 None => Person::Account(AccountId(unsigned(row, 1)?)),
             };
-            let until = row.get::<_, Option<i64>>(4)?.map(|until| UnixMillis(until.cast_unsigned()));
-            conversation.sanctions.push((person, Sanction { kind: sanction_kind(row, 3)?, until }));
+            conversation.sanctions.push((person, Sanction { kind: sanction_kind(row, 3)?, until: time(row, 4)? }));
+            Ok(())
+        },
+    )?;
+    attach(
+        &transaction,
+        "SELECT conversation, hash, until, uses_left FROM links ORDER BY conversation, hash",
+        &mut conversations,
+        owner,
+        |conversation, row| {
+            let uses_left = row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned);
+            conversation.links.push((TokenHash(row.get(1)?), Link { until: time(row, 2)?, uses_left }));
             Ok(())
         },
     )?;
@@ -80,12 +92,15 @@ pub(crate) fn load(connection: &mut Connection) -> Result<Snapshot> {
             Ok(())
         },
     )?;
+    let mut bans = list(&transaction, "SELECT kind, value, reason, until, by, at FROM bans", ban)?;
+    // As text, ids are in another order.
+    bans.sort_by(|(first, _), (second, _)| first.cmp(second));
     let next_ids = "SELECT next_account, next_device, next_conversation FROM counters";
     let next_ids = transaction.query_row(next_ids, [], |row| {
         Ok(NextIds { account: unsigned(row, 0)?, device: unsigned(row, 1)?, conversation: unsigned(row, 2)? })
     })?;
     transaction.commit()?;
-    Ok(Snapshot { accounts, conversations, next_ids })
+    Ok(Snapshot { accounts, conversations, bans, next_ids })
 }
 
 fn list<T>(connection: &Connection, select: &str, read: fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -122,7 +137,28 @@ fn account(row: &Row<'_>) -> Result<StoredAccount> {
         None => Credential::Key(row.get("key")?),
     };
     let account = AccountId(row.get::<_, i64>("id")?.cast_unsigned());
-    Ok(StoredAccount { account, name: row.get("name")?, credential, devices: Vec::new(), blocked: Vec::new() })
+    Ok(StoredAccount {
+        account,
+        name: row.get("name")?,
+        credential,
+        devices: Vec::new(),
+        blocked: Vec::new(),
+        is_operator: row.get("is_operator")?,
+    })
+}
+
+fn ban(row: &Row<'_>) -> Result<(BanTarget, Ban)> {
+    let value: String = row.get(1)?;
+    let unreadable =
+        |error: Box<dyn std::error::Error + Send + Sync>| Error::FromSqlConversionFailure(1, Type::Text, error);
+    let target = match row.get(0)? {
+        BANNED_NAME => BanTarget::Name(value.into()),
+        BANNED_ACCOUNT => BanTarget::Account(AccountId(value.parse().map_err(|error| unreadable(Box::new(error)))?)),
+        BANNED_ADDRESSES => BanTarget::Addresses(value.parse().map_err(|error| unreadable(Box::new(error)))?),
+        other => return Err(Error::IntegralValueOutOfRange(0, other)),
+    };
+    let ban = Ban { reason: row.get(2)?, until: time(row, 3)?, by: row.get(4)?, at: UnixMillis(unsigned(row, 5)?) };
+    Ok((target, ban))
 }
 
 fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
@@ -138,6 +174,7 @@ fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
         keep_days: row.get("keep_days")?,
         keep_records: row.get::<_, Option<i64>>("keep_records")?.map(i64::cast_unsigned),
         slow_seconds: row.get("slow_seconds")?,
+        is_audit_log: row.get("is_audit_log")?,
     };
     Ok(StoredConversation {
         conversation: ConversationId(number("id")?),
@@ -149,6 +186,7 @@ fn conversation(row: &Row<'_>) -> Result<StoredConversation> {
         last_at: UnixMillis(number("last_at")?),
         members: Vec::new(),
         sanctions: Vec::new(),
+        links: Vec::new(),
         sent: Vec::new(),
     })
 }
@@ -158,6 +196,11 @@ fn guests(row: &Row<'_>) -> Result<GuestAccess> {
     let all = [GuestAccess::None, GuestAccess::Read, GuestAccess::Write];
     let found = all.into_iter().find(|guests| guests_number(*guests) == number);
     found.ok_or(Error::IntegralValueOutOfRange(0, number))
+}
+
+/// A time that may be absent.
+fn time(row: &Row<'_>, column: usize) -> Result<Option<UnixMillis>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|time| UnixMillis(time.cast_unsigned())))
 }
 
 fn sanction_kind(row: &Row<'_>, column: usize) -> Result<SanctionKind> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
-use switchboard_core::change::{ConversationId, Record, RecordKind};
+use switchboard_core::change::{ConversationId, Record};
 
 use super::reader::first_record;
 use super::record_row::{self, columns};
@@ -41,7 +41,7 @@ pub(crate) fn remove(connection: &Connection, id: i64, record: &Record) -> Resul
 
 /// The columns of a record in the index, if it is there.
 fn columns_of(record: &Record) -> Option<(String, String)> {
-    if !matches!(record.kind, RecordKind::Message | RecordKind::Topic) {
+    if !record.kind.is_searched() {
         return None;
     }
     let words = words(&record.text);

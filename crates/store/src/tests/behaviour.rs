@@ -35,6 +35,7 @@ fn every_change_is_in_the_snapshot_also_after_a_restart() {
         keep_days: Some(30),
         keep_records: Some(1000),
         slow_seconds: Some(30),
+        is_audit_log: false,
     };
     let [guest, banned_guest] = ["ron", "noise"].map(|name| Person::Guest(name.into()));
     let muted = Sanction { kind: SanctionKind::Muted, until: Some(UnixMillis(1_800_000_000_000)) };

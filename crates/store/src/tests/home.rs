@@ -90,7 +90,7 @@ pub(crate) fn room(id: u64) -> Change {
 
 pub(crate) fn member(conversation: u64, account: u64, standing: Standing, read: u64) -> Change {
     let (conversation, account) = (ConversationId(conversation), AccountId(account));
-    Change::MemberSet { conversation, account, member: Member { standing, read, joined: read / 2 } }
+    Change::MemberSet { conversation, account, member: Member { standing, read, joined: read / 2, until: None } }
 }
 
 /// A message of a guest.

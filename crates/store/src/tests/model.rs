@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess, LastSent, Person,
-    Record, RecordKind, RedactTarget, RoomSettings, Sanction, SanctionKind, Sent, Standing, TokenHash, UnixMillis,
+    AccountId, Ban, BanTarget, Change, ConversationId, ConversationKind, Credential, DeviceId, Epoch, GuestAccess,
+    LastSent, Link, Member, Person, Record, RecordKind, RedactTarget, RoomSettings, Sanction, SanctionKind, Sent,
+    Standing, TokenHash, UnixMillis,
 };
 
-use super::home::{ALL, Home, account, append, device, member, record};
+use super::home::{ALL, Home, account, append, device, record};
 use crate::{ReadLimit, Reader};
 
 /// A random change. It names things by an index into those that exist.
@@ -23,7 +24,10 @@ enum Step {
     Block(usize, usize, bool),
     CreateConversation(bool),
     SetSettings(usize, RoomSettings),
-    SetMember(usize, usize, Standing, u64),
+    SetMember(usize, usize, Standing, u64, Option<UnixMillis>),
+    Link(usize, u8, Option<Link>),
+    SetOperator(usize, bool),
+    Ban(Banned, Option<Ban>),
     RemoveMember(usize, usize),
     Sanction(usize, Author, Option<Sanction>),
     Append(usize, Author, RecordKind, String),
@@ -38,6 +42,13 @@ enum Author {
     Account(usize),
     /// A device, and the step of its `n`.
     Device(usize, u64),
+}
+
+#[derive(Clone, Debug)]
+enum Banned {
+    Name(&'static str),
+    Account(usize),
+    Addresses(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
             keep_days,
             keep_records,
             slow_seconds,
+            is_audit_log: false,
         },
     );
     let author = prop_oneof![
@@ -75,7 +87,20 @@ fn step() -> impl Strategy<Value = Step> {
         (index(), 1..3_u64).prop_map(|(device, step)| Author::Device(device, step)),
     ];
     let until = prop::option::of((0..u64::MAX / 2).prop_map(UnixMillis));
-    let sanction = (prop::sample::select(vec![SanctionKind::Banned, SanctionKind::Muted]), until);
+    let banned = prop_oneof![
+        guest().prop_map(Banned::Name),
+        index().prop_map(Banned::Account),
+        prop::sample::select(vec!["203.0.113.7/32", "2001:db8::/64"]).prop_map(Banned::Addresses),
+    ];
+    let ban = prop::option::of((until.clone(), ".*").prop_map(|(until, reason)| Ban {
+        reason,
+        until,
+        by: "Noy".to_owned(),
+        at: UnixMillis(7),
+    }));
+    let link = prop::option::of((until.clone(), prop::option::of(0..u64::MAX / 2)));
+    let link = link.prop_map(|link| link.map(|(until, uses_left)| Link { until, uses_left }));
+    let sanction = (prop::sample::select(vec![SanctionKind::Banned, SanctionKind::Muted]), until.clone());
     let sanction = prop::option::of(sanction.prop_map(|(kind, until)| Sanction { kind, until }));
     let subject = prop_oneof![guest().prop_map(Author::Guest), index().prop_map(Author::Account)];
     let kind = prop_oneof![4 => Just(RecordKind::Message), 1 => prop::sample::select(RecordKind::ALL.to_vec())];
@@ -97,9 +122,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (index(), index(), any::<bool>()).prop_map(|(account, blocked, is)| Step::Block(account, blocked, is)),
         2 => any::<bool>().prop_map(Step::CreateConversation),
         1 => (index(), settings).prop_map(|(conversation, settings)| Step::SetSettings(conversation, settings)),
-        3 => (index(), index(), standing, 0..9_u64).prop_map(|(a, b, standing, read)| Step::SetMember(a, b, standing, read)),
+        3 => (index(), index(), standing, 0..9_u64, until.clone())
+            .prop_map(|(a, b, standing, read, until)| Step::SetMember(a, b, standing, read, until)),
+        2 => (index(), 0..4_u8, link).prop_map(|(room, word, link)| Step::Link(room, word, link)),
         1 => (index(), index()).prop_map(|(conversation, account)| Step::RemoveMember(conversation, account)),
         2 => (index(), subject, sanction).prop_map(|(room, subject, sanction)| Step::Sanction(room, subject, sanction)),
+        1 => (index(), any::<bool>()).prop_map(|(account, is_operator)| Step::SetOperator(account, is_operator)),
+        2 => (banned, ban).prop_map(|(target, ban)| Step::Ban(target, ban)),
         20 => (index(), author, kind, text).prop_map(|(conversation, author, kind, text)| {
             Step::Append(conversation, author, kind, text)
         }),
@@ -187,24 +216,17 @@ impl Core {
                 let (conversation, _) = conversation(self, *index)?;
                 vec![Change::SettingsSet { conversation, settings: settings.clone() }]
             }
-            Step::SetMember(index, account, standing, read) => {
+            Step::SetMember(index, account, standing, read, until) => {
                 let (conversation, _) = conversation(self, *index)?;
-                vec![member(conversation.0, pick(&self.accounts, *account)?, *standing, *read)]
+                let account = AccountId(pick(&self.accounts, *account)?);
+                let member = Member { standing: *standing, read: *read, joined: read / 2, until: *until };
+                vec![Change::MemberSet { conversation, account, member }]
             }
             Step::RemoveMember(index, account) => {
                 let (conversation, _) = conversation(self, *index)?;
                 vec![Change::MemberRemoved { conversation, account: AccountId(pick(&self.accounts, *account)?) }]
             }
-            Step::Sanction(index, subject, sanction) => {
-                let (conversation, _) = conversation(self, *index)?;
-                let person = match subject {
-                    Author::Guest(name) => Person::Guest((*name).into()),
-                    Author::Account(account) | Author::Device(account, _) => {
-                        Person::Account(AccountId(pick(&self.accounts, *account)?))
-                    }
-                };
-                vec![Change::SanctionSet { conversation, person, sanction: *sanction }]
-            }
+            Step::SetOperator(..) | Step::Ban(..) | Step::Link(..) | Step::Sanction(..) => vec![self.moderate(step)?],
             Step::Append(index, author, kind, text) => vec![append(self.record(*index, author, *kind, text)?)],
             Step::Redact(index, target) => {
                 let (conversation, _) = conversation(self, *index)?;
@@ -226,6 +248,41 @@ impl Core {
                 self.conversations.retain(|(known, _)| *known != conversation.0);
                 vec![Change::ConversationDeleted { conversation }]
             }
+        })
+    }
+
+    /// The change of a step of moderation.
+    fn moderate(&self, step: &Step) -> Option<Change> {
+        Some(match step {
+            Step::SetOperator(index, is_operator) => {
+                let account = AccountId(pick(&self.accounts, *index)?);
+                Change::OperatorSet { account, is_operator: *is_operator }
+            }
+            Step::Ban(target, ban) => {
+                let target = match target {
+                    Banned::Name(name) => BanTarget::Name((*name).into()),
+                    Banned::Account(account) => BanTarget::Account(AccountId(pick(&self.accounts, *account)?)),
+                    Banned::Addresses(prefix) => BanTarget::Addresses(prefix.parse().unwrap()),
+                };
+                Change::BanSet { target, ban: ban.clone() }
+            }
+            Step::Link(index, word, link) => {
+                let (conversation, _) = pick(&self.conversations, *index)?;
+                let conversation = ConversationId(conversation);
+                Change::LinkSet { conversation, hash: TokenHash([*word; 32]), link: *link }
+            }
+            Step::Sanction(index, subject, sanction) => {
+                let (conversation, _) = pick(&self.conversations, *index)?;
+                let conversation = ConversationId(conversation);
+                let person = match subject {
+                    Author::Guest(name) => Person::Guest((*name).into()),
+                    Author::Account(account) | Author::Device(account, _) => {
+                        Person::Account(AccountId(pick(&self.accounts, *account)?))
+                    }
+                };
+                Change::SanctionSet { conversation, person, sanction: *sanction }
+            }
+            _ => return None,
         })
     }
 

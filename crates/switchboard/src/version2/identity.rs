@@ -265,6 +265,11 @@ impl Switchboard {
         if !is_current {
             return Err(ErrorCode::LoginFailed);
         }
+        if let Some(ban) = self.version2.ledger.bans.of_account(account) {
+            let reason = ban.reason.clone();
+            self.close_with_words(from, CloseReason::Banned, &reason, effects);
+            return Ok(());
+        }
         if let Some((device, stored_device)) = stored.device(&attempt.device) {
             if stored_device.added > self.version2.durable {
                 // Another session has added it just now.
@@ -462,7 +467,7 @@ impl Switchboard {
     pub(super) fn unclaim(&mut self, from: SessionId, effects: &mut impl StoreEffects) -> Result<(), ErrorCode> {
         let account = self.own_account(from)?;
         self.can_store()?;
-        self.close_sessions_of(account, Some(from), effects);
+        self.close_sessions_of(account, Some(from), CloseReason::Revoked, "", effects);
         self.delete_account(from, account, effects);
         self.commit_identity(from, IdentityChange::Unclaim);
         Ok(())

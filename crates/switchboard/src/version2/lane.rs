@@ -69,11 +69,17 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let account = self.own_account(from)?;
-        let conversation = self.readable(from, target)?;
+        // An operator may remove what it cannot read.
+        let is_moderated = self.is_operator(from) && matches!(target, Target::Room(_));
+        let conversation =
+            if is_moderated { self.find_conversation(from, target)? } else { self.readable(from, target)? };
+        if self.version2.ledger.audit_log == Some(conversation) {
+            return Err(ErrorCode::NotAllowed);
+        }
         match what {
             Redaction::Record(seq) => {
                 if let Some(state) = self.version2.sessions.get_mut(&from) {
-                    state.is_redacting = true;
+                    state.awaits_record = true;
                 }
                 self.ask_in_lane(from, LaneRead::Redact { conversation, seq: *seq }, effects);
                 Ok(())
@@ -243,8 +249,12 @@ impl Switchboard {
             // Also if the record has expired.
             LaneRead::Sent { last, n, .. } if n == last.n => Err(Answer::Sent(Some(last.seq))),
             LaneRead::Sent { conversation, last, n, .. } => Ok(Query::Sent { conversation, last, n }),
-            LaneRead::Redact { conversation, seq } if seq == 0 || seq > self.durable_seq(conversation) => Err(nothing),
-            LaneRead::Redact { conversation, seq } => {
+            LaneRead::Redact { conversation, seq } | LaneRead::Report { conversation, seq, .. }
+                if seq == 0 || seq > self.durable_seq(conversation) =>
+            {
+                Err(nothing)
+            }
+            LaneRead::Redact { conversation, seq } | LaneRead::Report { conversation, seq, .. } => {
                 Ok(Query::Range { conversation, from: seq, to: seq, max_records: 1, max_bytes: HISTORY_BYTES_MAX })
             }
         }
@@ -269,8 +279,10 @@ impl Switchboard {
     ) {
         let outer = std::mem::replace(&mut self.version2.reply_path, ReplyPath::Direct);
         let outer_target = std::mem::replace(&mut self.version2.target, target);
-        if let (LaneRead::Redact { .. }, Some(state)) = (&read, self.version2.sessions.get_mut(&session)) {
-            state.is_redacting = false;
+        if let (LaneRead::Redact { .. } | LaneRead::Report { .. }, Some(state)) =
+            (&read, self.version2.sessions.get_mut(&session))
+        {
+            state.awaits_record = false;
         }
         // The name of a conversation that was withdrawn meanwhile is gone, too.
         let is_gone = read.conversation().is_some_and(|id| !self.version2.ledger.conversations.contains_key(&id));
@@ -311,6 +323,11 @@ impl Switchboard {
             }
             (LaneRead::Redact { conversation, seq }, Answer::Records { records, .. }) => {
                 if let Err(code) = self.redact_record(session, conversation, seq, records.first(), effects) {
+                    self.refuse(session, None, code, effects);
+                }
+            }
+            (LaneRead::Report { conversation, seq, reason }, Answer::Records { records, .. }) => {
+                if let Err(code) = self.report_record(session, conversation, seq, &reason, records.first(), effects) {
                     self.refuse(session, None, code, effects);
                 }
             }
@@ -360,7 +377,10 @@ impl Switchboard {
 
     fn is_moderator(&self, id: ConversationId, account: AccountId) -> bool {
         let conversation = self.version2.ledger.conversations.get(&id);
-        let standing = conversation.and_then(|conversation| conversation.standing(Some(account)));
-        standing.is_some_and(Standing::is_moderator)
+        let is_operator = self.version2.ledger.accounts.get(account).is_some_and(|account| account.is_operator);
+        conversation.is_some_and(|conversation| {
+            conversation.standing(Some(account)).is_some_and(Standing::is_moderator)
+                || (is_operator && conversation.is_room())
+        })
     }
 }

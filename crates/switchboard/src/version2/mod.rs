@@ -10,10 +10,12 @@
 //!         └▶ question ───────────────────────▶ lane ──answer──▶ outbox
 //! ```
 
+mod audit;
 mod commit_queue;
 mod fan_out;
 mod identity;
 mod lane;
+mod links;
 mod lists;
 mod moderation;
 mod news;
@@ -26,6 +28,7 @@ mod requirement;
 mod retention;
 mod rooms;
 mod say;
+mod server_sanctions;
 pub(crate) mod state;
 mod target;
 mod version1;
@@ -356,15 +359,21 @@ impl Switchboard {
             Command::Devices => self.devices(from, effects),
             Command::Revoke { device } => self.revoke(from, &device, effects),
             Command::Unclaim => self.unclaim(from, effects),
-            Command::Join { target } => self.join(from, &target, effects),
+            Command::Join { target, invitation } => self.join(from, &target, invitation.as_ref(), effects),
             Command::Leave { target } => self.leave(from, &target, effects),
             Command::Topic { target, text } => self.topic(from, &target, &text, effects),
-            Command::Invite { target, who } => self.invite(from, &target, &who, effects),
+            Command::Invite { target, who, period } => self.invite(from, &target, &who, period, effects),
+            Command::Link { target, period, uses } => self.link(from, &target, period, uses, effects),
+            Command::Unlink { target, invitation } => self.unlink(from, &target, invitation.as_ref(), effects),
             Command::Kick { target, who } => self.kick(from, &target, &who, effects),
             Command::Ban { target, who } => self.ban(from, &target, &who, effects),
             Command::Unban { target, who } => self.unban(from, &target, &who, effects),
             Command::Mute { target, who, period } => self.mute(from, &target, &who, period, effects),
             Command::Unmute { target, who } => self.unmute(from, &target, &who, effects),
+            Command::ServerKick { who, reason } => self.server_kick(from, &who, reason.as_str(), effects),
+            Command::ServerBan { who, period, reason } => self.server_ban(from, &who, period, reason.as_str(), effects),
+            Command::ServerUnban { who } => self.server_unban(from, &who, effects),
+            Command::Report { target, seq, reason } => self.report(from, &target, seq, reason.as_str(), effects),
             Command::Redact { target, what } => self.redact(from, &target, &what, effects),
             Command::Room { target, setting, value } => self.set_room(from, &target, &setting, value.as_str(), effects),
             Command::Say { target, text } => {
@@ -448,6 +457,12 @@ impl Switchboard {
     /// Whether anything can be stored now.
     fn can_store(&self) -> Result<(), ErrorCode> {
         self.version2.outage.map_or(Ok(()), Err)
+    }
+
+    /// Whether the session is one of an operator.
+    fn is_operator(&self, session: SessionId) -> bool {
+        let account = self.account_of(session).and_then(|account| self.version2.ledger.accounts.get(account));
+        account.is_some_and(|account| account.is_operator)
     }
 
     /// The name of the session, which must be registered.

@@ -7,9 +7,10 @@ use switchboard_protocol::version2::{DoneVerb, Period, Target};
 use switchboard_protocol::{ErrorCode, Username};
 
 use super::commit_queue::PendingReply;
+use super::rooms::end_of;
 use super::say::NewRecord;
 use crate::board::Switchboard;
-use crate::change::{ConversationId, Person, RecordKind, Sanction, SanctionKind, Standing, UnixMillis};
+use crate::change::{ConversationId, Member, Person, RecordKind, Sanction, SanctionKind, Standing, UnixMillis};
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
 use crate::session::SessionId;
@@ -17,7 +18,7 @@ use crate::session::SessionId;
 /// In slow mode, times that are over are forgotten when this many are kept.
 const LAST_SAID_KEPT: usize = 1024;
 
-/// The person whom a request of a moderator names.
+/// The person in a request of a moderator.
 struct Subject {
     room: ConversationId,
     person: Person,
@@ -78,7 +79,8 @@ impl Switchboard {
         }
         if let Person::Account(account) = subject.person {
             self.check_place(id, Standing::Banned)?;
-            return self.set_standing(from, id, account, Some(Standing::Banned), done, effects);
+            let place = Member { standing: Standing::Banned, ..Member::default() };
+            return self.set_standing(from, id, account, Some(place), done, effects);
         }
         self.check_sanctions(id, &subject.person)?;
         self.may_store(from, 0, effects)?;
@@ -118,7 +120,7 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let subject = self.subject(from, target, who)?;
         let id = subject.room;
-        let until = period.map(|period| UnixMillis(effects.wall_clock().0 + u64::from(period.seconds()) * 1000));
+        let until = period.map(|period| end_of(period, effects));
         let sanction = Sanction { kind: SanctionKind::Muted, until };
         let conversation = &self.version2.ledger.conversations[&id];
         match conversation.sanctions.get(&subject.person) {
@@ -259,7 +261,8 @@ impl Switchboard {
     ) -> Result<(), ErrorCode> {
         let conversation = &self.version2.ledger.conversations[&id];
         let Some(slow_millis) = conversation.slow_millis() else { return Ok(()) };
-        let is_moderator = conversation.standing(self.account_of(from)).is_some_and(Standing::is_moderator);
+        let standing = conversation.standing(self.account_of(from));
+        let is_moderator = standing.is_some_and(Standing::is_moderator) || self.is_operator(from);
         let last = self.person_of(from).and_then(|person| conversation.last_said.get(&person).copied());
         let is_soon = last.is_some_and(|last| is_within(last, slow_millis, effects.wall_clock()));
         if is_soon && !is_moderator { Err(ErrorCode::TooSoon) } else { Ok(()) }

@@ -1,9 +1,10 @@
 //! The operator's commands on accounts. They come from no session.
 
-use switchboard_protocol::version2::fits_tag;
+use switchboard_protocol::version2::{Period, Target, fits_tag};
 use switchboard_protocol::{ErrorCode, Username};
 
 use super::REQUEST_WORK_MAX;
+use super::audit::Actor;
 use super::commit_queue::QueuedOutput;
 use super::state::{IdentityChange, IdentityStep};
 use crate::board::Switchboard;
@@ -38,6 +39,27 @@ pub enum OperatorCommand {
         /// Its name, in any spelling.
         name: String,
     },
+    /// Make an account an operator, or an ordinary account again.
+    SetOperator {
+        /// Its name, in any spelling.
+        name: String,
+        /// Whether it is an operator from now on.
+        is_operator: bool,
+    },
+    /// Ban somebody from the server, and close the sessions.
+    Ban {
+        /// A name, `@` and an account id, or `@` and a prefix of addresses.
+        who: String,
+        /// How long. `None`: until it is taken back.
+        period: Option<Period>,
+        /// The reason, which the person is told. It may be empty.
+        reason: String,
+    },
+    /// Take a ban back.
+    Unban {
+        /// The same as for the ban.
+        who: String,
+    },
 }
 
 /// The sessions that [`Switchboard::kick_sessions`] has closed.
@@ -49,12 +71,12 @@ pub struct Kicked {
     pub sessions: usize,
 }
 
-/// The account of a command that is carried out.
+/// The outcome of a command that is carried out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Operated {
-    /// Its id.
-    pub account: AccountId,
-    /// Its name, in its owner's spelling.
+    /// The id of the account, if the command is about one.
+    pub account: Option<AccountId>,
+    /// Its name, in its owner's spelling, or the name or the addresses that are banned.
     pub name: String,
     /// Number of tokens that are no longer valid.
     pub tokens: usize,
@@ -71,6 +93,8 @@ pub struct AccountSummary {
     pub name: String,
     /// Whether its owner is recognized by a key, and not by a password.
     pub has_key: bool,
+    /// Whether it is an operator.
+    pub is_operator: bool,
     /// Number of its devices.
     pub devices: usize,
     /// Number of its sessions.
@@ -93,6 +117,7 @@ impl Switchboard {
                     account: id,
                     name: account.name.to_string(),
                     has_key: matches!(account.credential, Credential::Key(_)),
+                    is_operator: account.is_operator,
                     devices: account.devices.len(),
                     sessions: account.sessions().count(),
                     records,
@@ -114,11 +139,29 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<Operated, ErrorCode> {
         self.can_store()?;
-        let operated = match command {
-            OperatorCommand::AddAccount { name, credential } => self.add_account(&name, credential, effects),
-            OperatorCommand::ResetAccount { name, credential } => self.reset_account(&name, credential, effects),
-            OperatorCommand::DeleteAccount { name } => self.remove_account(&name, effects),
-        }?;
+        let (operated, done) = match command {
+            OperatorCommand::AddAccount { name, credential } => {
+                (self.add_account(&name, credential, effects)?, "ACCOUNT ADD")
+            }
+            OperatorCommand::ResetAccount { name, credential } => {
+                (self.reset_account(&name, credential, effects)?, "ACCOUNT RESET")
+            }
+            OperatorCommand::DeleteAccount { name } => (self.remove_account(&name, effects)?, "ACCOUNT DELETE"),
+            OperatorCommand::SetOperator { name, is_operator } => {
+                let verb = if is_operator { "ACCOUNT OPERATOR on" } else { "ACCOUNT OPERATOR off" };
+                (self.set_operator(&name, is_operator, effects)?, verb)
+            }
+            // These write into the audit log themselves.
+            OperatorCommand::Ban { who, period, reason } => {
+                (self.ban_from_server(&Actor::control(), &Target::new(&who), period, &reason, effects)?, "")
+            }
+            OperatorCommand::Unban { who } => {
+                (self.unban_from_server(&Actor::control(), &Target::new(&who), effects)?, "")
+            }
+        };
+        if !done.is_empty() {
+            self.append_audit(&Actor::control(), &format!("{done} {}", operated.name), None, effects);
+        }
         let position = self.version2.ledger.position();
         self.version2.commit_queue.push(position, QueuedOutput::Operated(ticket));
         self.settle(REQUEST_WORK_MAX, effects);
@@ -152,6 +195,11 @@ impl Switchboard {
                 self.close_with_words(session, CloseReason::Kicked, reason, effects);
             }
         }
+        if self.can_store().is_ok() {
+            let space = if reason.is_empty() { "" } else { " " };
+            let kicked = name.as_deref().unwrap_or(who);
+            self.append_audit(&Actor::control(), &format!("KICK {kicked}{space}{reason}"), None, effects);
+        }
         self.settle(REQUEST_WORK_MAX, effects);
         Ok(Kicked { name, sessions: sessions.len() })
     }
@@ -182,7 +230,7 @@ impl Switchboard {
             return Err(ErrorCode::NameTaken);
         }
         let account = self.create_account(&username, credential, effects)?;
-        Ok(Operated { account, name: username.as_str().to_owned(), tokens: 0, sessions: 0 })
+        Ok(Operated { account: Some(account), name: username.as_str().to_owned(), tokens: 0, sessions: 0 })
     }
 
     fn reset_account(
@@ -192,7 +240,7 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<Operated, ErrorCode> {
         let id = self.version2.ledger.accounts.find(name).ok_or(ErrorCode::UserNotFound)?;
-        let sessions = self.close_sessions_of(id, None, effects);
+        let sessions = self.close_sessions_of(id, None, CloseReason::Revoked, "", effects);
         let account = self.version2.ledger.accounts.get_mut(id).ok_or(ErrorCode::UserNotFound)?;
         account.credential = credential.clone();
         let name = account.name.to_string();
@@ -211,7 +259,7 @@ impl Switchboard {
         for change in replaced {
             ledger.append(change, effects);
         }
-        Ok(Operated { account: id, name, tokens, sessions })
+        Ok(Operated { account: Some(id), name, tokens, sessions })
     }
 
     fn remove_account(&mut self, name: &str, effects: &mut impl StoreEffects) -> Result<Operated, ErrorCode> {
@@ -219,10 +267,10 @@ impl Switchboard {
         let account = self.version2.ledger.accounts.get(id).ok_or(ErrorCode::UserNotFound)?;
         let name = account.name.to_string();
         let tokens = account.devices.values().filter(|device| device.token.is_some()).count();
-        let sessions = self.close_sessions_of(id, None, effects);
+        let sessions = self.close_sessions_of(id, None, CloseReason::Revoked, "", effects);
         // No session has this id.
         self.delete_account(SessionId::default(), id, effects);
-        Ok(Operated { account: id, name, tokens, sessions })
+        Ok(Operated { account: Some(id), name, tokens, sessions })
     }
 
     /// Closes the sessions of an account but one, also those whose claim or login is not stored yet. Returns their number.
@@ -230,11 +278,13 @@ impl Switchboard {
         &mut self,
         account: AccountId,
         kept: Option<SessionId>,
+        reason: CloseReason,
+        words: &str,
         effects: &mut impl StoreEffects,
     ) -> usize {
         let sessions = self.sessions_of(account, kept);
         for &session in &sessions {
-            self.close(session, CloseReason::Revoked, effects);
+            self.close_with_words(session, reason, words, effects);
         }
         sessions.len()
     }

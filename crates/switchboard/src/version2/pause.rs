@@ -37,7 +37,7 @@ impl Switchboard {
     fn must_pause(&self, session: SessionId) -> bool {
         self.version2.sessions.get(&session).is_some_and(|state| {
             (state.is_being_identified() && state.deferred.is_some())
-                || state.is_redacting
+                || state.awaits_record
                 || (state.is_ending && state.is_owed_lines())
                 || state.queued_outputs >= QUEUED_OUTPUTS_MAX
                 || state.lane.len() >= LANE_MAX

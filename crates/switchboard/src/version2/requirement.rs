@@ -52,6 +52,7 @@ fn requirement(n: Option<u64>, command: &Command<'_>) -> Requirement {
         | Command::Say { target, .. }
         | Command::History { target, .. }
         | Command::Search { target: Some(target), .. }
+        | Command::Report { target, .. }
         | Command::Members { target }
         | Command::Readers { target, .. } => match target {
             Target::Room(_) => Requirement::Name,
@@ -65,9 +66,14 @@ fn requirement(n: Option<u64>, command: &Command<'_>) -> Requirement {
         | Command::Unclaim
         | Command::Topic { .. }
         | Command::Invite { .. }
+        | Command::Link { .. }
+        | Command::Unlink { .. }
         | Command::Kick { .. }
         | Command::Ban { .. }
         | Command::Unban { .. }
+        | Command::ServerKick { .. }
+        | Command::ServerBan { .. }
+        | Command::ServerUnban { .. }
         | Command::Mute { .. }
         | Command::Unmute { .. }
         | Command::Redact { .. }

@@ -164,7 +164,7 @@ impl Switchboard {
     }
 
     /// The usage and the quota of the account. For a guest: its own, and those of all guests.
-    fn usages(&mut self, from: SessionId) -> [Option<(&mut Usage, Quota)>; 2] {
+    pub(super) fn usages(&mut self, from: SessionId) -> [Option<(&mut Usage, Quota)>; 2] {
         let account = self.account_of(from);
         let Version2 { ledger, sessions, guests_usage, settings, .. } = &mut self.version2;
         if let Some(account) = account {

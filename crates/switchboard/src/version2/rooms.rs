@@ -1,14 +1,15 @@
 //! Rooms: who is in them, what they are about, and what their members may do.
 
-use switchboard_protocol::version2::{DoneVerb, Period, Reply, RoomName, Target};
+use switchboard_protocol::version2::{DoneVerb, Period, Reply, RoomName, Secret, Target};
 use switchboard_protocol::{ErrorCode, Text};
 
+use super::audit::AUDIT_LOG;
 use super::commit_queue::PendingReply;
 use super::say::NewRecord;
 use crate::board::Switchboard;
 use crate::change::{
     AccountId, Change, ConversationId, ConversationKind, GuestAccess, Member, Person, RecordKind, RedactTarget,
-    RoomSettings, Standing,
+    RoomSettings, Standing, UnixMillis,
 };
 use crate::conversation::Conversation;
 use crate::effects::StoreEffects;
@@ -41,9 +42,11 @@ impl Switchboard {
         &mut self,
         from: SessionId,
         target: &Target<'_>,
+        invitation: Option<&Secret>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
-        let (id, joined) = self.become_member(from, target, Some(PendingReply::Done(DoneVerb::Join)), effects)?;
+        let (id, joined) =
+            self.become_member(from, target, invitation, Some(PendingReply::Done(DoneVerb::Join)), effects)?;
         if let Some(seq) = joined {
             // The record may still be on its way to the store.
             self.done_after_change(from, id, DoneVerb::Join, seq);
@@ -52,21 +55,27 @@ impl Switchboard {
     }
 
     /// Makes the account of the session a member of a room, and makes the room if there is none. A guest does not become
-    /// a member. Returns the room, and the record that answers the request. `None` instead of the record: `reply` waits
+    /// a member. `invitation`: the word of a join link, which makes no room. Returns the room, and the record that answers the request. `None` instead of the record: `reply` waits
     /// for the new record `JOINED`.
     pub(super) fn become_member(
         &mut self,
         from: SessionId,
         target: &Target<'_>,
+        invitation: Option<&Secret>,
         reply: Option<PendingReply>,
         effects: &mut impl StoreEffects,
     ) -> Result<(ConversationId, Option<u64>), ErrorCode> {
         let Target::Room(name) = target else { return Err(ErrorCode::InvalidRoom) };
         let name = RoomName::new(name).map_err(|_| ErrorCode::InvalidRoom)?;
+        if name.folded() == AUDIT_LOG && !self.is_operator(from) {
+            return Err(ErrorCode::InvalidRoom);
+        }
         let id = match self.version2.ledger.room(&name) {
             Some(id) if !self.version2.ledger.conversations[&id].is_abandoned() => id,
+            _ if invitation.is_some() => return Err(ErrorCode::RoomNotFound),
             abandoned => self.create_room(from, &name, abandoned, effects)?,
         };
+        let link = invitation.and_then(|word| self.find_link(id, word));
         let conversation = &self.version2.ledger.conversations[&id];
         let Some(account) = self.account_of(from) else {
             let last = conversation.last;
@@ -78,9 +87,10 @@ impl Switchboard {
             }
             Some(Member { standing: Standing::Banned, .. }) => return Err(ErrorCode::NotAllowed),
             Some(&member) => member,
-            None if conversation.settings.is_invite_only => return Err(ErrorCode::NotAllowed),
+            None if conversation.settings.is_invite_only && link.is_none() => return Err(ErrorCode::NotAllowed),
             None => Member::default(),
         };
+        let link = link.filter(|_| conversation.settings.is_invite_only && member.standing != Standing::Invited);
         let limits = self.version2.settings.room_limits;
         if conversation.members.member_count() >= limits.members {
             return Err(ErrorCode::RoomFull);
@@ -95,7 +105,10 @@ impl Switchboard {
         }
         let joined = conversation.last + 1;
         self.may_store(from, 0, effects)?;
-        let member = Member { standing, joined, read: member.read };
+        let member = Member { standing, joined, read: member.read, until: None };
+        if let Some((hash, link)) = link {
+            self.use_link(id, hash, link, effects);
+        }
         self.version2.ledger.set_member(id, account, member, effects);
         self.append_record(from, id, NewRecord::new(RecordKind::Joined, "", reply), effects);
         Ok((id, None))
@@ -128,6 +141,9 @@ impl Switchboard {
             None if is_full => Some(ledger.longest_vacant_room().ok_or(ErrorCode::TooManyRooms)?),
             abandoned => abandoned,
         };
+        if name.folded() == AUDIT_LOG {
+            return Err(ErrorCode::InvalidRoom);
+        }
         // The room, and the record of an account that joins it.
         self.check_quota(from, 1 + u64::from(account.is_some()), 0, effects)?;
         self.count_made_room(account)?;
@@ -176,6 +192,9 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let id = self.room_of(from, target)?;
+        if self.version2.ledger.audit_log == Some(id) {
+            return Err(ErrorCode::NotAllowed);
+        }
         let account = self.account_of(from);
         let conversation = &self.version2.ledger.conversations[&id];
         let is_member = conversation.standing(account).is_some_and(Standing::is_member);
@@ -268,25 +287,26 @@ impl Switchboard {
         from: SessionId,
         target: &Target<'_>,
         who: &Target<'_>,
+        period: Option<Period>,
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let (id, _) = self.room_as(from, target, Standing::is_member)?;
         let invited = self.person(who)?;
+        let until = period.map(|period| end_of(period, effects));
         let conversation = &self.version2.ledger.conversations[&id];
-        match conversation.standing(Some(invited)) {
-            Some(Standing::Banned) => Err(ErrorCode::NotAllowed),
+        match conversation.members.get(&invited) {
+            Some(Member { standing: Standing::Banned, .. }) => return Err(ErrorCode::NotAllowed),
+            Some(Member { standing: Standing::Invited, until: before, .. }) if *before != until => {}
             Some(_) => {
                 // A member, or invited already: nothing is stored.
                 let last = conversation.last;
                 self.done_after_change(from, id, DoneVerb::Invite, last);
-                Ok(())
+                return Ok(());
             }
-            None => {
-                self.check_place(id, Standing::Invited)?;
-                let (standing, record) = (Some(Standing::Invited), (RecordKind::Invited, DoneVerb::Invite));
-                self.set_standing(from, id, invited, standing, record, effects)
-            }
+            None => self.check_place(id, Standing::Invited)?,
         }
+        let place = Member { standing: Standing::Invited, until, ..Member::default() };
+        self.set_standing(from, id, invited, Some(place), (RecordKind::Invited, DoneVerb::Invite), effects)
     }
 
     /// Whether the room can have one more invited or banned account.
@@ -295,21 +315,21 @@ impl Switchboard {
         if count < self.version2.settings.room_limits.members { Ok(()) } else { Err(ErrorCode::RoomFull) }
     }
 
-    /// Gives another account a new standing, or takes its place away. The record has the name of the account.
+    /// Gives another account a new place, or takes its place away. The record has the name of the account.
     pub(super) fn set_standing(
         &mut self,
         from: SessionId,
         id: ConversationId,
         account: AccountId,
-        standing: Option<Standing>,
+        place: Option<Member>,
         (kind, done): (RecordKind, DoneVerb),
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         self.may_store(from, 0, effects)?;
         let ledger = &mut self.version2.ledger;
         let name = ledger.accounts.get(account).map(|account| account.name.to_string()).unwrap_or_default();
-        match standing {
-            Some(standing) => ledger.set_member(id, account, Member { standing, ..Member::default() }, effects),
+        match place {
+            Some(place) => ledger.set_member(id, account, place, effects),
             None => ledger.remove_member(id, account, effects),
         }
         let new_record = NewRecord {
@@ -407,12 +427,22 @@ impl Switchboard {
         let id = self.room_of(from, target)?;
         let account = self.own_account(from)?;
         let standing = self.version2.ledger.conversations[&id].standing(Some(account));
+        if self.version2.ledger.audit_log == Some(id) {
+            return Err(ErrorCode::NotAllowed);
+        }
         match standing {
             Some(standing) if enough(standing) => Ok((id, standing)),
+            // An operator has the rights of a moderator everywhere.
+            _ if enough(Standing::Moderator) && self.is_operator(from) => Ok((id, Standing::Moderator)),
             Some(standing) if standing.is_member() => Err(ErrorCode::NotAllowed),
             _ => Err(ErrorCode::NotAMember),
         }
     }
+}
+
+/// The time at which something ends that begins now.
+pub(super) fn end_of(period: Period, effects: &impl StoreEffects) -> UnixMillis {
+    UnixMillis(effects.wall_clock().0 + u64::from(period.seconds()) * 1000)
 }
 
 /// Changes one setting of a room.

@@ -28,12 +28,14 @@ pub(super) struct NewRecord<'a> {
     pub(super) about: Option<Person>,
     /// The account that wrote it. `None`: that of the session, or a guest.
     pub(super) author: Option<AccountId>,
+    /// The name of the author. `None`: that of the account or of the session.
+    pub(super) named: Option<&'a Arc<str>>,
 }
 
 impl<'a> NewRecord<'a> {
     /// A record of the session's user, about nobody and without a number.
     pub(super) fn new(kind: RecordKind, text: &'a str, reply: Option<PendingReply>) -> Self {
-        Self { kind, text, sent: None, reply, about: None, author: None }
+        Self { kind, text, sent: None, reply, about: None, author: None, named: None }
     }
 }
 
@@ -109,12 +111,14 @@ impl Switchboard {
         new_record: NewRecord<'_>,
         effects: &mut impl StoreEffects,
     ) {
-        let NewRecord { kind, text, sent, reply, about, author } = new_record;
+        let NewRecord { kind, text, sent, reply, about, author, named } = new_record;
         let account = author.or_else(|| self.account_of(from));
-        let author = account.and_then(|account| self.version2.ledger.accounts.get(account)).map_or_else(
-            || self.sessions.get(from).and_then(|session| session.name()).unwrap_or_default().into(),
-            |account| Arc::clone(&account.name),
-        );
+        let stored = account.and_then(|account| self.version2.ledger.accounts.get(account));
+        let author = match (named, stored) {
+            (Some(name), _) => Arc::clone(name),
+            (None, Some(account)) => Arc::clone(&account.name),
+            (None, None) => self.sessions.get(from).and_then(|session| session.name()).unwrap_or_default().into(),
+        };
         let Some(conversation) = self.version2.ledger.conversations.get_mut(&id) else { return };
         conversation.last += 1;
         let seq = conversation.last;
@@ -241,5 +245,7 @@ fn verb(kind: RecordKind) -> RecordVerb {
         RecordKind::Set => RecordVerb::Set,
         RecordKind::Muted => RecordVerb::Muted,
         RecordKind::Unmuted => RecordVerb::Unmuted,
+        RecordKind::Audit => RecordVerb::Audit,
+        RecordKind::Quoted => RecordVerb::Quoted,
     }
 }

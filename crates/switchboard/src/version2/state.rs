@@ -38,9 +38,9 @@ pub(crate) struct SessionState {
     pub(crate) deferred: Option<Deferred>,
     /// Whether the client has sent its last line.
     pub(crate) is_ending: bool,
-    /// Whether a `REDACT` waits for the author of its record. Meanwhile the session is paused, so that the reply keeps its
+    /// Whether a `REDACT` or a `REPORT` waits for its record. Meanwhile the session is paused, so that the reply keeps its
     /// place.
-    pub(crate) is_redacting: bool,
+    pub(crate) awaits_record: bool,
     /// The conversations of whose new records it was not told because its outbox had no room.
     pub(crate) missed_news: BTreeSet<ConversationId>,
     /// The newest read markers of its account of which it was not told because its outbox had no room.
@@ -85,6 +85,15 @@ pub(crate) struct Usage {
     pub(crate) bytes: u64,
     /// Number of rooms that an account has made.
     pub(crate) rooms: usize,
+    pub(crate) reports: Reports,
+}
+
+/// The reports in the last hour.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reports {
+    /// When the count began, in milliseconds.
+    pub(crate) start: u64,
+    pub(crate) count: u64,
 }
 
 /// A reply that keeps its place among the replies of its session.
@@ -161,6 +170,15 @@ pub(crate) enum LaneRead {
         /// The reply, if the record is found.
         reply: PendingReply,
     },
+    /// `REPORT`: the record is quoted.
+    Report {
+        /// Where.
+        conversation: ConversationId,
+        /// The record.
+        seq: u64,
+        /// The reason.
+        reason: String,
+    },
     /// `REDACT` of one record: its author has to be known.
     Redact {
         /// Where.
@@ -176,6 +194,7 @@ impl LaneRead {
         match *self {
             Self::History { conversation, .. }
             | Self::Sent { conversation, .. }
+            | Self::Report { conversation, .. }
             | Self::Redact { conversation, .. } => Some(conversation),
             Self::Search { within, .. } => within.map(|(conversation, _)| conversation),
         }

@@ -13,7 +13,12 @@ impl Switchboard {
     pub(super) fn find_conversation(&self, from: SessionId, target: &Target<'_>) -> Result<ConversationId, ErrorCode> {
         let ledger = &self.version2.ledger;
         match target {
-            Target::Room(name) => ledger.find_room(name).ok_or(ErrorCode::RoomNotFound),
+            Target::Room(name) => {
+                let id = ledger.find_room(name).ok_or(ErrorCode::RoomNotFound)?;
+                // Nobody else learns that there is an audit log.
+                let is_secret = ledger.audit_log == Some(id) && !self.is_operator(from);
+                if is_secret { Err(ErrorCode::RoomNotFound) } else { Ok(id) }
+            }
             // The conversation with an account stays when the other account is deleted.
             Target::Account(id) if self.account_of(from) != Some(AccountId(*id)) => {
                 ledger.direct(self.own_account(from)?, AccountId(*id)).ok_or(ErrorCode::UserNotFound)
@@ -88,15 +93,18 @@ impl Switchboard {
 /// The conversation that a command names, as its `ERROR` repeats it.
 pub(super) fn target_word(command: &Command<'_>) -> Option<String> {
     match command {
-        Command::Join { target }
+        Command::Join { target, .. }
         | Command::Leave { target }
         | Command::Topic { target, .. }
         | Command::Invite { target, .. }
+        | Command::Link { target, .. }
+        | Command::Unlink { target, .. }
         | Command::Kick { target, .. }
         | Command::Ban { target, .. }
         | Command::Unban { target, .. }
         | Command::Mute { target, .. }
         | Command::Unmute { target, .. }
+        | Command::Report { target, .. }
         | Command::Redact { target, .. }
         | Command::Say { target, .. }
         | Command::Open { target, .. }
@@ -106,6 +114,7 @@ pub(super) fn target_word(command: &Command<'_>) -> Option<String> {
         | Command::Readers { target, .. }
         | Command::Members { target }
         | Command::Room { target, .. } => Some(target.to_string()),
+        Command::ServerKick { .. } | Command::ServerBan { .. } | Command::ServerUnban { .. } => Some("*".to_owned()),
         Command::Search { target, .. } => Some(target.as_ref().map_or_else(|| "*".to_owned(), Target::to_string)),
         _ => None,
     }

@@ -87,7 +87,7 @@ impl Switchboard {
             return Err(ErrorCode::TooManyOpen);
         }
         let id = match target {
-            Target::Room(_) => self.become_member(from, &target, None, effects)?.0,
+            Target::Room(_) => self.become_member(from, &target, None, None, effects)?.0,
             Target::Name(_) | Target::Account(_) => self.find_or_create(from, &target, None, effects)?,
         };
         if let Some(state) = self.version2.sessions.get_mut(&from) {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use switchboard_core::change::{
-    AccountId, Change, ConversationId, DeviceId, Epoch, LastSent, Person, Record, RecordKind, RedactTarget, Snapshot,
-    StoredAccount, StoredConversation, StoredDevice, UnixMillis,
+    AccountId, BanTarget, Change, ConversationId, DeviceId, Epoch, LastSent, Person, Record, RecordKind, RedactTarget,
+    Snapshot, StoredAccount, StoredConversation, StoredDevice, UnixMillis,
 };
 use switchboard_core::{Answer, Position, Query, SENT_KEPT};
 
@@ -98,7 +98,7 @@ impl Home {
                 let has_words = |record: &&Record| {
                     let text = record.text.to_lowercase();
                     conversations.contains(&record.conversation)
-                        && matches!(record.kind, RecordKind::Message | RecordKind::Topic)
+                        && record.kind.is_searched()
                         && words.to_lowercase().split_whitespace().all(|word| text.contains(word))
                 };
                 let mut records: Vec<_> = self.records.values().filter(has_words).cloned().collect();
@@ -148,7 +148,8 @@ impl Home {
             Change::AccountCreated { account, name, credential } => {
                 assert!(account.0 >= self.state.next_ids.account, "an id of an account is given twice");
                 self.state.next_ids.account = account.0 + 1;
-                let stored = StoredAccount { account, name, credential, devices: Vec::new(), blocked: Vec::new() };
+                let (devices, blocked) = (Vec::new(), Vec::new());
+                let stored = StoredAccount { account, name, credential, devices, blocked, is_operator: false };
                 self.state.accounts.push(stored);
             }
             Change::CredentialSet { account, credential } => self.account(account).credential = credential,
@@ -156,6 +157,7 @@ impl Home {
                 let devices: Vec<_> = self.account(account).devices.iter().map(|device| device.device).collect();
                 self.forget_sent(&devices);
                 self.state.accounts.retain(|stored| stored.account != account);
+                self.state.bans.retain(|(target, _)| *target != BanTarget::Account(account));
                 for other in &mut self.state.accounts {
                     other.blocked.retain(|&blocked| blocked != account);
                 }
@@ -188,6 +190,12 @@ impl Home {
                 list.extend(is_blocked.then_some(blocked));
                 list.sort_unstable();
             }
+            Change::OperatorSet { account, is_operator } => self.account(account).is_operator = is_operator,
+            Change::BanSet { target, ban } => {
+                self.state.bans.retain(|(other, _)| *other != target);
+                self.state.bans.extend(ban.map(|ban| (target, ban)));
+                self.state.bans.sort_by(|(first, _), (second, _)| first.cmp(second));
+            }
             Change::ConversationCreated { conversation, kind, epoch, settings } => {
                 assert!(conversation.0 >= self.state.next_ids.conversation, "an id of a conversation is given twice");
                 self.state.next_ids.conversation = conversation.0 + 1;
@@ -201,6 +209,7 @@ impl Home {
                     last_at: UnixMillis::default(),
                     members: Vec::new(),
                     sanctions: Vec::new(),
+                    links: Vec::new(),
                     sent: Vec::new(),
                 });
             }
@@ -223,6 +232,12 @@ impl Home {
                 sanctions.retain(|(other, _)| *other != person);
                 sanctions.extend(sanction.map(|sanction| (person, sanction)));
                 sanctions.sort_unstable_by(|(first, _), (second, _)| first.cmp(second));
+            }
+            Change::LinkSet { conversation, hash, link } => {
+                let links = &mut self.conversation(conversation).links;
+                links.retain(|&(other, _)| other != hash);
+                links.extend(link.map(|link| (hash, link)));
+                links.sort_unstable_by_key(|&(hash, _)| hash);
             }
             Change::RecordAppended(record) => self.append_record(&record),
             Change::Redacted { conversation, target, by } => self.redact(conversation, &target, by),

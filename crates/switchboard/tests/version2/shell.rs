@@ -10,7 +10,7 @@ use switchboard_core::{
     StoreEffects, Switchboard, Ticket,
 };
 use switchboard_protocol::version2::{self, Request};
-use switchboard_protocol::{ErrorCode, Reply, commands, limits};
+use switchboard_protocol::{ErrorCode, IpPrefix, Reply, commands, limits};
 
 use crate::home::Home;
 
@@ -26,6 +26,8 @@ pub(crate) struct Shell {
     pub(crate) identity_requests: VecDeque<(SessionId, IdentityRequest)>,
     pub(crate) operated: Vec<(OperatorTicket, Result<(), ErrorCode>)>,
     pub(crate) resumed: Vec<SessionId>,
+    /// The addresses whose sessions shall end.
+    pub(crate) ended_addresses: Vec<(IpPrefix, CloseReason, String)>,
     /// The time of day.
     pub(crate) now: UnixMillis,
     randoms: u64,
@@ -42,6 +44,7 @@ impl Default for Shell {
             identity_requests: VecDeque::new(),
             operated: Vec::new(),
             resumed: Vec::new(),
+            ended_addresses: Vec::new(),
             now: UnixMillis(1_795_903_837_123),
             randoms: 0,
         }
@@ -64,6 +67,13 @@ impl Effects for Shell {
 
     fn close(&mut self, session: SessionId, reason: CloseReason) {
         self.closed.insert(session, reason);
+    }
+
+    fn close_with_words(&mut self, session: SessionId, reason: CloseReason, detail: &str) {
+        let code = reason.code().expect("a reason with a code");
+        let line = if detail.is_empty() { format!("ERROR {code}") } else { format!("ERROR {code} {detail}") };
+        self.lines.push_back((session, line));
+        self.close(session, reason);
     }
 }
 
@@ -92,6 +102,10 @@ impl StoreEffects for Shell {
 
     fn describe_connection(&mut self, session: SessionId) {
         panic!("no test sends WIRE, but {session:?} does");
+    }
+
+    fn end_addresses(&mut self, addresses: IpPrefix, reason: CloseReason, detail: &str) {
+        self.ended_addresses.push((addresses, reason, detail.to_owned()));
     }
 
     fn operated(&mut self, ticket: OperatorTicket, result: Result<(), ErrorCode>) {

@@ -46,7 +46,7 @@ pub(crate) fn security(security: Security) -> &'static str {
 /// What a record says that is no message.
 pub(crate) fn happening(verb: RecordVerb, author: &str, text: &str) -> String {
     match verb {
-        RecordVerb::From => format!("{author}: {text}"),
+        RecordVerb::From | RecordVerb::Audit => format!("{author}: {text}"),
         RecordVerb::Joined => format!("{author} joined"),
         RecordVerb::Left => format!("{author} left"),
         RecordVerb::Topic if text.is_empty() => format!("{author} removed the topic"),
@@ -59,6 +59,7 @@ pub(crate) fn happening(verb: RecordVerb, author: &str, text: &str) -> String {
             Some((name, period)) => format!("{author} muted {name} for {period}"),
             None => format!("{author} muted {text}"),
         },
+        RecordVerb::Quoted => format!("{author} had said: {text}"),
         RecordVerb::Unmuted => format!("{author} lets {text} write again"),
         RecordVerb::Redacted if text.bytes().all(|byte| byte.is_ascii_digit()) => {
             format!("{author} deleted the text of message {text}")

@@ -73,6 +73,9 @@ impl Reply<'_> {
             Self::DevicesOk { count } => append_line(out, "DEVICES_OK", [Number(*count)]),
             Self::RevokeOk { device } => append_line(out, "REVOKE_OK", [Word(device)]),
             Self::Done { verb, target, seq } => append_line(out, verb.as_str(), [Word(target), Number(*seq)]),
+            Self::LinkOk { target, invitation } => {
+                append_line(out, "LINK_OK", [Word(target), Word(invitation.expose())]);
+            }
             Self::Said { target, seq } => append_line(out, "SAID", [Word(target), Number(*seq)]),
             Self::OpenOk { target, epoch, first, last } => {
                 append_line(out, "OPEN_OK", [Word(target), Word(epoch), Number(*first), Number(*last)]);

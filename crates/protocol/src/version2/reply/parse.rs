@@ -58,6 +58,7 @@ fn parse_untagged(line: &str) -> Result<Reply<'_>, UnknownReply> {
         }
         "DEVICES_OK" => Reply::DevicesOk { count: fields.number()? },
         "REVOKE_OK" => Reply::RevokeOk { device: fields.word()? },
+        "LINK_OK" => Reply::LinkOk { target: fields.word()?, invitation: Secret::new(&fields.word()?) },
         "SAID" => Reply::Said { target: fields.word()?, seq: fields.number()? },
         "OPEN_OK" => Reply::OpenOk {
             target: fields.word()?,

@@ -50,6 +50,7 @@ fn lines_of_the_specification_are_replies() {
         ("REVOKE_OK phone", RevokeOk { device: "phone".into() }),
         ("JOIN_OK #lab 9088", Done { verb: DoneVerb::Join, target: lab(), seq: 9088 }),
         ("REDACT_OK #lab 9088", Done { verb: DoneVerb::Redact, target: lab(), seq: 9088 }),
+        ("LINK_OK #lab w0rd", LinkOk { target: lab(), invitation: Secret::new("w0rd") }),
         ("SAID #lab 9089", Said { target: lab(), seq: 9089 }),
         ("OPEN_OK #lab 7m2k 1 9088", OpenOk { target: lab(), epoch: "7m2k".into(), first: 1, last: 9088 }),
         ("LIVE #lab 9088", Live { target: lab(), last: 9088 }),
@@ -133,6 +134,8 @@ fn records_of_the_specification_are_replies() {
         ("MUTED Elias Dana", record(RecordVerb::Muted, "Dana")),
         ("MUTED Elias Dana 10m", record(RecordVerb::Muted, "Dana 10m")),
         ("UNMUTED Elias Dana", record(RecordVerb::Unmuted, "Dana")),
+        ("AUDIT Elias: BAN * Dana 2h", record(RecordVerb::Audit, "BAN * Dana 2h")),
+        ("QUOTED Elias: hi", record(RecordVerb::Quoted, "hi")),
         ("REDACTED Elias 9088", record(RecordVerb::Redacted, "9088")),
         ("SET Elias guests write", record(RecordVerb::Set, "guests write")),
     ];
@@ -201,6 +204,8 @@ fn other_lines_are_unknown() {
 fn debug_output_does_not_show_a_token() {
     let debug = format!("{:?}", parse_reply("TOKEN_OK t0k3n").expect("a reply"));
     assert!(debug.contains("TokenOk") && !debug.contains("t0k3n"), "{debug}");
+    let debug = format!("{:?}", parse_reply("LINK_OK #lab t0k3n").expect("a reply"));
+    assert!(debug.contains("LinkOk") && !debug.contains("t0k3n"), "{debug}");
 }
 
 fn encoded(reply: &TaggedReply<'_>) -> String {
@@ -290,6 +295,7 @@ fn reply() -> impl Strategy<Value = Reply<'static>> {
                 target,
                 seq
             }),
+            (target(), word()).prop_map(|(target, word)| LinkOk { target, invitation: Secret::new(&word) }),
             (target(), number()).prop_map(|(target, seq)| Said { target, seq }),
             (target(), word(), number(), number()).prop_map(|(target, epoch, first, last)| OpenOk {
                 target,

@@ -1,9 +1,11 @@
 //! Encodes the lines of a client in version 2.
 
-use super::{Command, Credential, Proof, Redaction, Request, Target};
+use super::{Command, Credential, FOREVER, Proof, Redaction, Request, Target};
 use crate::dialect::commands::{self, UnsupportedCommand};
+use crate::text::Text;
 use crate::version2::number::push_number;
 use crate::version2::period::Period;
+use crate::version2::secret::Secret;
 
 impl Request<'_> {
     /// Appends the request as one line with its LF. Fails for [`Tell`](crate::Command::Tell), which only the line
@@ -36,16 +38,32 @@ impl Command<'_> {
             Self::Devices => line.word("DEVICES"),
             Self::Revoke { device } => line.word("REVOKE").argument(device),
             Self::Unclaim => line.word("UNCLAIM"),
-            Self::Join { target } => line.word("JOIN").target(target),
+            Self::Join { target, invitation } => line.word("JOIN").target(target).invitation(invitation.as_ref()),
             Self::Leave { target } => line.word("LEAVE").target(target),
             Self::Topic { target, text } if text.as_str().is_empty() => line.word("TOPIC").target(target),
             Self::Topic { target, text } => line.word("TOPIC").target(target).argument(text.as_str()),
-            Self::Invite { target, who } => line.word("INVITE").target(target).target(who),
+            Self::Invite { target, who, period } => line.word("INVITE").target(target).target(who).period(*period),
+            Self::Link { target, period, uses } => {
+                let line = line.word("LINK").target(target).period(*period);
+                match uses {
+                    Some(uses) => line.number(*uses),
+                    None => line,
+                }
+            }
+            Self::Unlink { target, invitation } => line.word("UNLINK").target(target).invitation(invitation.as_ref()),
             Self::Kick { target, who } => line.word("KICK").target(target).target(who),
             Self::Ban { target, who } => line.word("BAN").target(target).target(who),
             Self::Unban { target, who } => line.word("UNBAN").target(target).target(who),
             Self::Mute { target, who, period } => line.word("MUTE").target(target).target(who).period(*period),
             Self::Unmute { target, who } => line.word("UNMUTE").target(target).target(who),
+            Self::ServerKick { who, reason } => line.word("KICK *").target(who).reason(reason),
+            Self::ServerBan { who, period, reason } => {
+                let line = line.word("BAN *").target(who).period(*period);
+                let line = if period.is_none() && !reason.as_str().is_empty() { line.argument(FOREVER) } else { line };
+                line.reason(reason)
+            }
+            Self::ServerUnban { who } => line.word("UNBAN *").target(who),
+            Self::Report { target, seq, reason } => line.word("REPORT").target(target).number(*seq).reason(reason),
             Self::Redact { target, what } => match what {
                 Redaction::Record(seq) => line.word("REDACT").target(target).number(*seq),
                 Redaction::Author(author) => line.word("REDACT").target(target).target(author),
@@ -116,6 +134,17 @@ impl LineWriter<'_> {
     fn period(&mut self, period: Option<Period>) -> &mut Self {
         match period {
             Some(period) => self.argument(&period.to_string()),
+            None => self,
+        }
+    }
+
+    fn reason(&mut self, reason: &Text<'_>) -> &mut Self {
+        if reason.as_str().is_empty() { self } else { self.argument(reason.as_str()) }
+    }
+
+    fn invitation(&mut self, invitation: Option<&Secret>) -> &mut Self {
+        match invitation {
+            Some(invitation) => self.argument(invitation.expose()),
             None => self,
         }
     }

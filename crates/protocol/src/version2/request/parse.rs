@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Command, Credential, Position, Proof, Redaction, Request, Target};
+use super::{Command, Credential, FOREVER, Position, Proof, REASON_MAX_BYTES, Redaction, Request, Target};
 use crate::dialect::commands;
 use crate::error_code::ErrorCode;
 use crate::parse_error::ParseError;
@@ -191,13 +191,39 @@ fn parse_command(line: &str, text_max_bytes: usize) -> Result<Command<'_>, Inval
         "DEVICES" => Command::Devices,
         "REVOKE" => Command::Revoke { device: arguments.word("the name of a device")?.into() },
         "UNCLAIM" => Command::Unclaim,
-        "JOIN" => Command::Join { target: arguments.target()? },
+        "JOIN" => Command::Join { target: arguments.target()?, invitation: arguments.invitation()? },
         "LEAVE" => Command::Leave { target: arguments.target()? },
         "TOPIC" => Command::Topic { target: arguments.target()?, text: arguments.text(text_max_bytes)? },
-        "INVITE" => Command::Invite { target: arguments.target()?, who: arguments.person()? },
-        "KICK" => Command::Kick { target: arguments.target()?, who: arguments.person()? },
-        "BAN" => Command::Ban { target: arguments.target()?, who: arguments.person()? },
-        "UNBAN" => Command::Unban { target: arguments.target()?, who: arguments.person()? },
+        "INVITE" => {
+            Command::Invite { target: arguments.target()?, who: arguments.person()?, period: arguments.period()? }
+        }
+        "LINK" => {
+            let target = arguments.target()?;
+            let (period, uses) = arguments.link_limits()?;
+            Command::Link { target, period, uses }
+        }
+        "UNLINK" => Command::Unlink { target: arguments.target()?, invitation: arguments.invitation()? },
+        "KICK" => match arguments.room_or_server()? {
+            Some(target) => Command::Kick { target, who: arguments.person()? },
+            None => Command::ServerKick { who: arguments.person()?, reason: arguments.reason(text_max_bytes)? },
+        },
+        "BAN" => match arguments.room_or_server()? {
+            Some(target) => Command::Ban { target, who: arguments.person()? },
+            None => Command::ServerBan {
+                who: arguments.person()?,
+                period: arguments.period_before_reason(),
+                reason: arguments.reason(text_max_bytes)?,
+            },
+        },
+        "UNBAN" => match arguments.room_or_server()? {
+            Some(target) => Command::Unban { target, who: arguments.person()? },
+            None => Command::ServerUnban { who: arguments.person()? },
+        },
+        "REPORT" => Command::Report {
+            target: arguments.target()?,
+            seq: arguments.number()?,
+            reason: arguments.reason(text_max_bytes)?,
+        },
         "MUTE" => Command::Mute { target: arguments.target()?, who: arguments.person()?, period: arguments.period()? },
         "UNMUTE" => Command::Unmute { target: arguments.target()?, who: arguments.person()? },
         "REDACT" => Command::Redact { target: arguments.target()?, what: arguments.redaction()? },
@@ -274,6 +300,14 @@ impl<'a> Arguments<'a> {
         Ok(Target::new(self.word("a name")?))
     }
 
+    /// Takes a room, or `*` for the whole server.
+    fn room_or_server(&mut self) -> Result<Option<Target<'a>>, InvalidRequest> {
+        Ok(match self.word("a room or *")? {
+            "*" => None,
+            word => Some(Target::new(word)),
+        })
+    }
+
     fn number(&mut self) -> Result<u64, InvalidRequest> {
         let word = self.word("a number")?;
         parse_number(word).ok_or(InvalidRequest::Argument { verb: self.verb, needs: "a number" })
@@ -282,6 +316,21 @@ impl<'a> Arguments<'a> {
     /// Takes the rest of the line as a text, which may be empty.
     fn text(&mut self, max_bytes: usize) -> Result<Text<'a>, InvalidRequest> {
         Ok(Text::from_checked(std::mem::take(&mut self.rest), max_bytes)?)
+    }
+
+    /// Takes the rest of the line as a reason, which may be empty.
+    fn reason(&mut self, text_max_bytes: usize) -> Result<Text<'a>, InvalidRequest> {
+        self.text(text_max_bytes.min(REASON_MAX_BYTES))
+    }
+
+    /// Takes a period that a reason may follow, or the word `forever`. Both may be absent.
+    fn period_before_reason(&mut self) -> Option<Period> {
+        let (word, rest) = split_word(self.rest.trim_start_matches(' '));
+        let period = Period::parse(word);
+        if period.is_some() || word == FOREVER {
+            self.rest = rest.unwrap_or_default();
+        }
+        period
     }
 
     #[inline]
@@ -340,6 +389,30 @@ impl<'a> Arguments<'a> {
         let period = Period::parse(self.word("a time")?);
         let needs = "a time such as 30s, 10m, 2h or 1d, or none";
         period.map(Some).ok_or(InvalidRequest::Argument { verb: self.verb, needs })
+    }
+
+    /// Takes the word of a join link, which may be absent.
+    fn invitation(&mut self) -> Result<Option<Secret>, InvalidRequest> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let word = self.word("the word of a link")?;
+        if word.len() > SECRET_MAX_BYTES { Err(InvalidRequest::SecretTooLong) } else { Ok(Some(Secret::new(word))) }
+    }
+
+    /// Takes a period and a number of uses. Each of them may be absent.
+    fn link_limits(&mut self) -> Result<(Option<Period>, Option<u64>), InvalidRequest> {
+        let (word, rest) = split_word(self.rest.trim_start_matches(' '));
+        let period = Period::parse(word);
+        if period.is_some() {
+            self.rest = rest.unwrap_or_default();
+        }
+        if self.rest.is_empty() {
+            return Ok((period, None));
+        }
+        let uses = parse_number(self.word("a number")?).filter(|&uses| uses > 0);
+        let needs = "a time such as 2d, a number of uses, or both";
+        uses.map(|uses| (period, Some(uses))).ok_or(InvalidRequest::Argument { verb: self.verb, needs })
     }
 
     fn redaction(&mut self) -> Result<Redaction<'a>, InvalidRequest> {

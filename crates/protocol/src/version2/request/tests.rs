@@ -61,19 +61,40 @@ fn valid_lines_parse_as_commands() {
         ("DEVICES", Devices),
         ("REVOKE lap,top", Revoke { device: "lap,top".into() }),
         ("UNCLAIM", Unclaim),
-        ("JOIN #lab", Join { target: lab() }),
-        ("join   #Lab ", Join { target: room("#Lab") }),
-        ("JOIN lab", Join { target: person("lab") }),
+        ("JOIN #lab", Join { target: lab(), invitation: None }),
+        ("join   #Lab ", Join { target: room("#Lab"), invitation: None }),
+        ("JOIN lab", Join { target: person("lab"), invitation: None }),
+        ("JOIN #lab w0rd", Join { target: lab(), invitation: Some(Secret::new("w0rd")) }),
         ("LEAVE #lab", Leave { target: lab() }),
         ("TOPIC #lab two  words", Topic { target: lab(), text: text("two  words") }),
         ("TOPIC #lab ", Topic { target: lab(), text: text("") }),
-        ("INVITE #lab Elias", Invite { target: lab(), who: person("Elias") }),
+        ("INVITE #lab Elias", Invite { target: lab(), who: person("Elias"), period: None }),
+        ("INVITE #lab Elias 2d", Invite { target: lab(), who: person("Elias"), period: Period::parse("2d") }),
+        ("LINK #lab", Link { target: lab(), period: None, uses: None }),
+        ("LINK #lab 2d", Link { target: lab(), period: Period::parse("2d"), uses: None }),
+        ("LINK #lab 30", Link { target: lab(), period: None, uses: Some(30) }),
+        ("LINK #lab  2d  30", Link { target: lab(), period: Period::parse("2d"), uses: Some(30) }),
+        ("UNLINK #lab", Unlink { target: lab(), invitation: None }),
+        ("UNLINK #lab w0rd", Unlink { target: lab(), invitation: Some(Secret::new("w0rd")) }),
         ("KICK #lab @7", Kick { target: lab(), who: Target::Account(7) }),
         ("BAN #lab Elias", Ban { target: lab(), who: person("Elias") }),
         ("UNBAN #lab Elias", Unban { target: lab(), who: person("Elias") }),
         ("MUTE #lab Elias", Mute { target: lab(), who: person("Elias"), period: None }),
         ("MUTE #lab @7 10m", Mute { target: lab(), who: Target::Account(7), period: Period::from_seconds(600) }),
         ("UNMUTE #lab Elias", Unmute { target: lab(), who: person("Elias") }),
+        ("KICK * Elias", ServerKick { who: person("Elias"), reason: text("") }),
+        ("KICK * @203.0.113.7 go  away", ServerKick { who: person("@203.0.113.7"), reason: text("go  away") }),
+        ("BAN * Elias", ServerBan { who: person("Elias"), period: None, reason: text("") }),
+        ("BAN * @7 spam", ServerBan { who: Target::Account(7), period: None, reason: text("spam") }),
+        ("BAN * @7 2h", ServerBan { who: Target::Account(7), period: Period::parse("2h"), reason: text("") }),
+        (
+            "BAN * @2001:db8::/64  2h  spam",
+            ServerBan { who: person("@2001:db8::/64"), period: Period::parse("2h"), reason: text(" spam") },
+        ),
+        ("BAN * Elias forever 2h", ServerBan { who: person("Elias"), period: None, reason: text("2h") }),
+        ("UNBAN * Elias", ServerUnban { who: person("Elias") }),
+        ("REPORT #lab 9088", Report { target: lab(), seq: 9088, reason: text("") }),
+        ("REPORT Elias 9088 two words", Report { target: person("Elias"), seq: 9088, reason: text("two words") }),
         ("REDACT #lab 9088", Redact { target: lab(), what: Redaction::Record(9088) }),
         ("REDACT #lab Elias", Redact { target: lab(), what: Redaction::Author(person("Elias")) }),
         ("REDACT #lab @7", Redact { target: lab(), what: Redaction::Author(Target::Account(7)) }),
@@ -143,13 +164,20 @@ fn an_invalid_line_is_answered_with_its_number_and_target() {
         (b"@n=x SAY #lab a\xff", "ERROR INVALID_TEXT"),
         (b"\xff", "ERROR INVALID_TEXT"),
         (b"JOIN", "ERROR MISSING_ARGUMENT"),
-        (b"JOIN #lab now", "ERROR INVALID_ARGUMENT #lab"),
+        (b"JOIN #lab w0rd now", "ERROR INVALID_ARGUMENT #lab"),
+        (b"INVITE #lab Elias soon", "ERROR INVALID_ARGUMENT #lab"),
+        (b"LINK #lab soon", "ERROR INVALID_ARGUMENT #lab"),
+        (b"LINK #lab 30 2d", "ERROR INVALID_ARGUMENT #lab"),
+        (b"LINK #lab 2d 0", "ERROR INVALID_ARGUMENT #lab"),
         (b"ROOMS all", "ERROR INVALID_ARGUMENT"),
         (b"KICK #lab", "ERROR MISSING_ARGUMENT #lab"),
         (b"KICK #lab Elias now", "ERROR INVALID_ARGUMENT #lab"),
         (b"MUTE #lab Elias 10", "ERROR INVALID_ARGUMENT #lab"),
         (b"MUTE #lab Elias 0s", "ERROR INVALID_ARGUMENT #lab"),
         (b"MUTE #lab Elias 10m now", "ERROR INVALID_ARGUMENT #lab"),
+        (b"KICK *", "ERROR MISSING_ARGUMENT *"),
+        (b"UNBAN * Elias now", "ERROR INVALID_ARGUMENT *"),
+        (b"REPORT #lab Elias", "ERROR INVALID_ARGUMENT #lab"),
         (b"OPEN #lab 7m2k", "ERROR MISSING_ARGUMENT #lab"),
         (b"OPEN #lab 7m2k x", "ERROR INVALID_ARGUMENT #lab"),
         (b"HISTORY #lab 5", "ERROR MISSING_ARGUMENT #lab"),
@@ -237,6 +265,8 @@ fn every_verb_of_the_table_parses() {
             Argument::Number | Argument::Redaction => "7",
             Argument::Position => "7m2k 7",
             Argument::Period => "10m",
+            Argument::Invitation => "w0rd",
+            Argument::Uses => "7",
             Argument::Text | Argument::OptionalText => "two words",
         };
         let mut line = verb.word.to_owned();
@@ -251,7 +281,10 @@ fn every_verb_of_the_table_parses() {
         // Without its last argument, the line is not valid, unless the argument is optional.
         if let Some(last) = verb.arguments.last() {
             let end = line.len() - sample(last).len();
-            let is_optional = matches!(last, Argument::Position | Argument::Period | Argument::OptionalText);
+            let is_optional = matches!(
+                last,
+                Argument::Position | Argument::Period | Argument::Uses | Argument::Invitation | Argument::OptionalText
+            );
             let result = parse(&line.as_bytes()[..end], 64);
             assert_eq!(result.is_ok(), is_optional, "{line}: {result:?}");
         }
@@ -349,6 +382,18 @@ fn redaction() -> impl Strategy<Value = Redaction<'static>> {
     ]
 }
 
+fn invitation() -> impl Strategy<Value = Option<Secret>> {
+    proptest::option::of("[!-~]{1,40}".prop_map(|word| Secret::new(&word)))
+}
+
+/// A reason, which also begins as a period or with a space.
+fn reason() -> impl Strategy<Value = Text<'static>> {
+    let beginning = proptest::sample::select(&["", "2h ", "forever ", " ", "30"][..]);
+    let text = (beginning, string()).prop_map(|(beginning, text)| format!("{beginning}{text}"));
+    let text = prop_oneof![Just(String::new()), text];
+    text.prop_map(|text| Text::new(&text, 512).expect("a valid text").into_owned())
+}
+
 fn period() -> impl Strategy<Value = Option<Period>> {
     any::<u32>().prop_map(Period::from_seconds)
 }
@@ -380,14 +425,28 @@ fn command() -> impl Strategy<Value = Command<'static>> {
         Just(Command::Unclaim),
     ];
     let room = prop_oneof![
-        target().prop_map(|target| Command::Join { target }),
+        (target(), invitation()).prop_map(|(target, invitation)| Command::Join { target, invitation }),
         target().prop_map(|target| Command::Leave { target }),
         (target(), owned_text()).prop_map(|(target, text)| Command::Topic { target, text }),
         target().prop_map(|target| Command::Topic { target, text: Text::new("", 0).expect("a valid text") }),
-        (target(), person_target()).prop_map(|(target, who)| Command::Invite { target, who }),
+        (target(), person_target(), period()).prop_map(|(target, who, period)| Command::Invite { target, who, period }),
+        (target(), period(), proptest::option::of(1..=NUMBER_MAX)).prop_map(|(target, period, uses)| Command::Link {
+            target,
+            period,
+            uses
+        }),
+        (target(), invitation()).prop_map(|(target, invitation)| Command::Unlink { target, invitation }),
         (target(), person_target()).prop_map(|(target, who)| Command::Kick { target, who }),
         (target(), person_target()).prop_map(|(target, who)| Command::Ban { target, who }),
         (target(), person_target()).prop_map(|(target, who)| Command::Unban { target, who }),
+        (person_target(), reason()).prop_map(|(who, reason)| Command::ServerKick { who, reason }),
+        (person_target(), period(), reason()).prop_map(|(who, period, reason)| Command::ServerBan {
+            who,
+            period,
+            reason
+        }),
+        person_target().prop_map(|who| Command::ServerUnban { who }),
+        (target(), number(), reason()).prop_map(|(target, seq, reason)| Command::Report { target, seq, reason }),
         (target(), person_target(), period()).prop_map(|(target, who, period)| Command::Mute { target, who, period }),
         (target(), person_target()).prop_map(|(target, who)| Command::Unmute { target, who }),
         Just(Command::Rooms),
@@ -434,7 +493,7 @@ proptest! {
     fn debug_output_never_shows_a_secret(
         secret in "[!-~]{8,40}",
         verb in proptest::sample::select(&[
-            "CLAIM password", "PASSWD password", "LOGIN Noy laptop password", "LOGIN Noy laptop token",
+            "CLAIM password", "PASSWD password", "JOIN #lab", "UNLINK #lab", "JOIN #lab now", "LINK #lab", "LOGIN Noy laptop password", "LOGIN Noy laptop token",
             // Mistakes, whose errors must not show it either.
             "CLAIM passwords", "CLAIM", "LOGIN Noy laptop", "SAY #lab",
         ][..]),
@@ -457,7 +516,7 @@ proptest! {
     fn no_line_of_the_right_words_makes_a_parser_panic(
         words in proptest::collection::vec(
             proptest::sample::select(&[
-                "@n=1", "@", "@n=1;", "SAY", "OPEN", "LOGIN", "CLAIM", "KICK", "MUTE", "10m", "ROOM", "SEARCH", "key", "password",
+                "@n=1", "@", "@n=1;", "SAY", "OPEN", "LOGIN", "CLAIM", "KICK", "MUTE", "10m", "JOIN", "LINK", "BAN", "REPORT", "forever", "ROOM", "SEARCH", "key", "password",
                 "ssh-ed25519", "#lab", "@7", "*", "", "7", "\u{a0}", "é", "\t", "\u{7f}",
             ][..]),
             0..8,

@@ -53,7 +53,12 @@ impl Failure {
             // Another session has taken the place of this one, on purpose; or the operator wants the person to be away; or
             // another protocol is there.
             Error::Closed(ConnectionError::ClosedWithCode {
-                code: ErrorCode::Displaced | ErrorCode::Revoked | ErrorCode::Kicked | ErrorCode::WrongProtocol,
+                code:
+                    ErrorCode::Displaced
+                    | ErrorCode::Revoked
+                    | ErrorCode::Kicked
+                    | ErrorCode::Banned
+                    | ErrorCode::WrongProtocol,
                 ..
             })
             // A changed key needs the decision of a person.
