@@ -173,8 +173,8 @@ export function encode({ verb, words = [], text, n }) {
 
 /** Verbs whose first argument an error repeats (§13.4). */
 const TARGETED = new Set([
-  'JOIN', 'LEAVE', 'TOPIC', 'INVITE', 'LINK', 'UNLINK', 'KICK', 'BAN', 'UNBAN', 'MUTE', 'UNMUTE', 'REPORT', 'MEMBERS', 'ROOM', 'SAY', 'OPEN',
-  'CLOSE', 'HISTORY', 'READ', 'READERS', 'SEARCH', 'REDACT',
+  'JOIN', 'LEAVE', 'TOPIC', 'INVITE', 'LINK', 'UNLINK', 'KICK', 'BAN', 'UNBAN', 'MUTE', 'UNMUTE', 'REPORT', 'MEMBERS',
+  'ROOM', 'SAY', 'OPEN', 'CLOSE', 'HISTORY', 'READ', 'READERS', 'SEARCH', 'REDACT',
 ]);
 
 /** The parts of a request line by which its answer is recognised. The server, too, drops the white space around them. */

@@ -41,6 +41,8 @@ pub(crate) enum CommandKind {
     Raw,
     /// A line of the protocol whose first argument is the present conversation.
     LineHere(&'static str),
+    /// A setting of the present room, whose value is the argument.
+    SettingHere(&'static str),
     /// A line of the protocol.
     Line(&'static str),
 }
@@ -65,12 +67,16 @@ pub(crate) const COMMANDS: &[CommandInfo] = &[
     info(&["nick", "register"], "NAME", "take another name, as a guest", Kind::Nick),
     info(&["login"], "NAME", "log in to your account; asks for the password", Kind::LogIn),
     info(&["claim"], "", "make an account of your name; asks for a password", Kind::Claim),
-    info(&["invite"], "NAME", "invite an account into this room", Kind::LineHere("INVITE")),
+    info(&["invite"], "NAME [TIME]", "invite an account into this room, such as for 2d", Kind::LineHere("INVITE")),
+    info(&["link"], "[TIME] [NUMBER]", "make a join link of this room, such as 2d 30", Kind::LineHere("LINK")),
+    info(&["unlink"], "[WORD]", "end a join link of this room, or all", Kind::LineHere("UNLINK")),
     info(&["kick"], "NAME", "remove a member from this room", Kind::LineHere("KICK")),
     info(&["ban"], "NAME", "remove an account for good", Kind::LineHere("BAN")),
     info(&["unban"], "NAME", "let an account come back", Kind::LineHere("UNBAN")),
     info(&["mute"], "NAME [TIME]", "let somebody read here and not write, such as for 10m", Kind::LineHere("MUTE")),
     info(&["unmute"], "NAME", "let somebody write here again", Kind::LineHere("UNMUTE")),
+    info(&["slow"], "TIME|off", "slow mode: the time between two messages", Kind::SettingHere("slow")),
+    info(&["report"], "NUMBER [REASON]", "report a message to the operators", Kind::LineHere("REPORT")),
     info(
         &["room", "mode"],
         "SETTING VALUE",
@@ -183,7 +189,8 @@ pub(crate) fn find(name: &str) -> Option<&'static CommandInfo> {
 pub(crate) fn is_rememberable(text: &str) -> bool {
     let Typed::Command { info, argument } = parse(text) else { return false };
     match info.kind {
-        Kind::Message | Kind::Me | Kind::Raw | Kind::LogIn | Kind::Claim => false,
+        // The word of a join link is a secret.
+        Kind::Message | Kind::Me | Kind::Raw | Kind::LogIn | Kind::Claim | Kind::LineHere("UNLINK") => false,
         // All members read the topic.
         Kind::Topic => argument.is_empty(),
         Kind::Search => true,
@@ -253,6 +260,7 @@ mod tests {
             "/login Noy",
             "/claim",
             "/passwort x",
+            "/unlink w0rd",
             "/quit I am fed up",
         ] {
             assert!(!is_rememberable(text), "{text}");

@@ -69,16 +69,20 @@ impl App {
             CommandKind::Ping => self.line("PING".to_owned()),
             CommandKind::Raw if argument.is_empty() => self.usage("/raw LINE, such as /raw WHO"),
             CommandKind::Raw => self.line(argument.to_owned()),
-            CommandKind::LineHere(verb) => {
-                if !self.current().has_records() {
-                    self.hint = Some(format!("/{} works in a room or a direct conversation.", verb.to_lowercase()));
-                    return;
-                }
-                let target = self.current().target.clone();
-                self.line(format!("{verb} {target} {argument}").trim_end().to_owned());
-            }
+            CommandKind::LineHere(verb) => self.line_here(verb, argument),
+            CommandKind::SettingHere(setting) => self.line_here("ROOM", &format!("{setting} {argument}")),
             CommandKind::Line(verb) => self.line(format!("{verb} {argument}").trim_end().to_owned()),
         }
+    }
+
+    /// Sends a line about the present conversation.
+    fn line_here(&mut self, verb: &str, argument: &str) {
+        if !self.current().has_records() {
+            self.hint = Some(format!("/{} works in a room or a direct conversation.", verb.to_lowercase()));
+            return;
+        }
+        let target = self.current().target.clone();
+        self.line(format!("{verb} {target} {argument}").trim_end().to_owned());
     }
 
     /// Asks for the password of an account.
