@@ -8,7 +8,7 @@
 //! At the end of input the program waits for the missing replies: one for each line that is not blank.
 //!
 //! Plain mode is script mode at a terminal: the user types the lines, the kernel edits them, a [`Prompt`] tells when to
-//! type, and a [`PartnerGuard`] keeps messages from a new chat partner whom the user has not seen yet.
+//! type, and a [`PartnerGuard`] keeps messages from a new chat partner that the user has not seen yet.
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;

@@ -153,19 +153,7 @@ impl Home {
                 self.state.accounts.push(stored);
             }
             Change::CredentialSet { account, credential } => self.account(account).credential = credential,
-            Change::AccountDeleted { account } => {
-                let devices: Vec<_> = self.account(account).devices.iter().map(|device| device.device).collect();
-                self.forget_sent(&devices);
-                self.state.accounts.retain(|stored| stored.account != account);
-                self.state.bans.retain(|(target, _)| *target != BanTarget::Account(account));
-                for other in &mut self.state.accounts {
-                    other.blocked.retain(|&blocked| blocked != account);
-                }
-                for conversation in &mut self.state.conversations {
-                    conversation.members.retain(|&(member, _)| member != account);
-                    conversation.sanctions.retain(|(person, _)| *person != Person::Account(account));
-                }
-            }
+            Change::AccountDeleted { account } => self.delete_account(account),
             Change::DeviceAdded { device, account, name } => {
                 assert!(device.0 >= self.state.next_ids.device, "an id of a device is given twice");
                 self.state.next_ids.device = device.0 + 1;
@@ -252,6 +240,20 @@ impl Home {
                 self.state.conversations.retain(|stored| stored.conversation != conversation);
                 self.records.retain(|&(other, _), _| other != conversation);
             }
+        }
+    }
+
+    fn delete_account(&mut self, account: AccountId) {
+        let devices: Vec<_> = self.account(account).devices.iter().map(|device| device.device).collect();
+        self.forget_sent(&devices);
+        self.state.accounts.retain(|stored| stored.account != account);
+        self.state.bans.retain(|(target, _)| *target != BanTarget::Account(account));
+        for other in &mut self.state.accounts {
+            other.blocked.retain(|&blocked| blocked != account);
+        }
+        for conversation in &mut self.state.conversations {
+            conversation.members.retain(|&(member, _)| member != account);
+            conversation.sanctions.retain(|(person, _)| *person != Person::Account(account));
         }
     }
 

@@ -234,13 +234,13 @@ fn invitation_and_link_end_by_themselves() {
         world.ask(noy, line);
     }
     let link = world.ask(noy, "LINK #lab 20s");
-    let word = link.strip_prefix("LINK_OK #lab ").expect("a link").to_owned();
-    assert_eq!(word.len(), 26);
+    let secret = link.strip_prefix("LINK_OK #lab ").expect("a link").to_owned();
+    assert_eq!(secret.len(), 26);
     world.pass(10);
     assert_eq!(world.ask(elias, "JOIN #lab"), "ERROR NOT_ALLOWED #lab");
-    assert_eq!(world.ask(elias, &format!("JOIN #lab {word}")), "JOIN_OK #lab 5");
+    assert_eq!(world.ask(elias, &format!("JOIN #lab {secret}")), "JOIN_OK #lab 5");
     world.pass(10);
-    assert_eq!(world.ask(dana, &format!("JOIN #lab {word}")), "ERROR NOT_ALLOWED #lab");
+    assert_eq!(world.ask(dana, &format!("JOIN #lab {secret}")), "ERROR NOT_ALLOWED #lab");
     // A later invitation takes the end of an earlier one away.
     world.ask(noy, "INVITE #lab Dana 10s");
     world.ask(noy, "INVITE #lab Dana");

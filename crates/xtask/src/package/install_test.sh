@@ -46,7 +46,7 @@ hear() {
     [[ $line == "$1"* ]] || fail "$line instead of $1"
 }
 hear WELCOME
-for exchange in 'HELLO 2|HELLO_OK 2' 'REGISTER Noy|REGISTER_OK Noy' 'JOIN #lab|JOIN_OK #lab 1' 'SAY #lab hello|SAID #lab 2'; do
+for exchange in 'HELLO 2|HELLO_OK 2' 'REGISTER Noy|REGISTER_OK Noy' 'JOIN #lab|JOIN_OK #lab 0' 'SAY #lab hello|SAID #lab'; do
     echo "${exchange%|*}" >&3
     hear "${exchange#*|}"
 done

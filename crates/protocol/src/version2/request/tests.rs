@@ -131,6 +131,10 @@ fn valid_lines_parse_as_commands() {
             assert_eq!(expected.clone().into_owned(), expected);
         }
     }
+}
+
+#[test]
+fn blank_lines_are_no_commands() {
     for blank in ["", " \t \r"] {
         assert_eq!(parse(blank.as_bytes(), TEXT_MAX_BYTES), Ok(None));
     }
@@ -262,11 +266,10 @@ fn every_verb_of_the_table_parses() {
             Argument::Target | Argument::TargetOrAll => "#lab",
             Argument::Name | Argument::Device | Argument::Signature | Argument::Setting => "x",
             Argument::Credential | Argument::Proof => "key ssh-ed25519 AAAA",
-            Argument::Number | Argument::Redaction => "7",
+            Argument::Number | Argument::Redaction | Argument::Uses => "7",
             Argument::Position => "7m2k 7",
             Argument::Period => "10m",
             Argument::Invitation => "w0rd",
-            Argument::Uses => "7",
             Argument::Text | Argument::OptionalText => "two words",
         };
         let mut line = verb.word.to_owned();
