@@ -111,7 +111,12 @@ fn only_messages_topics_and_the_audit_log_are_searched() {
         let records = (1..).zip(RecordKind::ALL).map(|(seq, kind)| Record { kind, ..record(1, seq, "word") });
         home.commit(&records.map(append).collect::<Vec<_>>());
         for _ in 0..2 {
-            assert_eq!(seqs(&home.reader().search(&[ROOM], "word", 64).unwrap().records), [14, 13, 4, 1], "{}", home.name);
+            assert_eq!(
+                seqs(&home.reader().search(&[ROOM], "word", 64).unwrap().records),
+                [14, 13, 4, 1],
+                "{}",
+                home.name
+            );
             home.maintain();
         }
     }
