@@ -103,7 +103,7 @@ pub enum CtlCommand {
         level: String,
     },
 
-    /// Read the certificate and the configuration file again, as SIGHUP does, and show what has changed
+    /// Read the certificate and the configuration file again, as SIGHUP does, and list the changed settings
     Reload,
 }
 

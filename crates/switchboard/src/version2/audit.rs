@@ -92,7 +92,7 @@ impl Switchboard {
         Ok(operated)
     }
 
-    /// Tells the operators what somebody has done. Returns whether there is an audit log.
+    /// Appends an action to the audit log. Returns whether there is an audit log.
     pub(super) fn append_audit(
         &mut self,
         actor: &Actor,

@@ -69,7 +69,7 @@ impl Switchboard {
         effects: &mut impl StoreEffects,
     ) -> Result<(), ErrorCode> {
         let account = self.own_account(from)?;
-        // An operator may remove what it cannot read.
+        // An operator may also redact in rooms that are closed to it.
         let is_moderated = self.is_operator(from) && matches!(target, Target::Room(_));
         let conversation =
             if is_moderated { self.find_conversation(from, target)? } else { self.readable(from, target)? };

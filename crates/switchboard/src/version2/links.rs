@@ -31,7 +31,7 @@ impl Switchboard {
         }
         self.may_store(from, 0, effects)?;
         let link = Link { until: period.map(|period| end_of(period, effects)), uses_left: uses };
-        // An epoch is a word of 65 bits, of which 64 are random.
+        // Each epoch adds 64 random bits in 13 characters.
         let word = Secret::new(&format!("{}{}", Epoch(effects.random()), Epoch(effects.random())));
         self.version2.ledger.set_link(id, hash(&word), Some(link), effects);
         let limits = [period.map(|period| period.to_string()), uses.map(|uses| uses.to_string())];
