@@ -216,7 +216,7 @@ async fn serve(
 
     tokio::select! {
         () = shutdown => {}
-        () = running.drain.due() => {}
+        () = running.planned_stop.due() => {}
         () = expire_periodically(&hub, tick) => {}
         () = watch_readers(&hub) => {}
     }

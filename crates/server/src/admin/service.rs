@@ -72,8 +72,8 @@ impl Shared {
 
     async fn readiness(&self) -> Response<Body> {
         let ControlledServer { hub, running } = &self.server;
-        let is_draining = running.as_ref().is_some_and(|running| running.drain.remaining().is_some());
-        if hub.is_stopping() || is_draining {
+        let stops_soon = running.as_ref().is_some_and(|running| running.planned_stop.remaining().is_some());
+        if hub.is_stopping() || stops_soon {
             return sentence(StatusCode::SERVICE_UNAVAILABLE, "not ready: the server is stopping");
         }
         if !hub.is_store_writable().await {

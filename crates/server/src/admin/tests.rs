@@ -102,11 +102,11 @@ async fn server_is_ready_while_its_store_takes_changes_and_it_does_not_stop() {
     let (address, server) = start(Box::new(memory()), None).await;
     assert_eq!(ask(address, &get("/healthz", "")).await, (200, "alive\n".to_owned()));
     assert_eq!(ask(address, &get("/readyz", "")).await, (200, "ready\n".to_owned()));
-    let drain = &server.running.as_ref().expect("a running server").drain;
-    drain.plan(Some(tokio::time::Instant::now() + std::time::Duration::from_mins(1)));
+    let planned_stop = &server.running.as_ref().expect("a running server").planned_stop;
+    planned_stop.plan(Some(tokio::time::Instant::now() + std::time::Duration::from_mins(1)));
     let stopping = (503, "not ready: the server is stopping\n".to_owned());
     assert_eq!(ask(address, &get("/readyz", "")).await, stopping);
-    drain.plan(None);
+    planned_stop.plan(None);
     assert_eq!(ask(address, &get("/readyz", "")).await, (200, "ready\n".to_owned()));
     server.hub.stop();
     assert_eq!(ask(address, &get("/readyz", "")).await, stopping);

@@ -39,11 +39,11 @@ impl DrainRequest {
             Self::Stop { seconds, text } => {
                 let text = if text.is_empty() { sentence(seconds) } else { text };
                 let sessions = hub.announce(&text).await;
-                running.drain.plan(Some(Instant::now() + Duration::from_secs(seconds)));
+                running.planned_stop.plan(Some(Instant::now() + Duration::from_secs(seconds)));
                 tracing::info!(target: telemetry::SERVER, sessions, seconds, text, "operator's command: drain");
                 format!("DRAIN_OK {sessions} {seconds}\n")
             }
-            Self::Cancel if running.drain.plan(None).is_some() => {
+            Self::Cancel if running.planned_stop.plan(None).is_some() => {
                 let sessions = hub.announce("The server goes on.").await;
                 tracing::info!(target: telemetry::SERVER, sessions, "operator's command: drain off");
                 format!("DRAIN_OK {sessions} OFF\n")

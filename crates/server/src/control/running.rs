@@ -7,8 +7,8 @@ use switchboard_protocol::Dialect;
 
 use crate::admin::AdminListener;
 use crate::admission::Admission;
-use crate::drain::Drain;
 use crate::listener::{Listener, Service};
+use crate::planned_stop::PlannedStop;
 use crate::reload::Reload;
 use crate::tls::Tls;
 
@@ -19,7 +19,7 @@ pub(crate) struct RunningServer {
     pub(crate) listeners: Vec<BoundListener>,
     /// The certificate of the listeners with TLS, if there are any. They share it.
     pub(crate) tls: Option<Tls>,
-    pub(crate) drain: Drain,
+    pub(crate) planned_stop: PlannedStop,
     /// `None` for a server that another program embeds.
     reload: Option<Arc<Reload>>,
 }
@@ -54,7 +54,13 @@ impl RunningServer {
         let monitoring = admin
             .iter()
             .filter_map(|listener| Some(BoundListener { service: "monitoring", address: listener.local_addr().ok()? }));
-        Self { admission, listeners: bound.chain(monitoring).collect(), tls, drain: Drain::default(), reload }
+        Self {
+            admission,
+            listeners: bound.chain(monitoring).collect(),
+            tls,
+            planned_stop: PlannedStop::default(),
+            reload,
+        }
     }
 
     /// Answers a command on the configuration.

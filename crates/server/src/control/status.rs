@@ -18,7 +18,7 @@ pub(super) fn answer(server: &ControlledServer, running: &RunningServer) -> Stri
     };
     fact("version", &env!("SWITCHBOARD_VERSION"));
     fact("uptime_s", &hub.started.elapsed().as_secs());
-    if let Some(remaining) = running.drain.remaining() {
+    if let Some(remaining) = running.planned_stop.remaining() {
         fact("stops_in_s", &remaining.as_secs());
     }
     fact("connections", &running.admission.sessions());

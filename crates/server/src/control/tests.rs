@@ -131,7 +131,7 @@ async fn stopped_server_refuses_what_needs_a_running_one() {
 #[tokio::test(start_paused = true)]
 async fn operator_plans_the_end_and_takes_it_back() {
     let server = server(true);
-    let drain = &server.running.as_ref().expect("a running server").drain;
+    let planned_stop = &server.running.as_ref().expect("a running server").planned_stop;
     let noy = open(&server.hub, Dialect::Commands, "HELLO 2\nREGISTER Noy\n");
 
     assert!(ask(&server, "DRAIN OFF").await.starts_with("ERROR NOT_FOUND no end is planned"));
@@ -139,12 +139,12 @@ async fn operator_plans_the_end_and_takes_it_back() {
     assert!(last_line(&noy).starts_with("NOTICE The server stops in 30 s."), "{}", last_line(&noy));
     assert_eq!(ask(&server, "DRAIN OFF").await, "DRAIN_OK 1 OFF\n");
     assert_eq!(last_line(&noy), "NOTICE The server goes on.");
-    assert_eq!(drain.remaining(), None);
+    assert_eq!(planned_stop.remaining(), None);
 
     assert_eq!(ask(&server, "DRAIN 60 new cables").await, "DRAIN_OK 1 60\n");
     assert_eq!(last_line(&noy), "NOTICE new cables");
     assert!(ask(&server, "STATUS").await.contains("\nSTATUS stops_in_s=60\n"));
     let start = Instant::now();
-    drain.due().await;
+    planned_stop.due().await;
     assert_eq!(start.elapsed().as_secs(), 60);
 }
