@@ -36,7 +36,7 @@ check('addresses come back', ['#lab', '#c++', '#a/b?c', 'Elias', 'נוי'].map((
 
 check('commands', ['/topic Wires and waves', '/raw WHO', '/who', '/leave', '/nothing', '/RAW @n=1 SAY #a  b'].map((text) => lineOfCommand(text, '#lab')?.line ?? null),
   ['TOPIC #lab Wires and waves', 'WHO', 'WHO', 'LEAVE #lab', null, '@n=1 SAY #a  b']);
-check('completions', completions('/re').map(({ verb }) => verb), ['REDACT', 'READERS', 'REVOKE']);
+check('completions', completions('/re').map(({ verb }) => verb), ['REDACT', 'REPORT', 'READERS', 'REVOKE']);
 check('frames', [[5, true], [125, false], [126, true], [65535, false], [65536, true]].map(([bytes, isMasked]) => frameOf('x'.repeat(bytes), isMasked).header), [6, 2, 8, 4, 14]);
 check('secure pages', [['https:', 'a.example'], ['http:', 'localhost'], ['http:', '127.0.0.1'], ['http:', '192.168.0.7'], ['http:', '127.evil.example']].map(([protocol, hostname]) => isSecure({ protocol, hostname })),
   [true, true, true, false, false]);

@@ -150,6 +150,8 @@ fn resizes_while_messages_arrive_lose_and_double_nothing() {
     }
     terminal.resize(80, 24);
     terminal.wait_for_text(&format!("message-{:03}", MESSAGES - 1));
+    // Only a screen of the last size has room for so many.
+    terminal.wait_for_text(&format!("message-{:03}", MESSAGES - 15));
     terminal.wait_for_text("Noy> a draft");
     let screen = terminal.screen();
     let shown: Vec<usize> =
