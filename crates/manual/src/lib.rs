@@ -120,7 +120,13 @@ fn write_subcommands(command: &mut Command, page: &mut Vec<u8>) -> io::Result<()
         // Keep only the text after the heading.
         let options = String::from_utf8_lossy(&options);
         let (_, options) = options.split_once(".SH OPTIONS\n").unwrap_or_default();
-        write!(page, "{options}")?;
+        for line in options.lines() {
+            // A group of options belongs to the subcommand, so its heading must not begin a section of the page.
+            match line.strip_prefix(".SH ") {
+                Some(group) => writeln!(page, ".PP\n.B {group}")?,
+                None => writeln!(page, "{line}")?,
+            }
+        }
     }
     Ok(())
 }
