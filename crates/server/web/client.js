@@ -25,7 +25,7 @@ import { encode, fold, isRoom, parseLine } from './protocol.js';
 import { logIn } from './session.js';
 
 /** After these errors a client does not connect again by itself (§16.8). */
-const NO_RETURN = new Set(['DISPLACED', 'REVOKED', 'KICKED']);
+const NO_RETURN = new Set(['DISPLACED', 'REVOKED', 'KICKED', 'BANNED']);
 
 /** Time in which the server may still hold a guest's name for the lost connection, in milliseconds. */
 const NAME_PATIENCE = 90_000;

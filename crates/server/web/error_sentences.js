@@ -23,6 +23,7 @@ const SENTENCES = {
   TOO_MANY_SESSIONS: 'Your address has too many sessions open: close one first.',
   SERVER_SHUTDOWN: 'The server is shutting down.',
   KICKED: 'The operator has closed this session: ask the operator before you connect again.',
+  BANNED: 'You are banned from this server: ask its operator.',
   INVALID_TAG: 'The tags before the command are not valid.',
   INVALID_ARGUMENT: 'That command does not take such an argument.',
   INVALID_ROOM: "That cannot be a room's name: use '#' and 1 to 31 letters, digits, '_', '-' or '.'.",
@@ -36,6 +37,8 @@ const SENTENCES = {
   ROOM_NOT_FOUND: 'There is no such room.',
   NOT_A_MEMBER: 'Only members of that room may do that: an account becomes one by joining, if the room admits it.',
   NOT_ALLOWED: 'You may not do that there: in a room, its owner decides who may.',
+  MUTED: 'A moderator of that room has muted you: read on, and ask when you may write again.',
+  TOO_SOON: 'That room is in slow mode: wait a little before your next message.',
   NOT_OPEN: 'That conversation is not open.',
   RECORD_NOT_FOUND: 'That conversation has no record of this number.',
   STALE: 'The server cannot tell whether that message was stored.',
@@ -50,6 +53,7 @@ const SENTENCES = {
   TOO_MANY_OPEN: 'You have too many conversations open.',
   TOO_MANY_WATCHERS: 'Too many sessions watch who comes and goes.',
   TOO_MANY_BLOCKED: 'You have blocked too many people: unblock one first.',
+  TOO_MANY_BANS: 'The server has too many bans: end one first.',
   NOT_SUPPORTED: 'This server does not offer that.',
 };
 

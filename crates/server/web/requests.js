@@ -25,8 +25,8 @@ const IMMEDIATE = new Set(['PING', 'WHO', 'WIRE']);
 
 /** Errors that end the session answer no request (§6). */
 export const FINAL_ERRORS = new Set([
-  'WRONG_PROTOCOL', 'REGISTER_TIMEOUT', 'SERVER_FULL', 'TOO_MANY_SESSIONS', 'SERVER_SHUTDOWN', 'KICKED', 'DISPLACED',
-  'REVOKED',
+  'WRONG_PROTOCOL', 'REGISTER_TIMEOUT', 'SERVER_FULL', 'TOO_MANY_SESSIONS', 'SERVER_SHUTDOWN', 'KICKED', 'BANNED',
+  'DISPLACED', 'REVOKED',
 ]);
 
 /** A refusal by the server. */

@@ -125,7 +125,9 @@ pub(crate) fn check_refusal(line: &str) -> Option<Error> {
     let owned = |text: &str| sanitize(text).into_owned();
     let (code, detail) = match parse_reply(line).map(|reply| reply.reply) {
         // The reason of the operator may be one word.
-        Ok(Reply::Error { code: code @ ErrorCode::Kicked, target }) => (code, target.map(|reason| owned(&reason))),
+        Ok(Reply::Error { code: code @ (ErrorCode::Kicked | ErrorCode::Banned), target }) => {
+            (code, target.map(|reason| owned(&reason)))
+        }
         Ok(Reply::Error { code, .. }) => (code, None),
         Ok(Reply::Version1(switchboard_protocol::Reply::Error { code, detail })) => {
             (code, detail.map(|detail| owned(&detail)))
@@ -219,5 +221,17 @@ mod tests {
         let token = switchboard_protocol::version2::Secret::new("hunter2");
         let error = unexpected("LOGIN", &Reply::TokenOk { token });
         assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn reason_of_the_operator_may_be_one_word_or_more() {
+        for code in [ErrorCode::Kicked, ErrorCode::Banned] {
+            for reason in ["spam", "no spam, please"] {
+                let Some(Error::Closed(ended)) = check_refusal(&format!("ERROR {code} {reason}")) else {
+                    panic!("{code} ends the session")
+                };
+                assert_eq!(ended, ConnectionError::ClosedWithCode { code, detail: Some(reason.to_owned()) });
+            }
+        }
     }
 }

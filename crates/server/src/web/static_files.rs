@@ -64,6 +64,8 @@ fn matches(tags: &HeaderValue, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use switchboard_protocol::ErrorCode;
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -107,5 +109,21 @@ mod tests {
             assert_eq!(response.status(), expected, "{known}");
         }
         assert!(respond("/../Cargo.toml", &HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn page_knows_each_error_code_and_which_ones_end_a_session() {
+        const SENTENCES: &str = include_str!("../../web/error_sentences.js");
+        const REQUESTS: &str = include_str!("../../web/requests.js");
+        // The page speaks only the commands dialect, and speaks it at the right port.
+        const NEVER_SENT: [ErrorCode; 3] =
+            [ErrorCode::InvalidFormat, ErrorCode::InvalidTarget, ErrorCode::WrongProtocol];
+        let (_, final_errors) = REQUESTS.split_once("FINAL_ERRORS = new Set([").expect("the set");
+        let (final_errors, _) = final_errors.split_once("])").expect("the end of the set");
+        for code in ErrorCode::ALL {
+            let has_sentence = SENTENCES.contains(&format!("\n  {code}: "));
+            assert!(has_sentence || NEVER_SENT.contains(code), "the page has no sentence for {code}");
+            assert_eq!(final_errors.contains(&format!("'{code}'")), code.ends_session(), "{code}");
+        }
     }
 }

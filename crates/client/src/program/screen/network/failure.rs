@@ -175,6 +175,7 @@ mod tests {
             (closed(ErrorCode::Displaced), "ended"),
             (closed(ErrorCode::Revoked), "ended"),
             (closed(ErrorCode::Kicked), "ended"),
+            (closed(ErrorCode::Banned), "ended"),
             (Error::Ended(Arc::new(closed(ErrorCode::Displaced))), "ended"),
             // For a session, another server is there now.
             (no_version_2(), "retry"),
